@@ -138,21 +138,7 @@ class Done:
     score: float | None = None
 
 
-Event = (
-    Phase
-    | Plan
-    | Step
-    | Eval
-    | Baseline
-    | Sample
-    | Note
-    | Caution
-    | Checkpoint
-    | Resumed
-    | Stopped
-    | Failed
-    | Done
-)
+Event = Phase | Plan | Step | Eval | Baseline | Sample | Note | Caution | Checkpoint | Resumed | Stopped | Failed | Done
 Emit = Callable[[Event], None]
 KINDS: dict[str, type[Any]] = {
     kind.__name__.lower(): kind
@@ -181,9 +167,7 @@ def to_json(event: Event, time: float) -> dict[str, Any]:
 
 def from_json(raw: dict[str, Any]) -> Event:
     """Back again; unknown kinds raise KeyError, so that a newer file is noticed."""
-    event: Event = KINDS[raw["event"]](
-        **{key: value for key, value in raw.items() if key not in ("event", "time")}
-    )
+    event: Event = KINDS[raw["event"]](**{key: value for key, value in raw.items() if key not in ("event", "time")})
     return event
 
 

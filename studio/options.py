@@ -70,7 +70,7 @@ def options_of(cls: type, group: str) -> list[Option]:
 
 
 def read_options(cls: type, group: str, raw: dict[str, Any]) -> tuple[Any, list[Problem]]:
-    """An instance of `cls` from `raw` (strings or typed values) and every problem found; bad values keep the default."""
+    """An instance of `cls` from `raw` (strings or typed values), and every problem; a bad value keeps the default."""
     known = {item.name: item for item in options_of(cls, group)}
     problems = [
         Problem("option_unknown", "error", f"{group}.{name}", values={"name": name, "known": sorted(known)})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from studio.words import say
@@ -24,7 +24,7 @@ class Problem:
     field: str = ""
     count: int = 0
     examples: tuple[tuple[int, str], ...] = ()
-    values: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def text(self, language: str = "en") -> str:
         """The sentence `problem.<code>`."""

@@ -48,9 +48,7 @@ class Registry(Generic[Member]):
         self._scan()
         if key not in self._members:
             near = difflib.get_close_matches(key, self._members, n=1)
-            raise UserError(
-                "unknown_key", kind=self.kind, key=key, near=near[0] if near else "-", known=self.keys()
-            )
+            raise UserError("unknown_key", kind=self.kind, key=key, near=near[0] if near else "-", known=self.keys())
         return self._members[key]
 
     def keys(self) -> list[str]:

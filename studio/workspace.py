@@ -46,9 +46,7 @@ class Workspace:
             for folder in (place.home, place.models, place.temporary):
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
-            raise UserError(
-                "home_unusable", path=str(place.home), reason=error.strerror or str(error)
-            ) from error
+            raise UserError("home_unusable", path=str(place.home), reason=error.strerror or str(error)) from error
         return place
 
     @property

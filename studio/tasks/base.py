@@ -76,9 +76,7 @@ class Task(ABC):
         """By how much that sum is divided: labelled rows, or label tokens."""
 
     @abstractmethod
-    def read(
-        self, model: torch.nn.Module, batch: dict[str, torch.Tensor], facts: dict[str, Any]
-    ) -> list[Prediction]:
+    def read(self, model: torch.nn.Module, batch: dict[str, torch.Tensor], facts: dict[str, Any]) -> list[Prediction]:
         """One prediction a row of a batch, in its order, without gradients."""
 
 
