@@ -50,10 +50,24 @@ class Task(ABC):
     roles: ClassVar[tuple[Role, ...]]
     Options: ClassVar[type]
     """A dataclass of `studio.options.option` fields; group "task"."""
+    head: ClassVar[tuple[str, ...]] = ()
+    """Names of the modules made new for the task: they learn at a rate of their own."""
 
     @abstractmethod
     def problems(self, rows: Rows) -> list[Problem]:
         """Everything wrong with `rows` for this task, all at once."""
+
+    def usable(self, row: Row) -> bool:
+        """Whether a row can be learnt from; others are left out and counted."""
+        return all((row.get(role.key) or "").strip() for role in self.roles if role.required)
+
+    def question(self, row: Row) -> str:
+        """What the row asks, as text: simple models read it, duplicates are judged by it."""
+        return row.get(self.roles[0].key) or ""
+
+    def truth(self, row: Row) -> str | None:
+        """What the right answer is, as text."""
+        return row.get(self.roles[-1].key)
 
     @abstractmethod
     def facts(self, train: Rows, options: Any) -> dict[str, Any]:

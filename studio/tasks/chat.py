@@ -1,0 +1,192 @@
+"""Chat and instruction tuning: a model learns to give the assistant's answers, and is scored on them only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from studio.errors import UserError
+from studio.options import option
+from studio.problem import Problem
+from studio.tasks.base import Item, Prediction, Role, Row, Rows, Task, tasks
+from studio.tasks.heads import core_of, quietly
+
+if TYPE_CHECKING:
+    import torch
+
+IGNORED = -100
+"""The label of a token that is read but not learnt, as everywhere in the field."""
+_SCALED = ("final_logit_softcapping", "logit_scale", "logits_scaling", "lm_head_multiplier")
+
+
+@dataclass(frozen=True)
+class ChatOptions:
+    """`answers`: whether every answer of a conversation is learnt or only the last."""
+
+    answers: str = option("all", choices=("all", "last"))
+
+
+class Chat(Task):
+    """Answers to messages, with the model's own chat template."""
+
+    key = "chat"
+    order = 20
+    result = "chat"
+    auto_class = "AutoModelForCausalLM"
+    peft_type = "CAUSAL_LM"
+    main_metric = "loss"
+    lower_is_better = True
+    roles = (
+        Role("messages", ("messages", "conversations", "conversation", "chat", "dialogue", "对话"), required=False),
+        Role("instruction", ("instruction", "prompt", "question", "query", "指令", "问题"), required=False),
+        Role("input", ("input", "context", "输入"), required=False),
+        Role("output", ("output", "completion", "response", "answer", "answers", "回答", "输出"), required=False),
+    )
+    Options = ChatOptions
+
+    def problems(self, rows: Rows) -> list[Problem]:
+        """Rows without an answer: there is nothing to learn from them."""
+        without = [(number + 1, _shown(row)) for number, row in enumerate(rows) if not _answered(row)]
+        if not without:
+            return []
+        severity = "error" if len(without) == len(rows) else "warning"
+        return [Problem("answers_missing", severity, "columns", len(without), tuple(without[:3]))]
+
+    def usable(self, row: Row) -> bool:
+        return _answered(row)
+
+    def question(self, row: Row) -> str:
+        """What the user said last before the last answer."""
+        said = [message["content"] for message in prompt_of(messages_of(row))[0] if message["role"] == "user"]
+        return said[-1] if said else ""
+
+    def truth(self, row: Row) -> str | None:
+        return prompt_of(messages_of(row))[1] or None
+
+    def facts(self, train: Rows, options: Any) -> dict[str, Any]:
+        return {"answers": options.answers}
+
+    def load(self, folder: str, facts: dict[str, Any], options: Any) -> torch.nn.Module:
+        import torch
+        from transformers import AutoModelForCausalLM
+
+        model: torch.nn.Module = quietly(
+            lambda: AutoModelForCausalLM.from_pretrained(
+                folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False, local_files_only=True
+            )
+        )
+        return model
+
+    def encode(self, rows: Rows, tokenizer: Any, facts: dict[str, Any], max_length: int) -> list[Item]:
+        return [_encode(messages_of(row), tokenizer, facts.get("answers", "all"), max_length) for row in rows]
+
+    def loss(self, model: torch.nn.Module, batch: dict[str, torch.Tensor], options: Any) -> torch.Tensor:
+        import torch
+
+        logits, labels, _ = _answer_logits(model, batch)
+        return torch.nn.functional.cross_entropy(logits.float(), labels, reduction="sum")
+
+    def weight(self, batch: dict[str, torch.Tensor]) -> int:
+        return int((batch["labels"][:, 1:] != IGNORED).sum())
+
+    def read(self, model: torch.nn.Module, batch: dict[str, torch.Tensor], facts: dict[str, Any]) -> list[Prediction]:
+        import torch
+
+        with torch.no_grad():
+            logits, labels, rows = _answer_logits(model, batch)
+            losses = torch.nn.functional.cross_entropy(logits.float(), labels, reduction="none")
+            count = len(batch["labels"])
+            sums = torch.zeros(count, device=losses.device).index_add_(0, rows, losses).tolist()
+            tokens = torch.bincount(rows, minlength=count).tolist()
+        return [{"loss": loss, "tokens": number} for loss, number in zip(sums, tokens, strict=True)]
+
+
+def messages_of(row: Row) -> list[dict[str, str]]:
+    """The conversation of a row by role: {"messages": JSON text} or instruction / input / output."""
+    from studio.data.chat import as_messages
+
+    return as_messages(row, {role: role for role in row})
+
+
+def prompt_of(messages: list[dict[str, str]]) -> tuple[list[dict[str, str]], str]:
+    """What stands before the last answer, and that answer ("" when the row has none)."""
+    for place in range(len(messages) - 1, -1, -1):
+        if messages[place]["role"] == "assistant":
+            return messages[:place], messages[place]["content"]
+    return messages, ""
+
+
+def render(tokenizer: Any, messages: list[dict[str, str]], *, open_answer: bool) -> str:
+    """The text the model sees. Raises UserError where the template is absent or refuses these roles."""
+    if not getattr(tokenizer, "chat_template", None):
+        raise UserError("chat_template_missing", model=str(getattr(tokenizer, "name_or_path", "-")))
+    try:
+        return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=open_answer))
+    except Exception as error:  # a template is a program of others: jinja2 errors, raise_exception, type errors
+        roles = ", ".join(message["role"] for message in messages)
+        raise UserError("chat_template_refused", roles=roles, reason=str(error)[:200]) from error
+
+
+def _encode(messages: list[dict[str, str]], tokenizer: Any, answers: str, max_length: int) -> Item:
+    """Tokens with labels on the answers. Prompt and answer are tokenised apart, as they are when the model answers."""
+    ids: list[int] = []
+    labels: list[int] = []
+    done = ""
+    places = [place for place, message in enumerate(messages) if message["role"] == "assistant"]
+    learnt = places if answers == "all" else places[-1:]
+    for place in learnt:
+        before = render(tokenizer, messages[:place], open_answer=True)
+        after = render(tokenizer, messages[: place + 1], open_answer=False)
+        if not (before.startswith(done) and after.startswith(before)):
+            # Such templates rewrite what was said before (they drop earlier reasoning): start over at this answer.
+            ids, labels, done = [], [], ""
+            if not after.startswith(before):
+                before = after[: max(after.rfind(messages[place]["content"]), 0)]
+        prompt = tokenizer(before[len(done) :], add_special_tokens=False)["input_ids"]
+        answer, rest = _ended(tokenizer, after[len(before) :])
+        ids += prompt + answer + rest
+        labels += [IGNORED] * len(prompt) + answer + [IGNORED] * len(rest)
+        done = after
+    if not learnt:
+        ids = tokenizer(render(tokenizer, messages, open_answer=True), add_special_tokens=False)["input_ids"]
+        return {"input_ids": ids[:max_length]}
+    return {"input_ids": ids[:max_length], "labels": labels[:max_length]}
+
+
+def _ended(tokenizer: Any, text: str) -> tuple[list[int], list[int]]:
+    """An answer's tokens up to and with its end mark, and what the template writes behind it (a line break)."""
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    ends = set(tokenizer.all_special_ids)
+    for place in range(len(ids) - 1, -1, -1):
+        if ids[place] in ends:
+            return ids[: place + 1], ids[place + 1 :]
+    return ids + ([tokenizer.eos_token_id] if tokenizer.eos_token_id is not None else []), []
+
+
+def _answer_logits(
+    model: torch.nn.Module, batch: dict[str, torch.Tensor]
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Logits (N, V), labels (N,) and row numbers (N,) of the N label tokens only: the wide head skips the prompt."""
+    core = core_of(model)
+    targets = batch["labels"][:, 1:]
+    rows, places = (targets != IGNORED).nonzero(as_tuple=True)
+    inputs = {"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"]}
+    if any(getattr(core.config, name, None) not in (None, 1, 1.0) for name in _SCALED):
+        # These families change the logits behind the head; ask for all and keep the few that count.
+        return core(**inputs, use_cache=False).logits[rows, places], targets[rows, places], rows
+    hidden = core.base_model(**inputs, use_cache=False).last_hidden_state
+    return core.get_output_embeddings()(hidden[rows, places]), targets[rows, places], rows
+
+
+def _answered(row: Row) -> bool:
+    try:
+        return bool(prompt_of(messages_of(row))[1].strip())
+    except (UserError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _shown(row: Row) -> str:
+    return next((str(text)[:120] for text in row.values() if text), "")
+
+
+tasks.register(Chat())

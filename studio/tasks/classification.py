@@ -1,0 +1,138 @@
+"""Text classification: one label a text."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from studio.options import option
+from studio.problem import Problem
+from studio.tasks.base import Item, Prediction, Role, Rows, Task, tasks
+from studio.tasks.heads import core_of, pooled_classifier, quietly
+
+if TYPE_CHECKING:
+    import torch
+
+_EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class ClassificationOptions:
+    """`class_weights` gives rare labels the same say as common ones; `dropout` is that of the head."""
+
+    class_weights: bool = option(False)
+    label_smoothing: float = option(0.0, low=0.0, high=0.3, step=0.05)
+    dropout: float = option(0.1, low=0.0, high=0.5, step=0.05)
+
+
+class Classification(Task):
+    """Which of a few labels belongs to a text."""
+
+    key = "classification"
+    order = 10
+    result = "labels"
+    auto_class = "AutoModel"
+    peft_type = "SEQ_CLS"
+    main_metric = "macro_f1"
+    head: ClassVar[tuple[str, ...]] = ("classifier",)
+    roles = (
+        Role(
+            "text",
+            ("text", "sentence", "review", "message", "content", "body", "comment", "utterance", "ticket", "question")
+            + ("文本", "内容", "评论", "评价", "正文", "句子", "留言"),
+        ),
+        Role(
+            "label",
+            ("label", "category", "class", "sentiment", "intent", "target", "topic", "team", "tag", "rating")
+            + ("标签", "类别", "分类", "情感", "意图", "主题"),
+        ),
+    )
+    Options = ClassificationOptions
+
+    def problems(self, rows: Rows) -> list[Problem]:
+        """No label at all, only one, or nearly as many labels as rows (then the column is no label)."""
+        counts = Counter(row.get("label") for row in rows if row.get("label"))
+        if not counts:
+            return [Problem("labels_none", "error", "columns.label")]
+        if len(counts) == 1:
+            label = next(iter(counts))
+            return [Problem("labels_one", "error", "columns.label", counts[label], values={"label": label})]
+        found = []
+        if len(counts) > 20 and len(counts) > sum(counts.values()) / 3:
+            shown = tuple((number + 1, str(row["label"])) for number, row in enumerate(rows[:_EXAMPLES]))
+            values = {"labels": len(counts), "rows": sum(counts.values())}
+            found.append(Problem("labels_too_many", "error", "columns.label", len(counts), shown, values))
+        return found
+
+    def facts(self, train: Rows, options: Any) -> dict[str, Any]:
+        """The sorted labels of the training rows, and each label's weight in the loss where weights were asked for."""
+        counts = Counter(str(row["label"]) for row in train if row.get("label"))
+        facts: dict[str, Any] = {"labels": sorted(counts)}
+        if options.class_weights:
+            total = sum(counts.values())
+            facts["class_weights"] = [total / (len(counts) * counts[label]) for label in facts["labels"]]
+        return facts
+
+    def load(self, folder: str, facts: dict[str, Any], options: Any) -> torch.nn.Module:
+        import torch
+        from transformers import AutoModel
+
+        encoder = quietly(
+            lambda: AutoModel.from_pretrained(
+                folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False, local_files_only=True
+            )
+        )
+        model: torch.nn.Module = pooled_classifier()(encoder, len(facts["labels"]), options.dropout)
+        if "class_weights" in facts:
+            model.class_weights.copy_(torch.tensor(facts["class_weights"]))  # type: ignore[operator]
+        return model
+
+    def encode(self, rows: Rows, tokenizer: Any, facts: dict[str, Any], max_length: int) -> list[Item]:
+        prefix = facts.get("prefix", "")
+        places = {label: place for place, label in enumerate(facts["labels"])}
+        texts = [prefix + (row.get("text") or "") for row in rows]
+        if not texts:
+            return []
+        encoded = tokenizer(texts, truncation=True, max_length=max_length)["input_ids"]
+        items: list[Item] = []
+        for row, ids in zip(rows, encoded, strict=True):
+            item: Item = {"input_ids": ids}
+            if row.get("label") in places:
+                item["labels"] = places[str(row["label"])]
+            items.append(item)
+        return items
+
+    def loss(self, model: torch.nn.Module, batch: dict[str, torch.Tensor], options: Any) -> torch.Tensor:
+        import torch
+
+        logits = self._logits(model, batch)
+        return torch.nn.functional.cross_entropy(
+            logits.float(),
+            batch["labels"],
+            weight=core_of(model).class_weights,
+            reduction="sum",
+            label_smoothing=options.label_smoothing,
+        )
+
+    def weight(self, batch: dict[str, torch.Tensor]) -> int:
+        return len(batch["labels"])
+
+    def read(self, model: torch.nn.Module, batch: dict[str, torch.Tensor], facts: dict[str, Any]) -> list[Prediction]:
+        import torch
+
+        with torch.no_grad():
+            shares = torch.softmax(self._logits(model, batch).float(), -1).cpu()
+        labels = facts["labels"]
+        return [
+            {"label": labels[int(row.argmax())], "scores": dict(zip(labels, row.tolist(), strict=True))}
+            for row in shares
+        ]
+
+    @staticmethod
+    def _logits(model: torch.nn.Module, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        logits: torch.Tensor = model(**{name: part for name, part in batch.items() if name != "labels"}).logits
+        return logits
+
+
+tasks.register(Classification())

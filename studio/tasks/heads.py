@@ -1,0 +1,109 @@
+"""The classifier on top of any encoder or decoder: pooled hidden states, dropout, one linear layer.
+
+Mean pooling is what sentence encoders were trained with, so a few hundred rows are enough to place the labels in that
+space; the stock heads read one token through a layer that starts from chance (measured: see `benchmarks`).
+"""
+
+from __future__ import annotations
+
+import warnings
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+
+def pooling_of(config: Any) -> str:
+    """"mean" for models that read both ways, "last" (the last real token) for those that read left to right."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
+
+    return "mean" if config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES else "last"
+
+
+def pool(hidden: torch.Tensor, mask: torch.Tensor, how: str) -> torch.Tensor:
+    """One vector a row, (B, H), from hidden states (B, T, H) and the attention mask (B, T)."""
+    if how == "mean":
+        weights = mask.unsqueeze(-1).to(hidden.dtype)
+        return (hidden * weights).sum(1) / weights.sum(1).clamp(min=1)
+    positions = (mask * _positions(mask)).argmax(1)
+    return hidden[_positions(hidden[:, 0, 0]), positions]
+
+
+def _positions(like: torch.Tensor) -> torch.Tensor:
+    import torch
+
+    return torch.arange(like.shape[-1], device=like.device)
+
+
+@cache
+def pooled_classifier() -> type[Any]:
+    """The class of the classifier. It is made on first use, so that importing a task imports no torch."""
+    import torch
+    from transformers import PreTrainedConfig, PreTrainedModel
+    from transformers.modeling_outputs import SequenceClassifierOutput
+
+    class PooledClassifier(PreTrainedModel):  # type: ignore[misc]
+        """An encoder under its own prefix ("bert", "model") and a `classifier`: weights load with `AutoModel` too."""
+
+        config_class = PreTrainedConfig
+        supports_gradient_checkpointing = True
+        _supports_sdpa = True
+        _supports_flash_attn = True
+        _supports_flex_attn = True
+
+        def __init__(self, encoder: Any, labels: int, dropout: float) -> None:
+            super().__init__(encoder.config)
+            self.pooling = pooling_of(encoder.config)
+            self.base_model_prefix = encoder.base_model_prefix or "encoder"
+            setattr(self, self.base_model_prefix, encoder)
+            self.dropout = torch.nn.Dropout(dropout)
+            self.classifier = torch.nn.Linear(encoder.config.hidden_size, labels)
+            torch.nn.init.normal_(self.classifier.weight, std=0.02)
+            torch.nn.init.zeros_(self.classifier.bias)
+            self.register_buffer("class_weights", torch.ones(labels), persistent=False)
+            self.post_init()
+
+        def _init_weights(self, module: Any) -> None:
+            """Everything is initialised where it is made or loaded; a second time would undo that."""
+
+        def pooled(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+            """The encoder's vector a row, (B, H): what stays the same while only the head learns."""
+            output = self.base_model(input_ids=input_ids, attention_mask=attention_mask)
+            return pool(output.last_hidden_state, attention_mask, self.pooling)
+
+        def forward(
+            self,
+            input_ids: torch.Tensor | None = None,
+            attention_mask: torch.Tensor | None = None,
+            features: torch.Tensor | None = None,
+            **_: Any,
+        ) -> Any:
+            """Logits (B, labels) from tokens, or from `features` computed earlier by `pooled`."""
+            if features is None:
+                features = self.pooled(input_ids, attention_mask)
+            return SequenceClassifierOutput(logits=self.classifier(self.dropout(features)))
+
+    return PooledClassifier
+
+
+def core_of(model: Any) -> Any:
+    """The task's own model inside whatever adapters wrapped around it."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
+def quietly(load: Any) -> Any:
+    """Call `load` without transformers' progress bars and load reports; its warnings about unused heads are expected."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return load()
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()

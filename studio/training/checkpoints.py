@@ -1,0 +1,234 @@
+"""Checkpoints that exist whole or not at all, and are checked before anything is read from them.
+
+A checkpoint is a folder: weights.safetensors (what trains), optimizer.safetensors, random.safetensors, state.json
+and, written last, manifest.json with size and SHA-256 of each file. It is filled under another name and renamed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import re
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+FORMAT = 1
+WEIGHTS, OPTIMIZER, RANDOM, STATE, MANIFEST = (
+    "weights.safetensors",
+    "optimizer.safetensors",
+    "random.safetensors",
+    "state.json",
+    "manifest.json",
+)
+_NAME = re.compile(r"(step|best)-(\d{8})")
+_MOMENTS = ("exp_avg", "exp_avg_sq", "step")
+
+Tensors = dict[str, "torch.Tensor"]
+
+
+class Damaged(Exception):
+    """A checkpoint that must not be used; says in a catalogue code (`damage.<code>`) why."""
+
+    def __init__(self, code: str, file: str) -> None:
+        self.code, self.file = code, file
+        super().__init__(f"{code}: {file}")
+
+
+@dataclass
+class Snapshot:
+    """What a checkpoint holds: what trains by name, AdamW's state by name, random states, and the loop's numbers."""
+
+    step: int
+    weights: Tensors
+    optimizer: Tensors = field(default_factory=dict)
+    random: Tensors = field(default_factory=dict)
+    state: dict[str, Any] = field(default_factory=dict)
+
+
+class Checkpoints:
+    """The checkpoints of one run. `fingerprint` ties them to what the run was made from."""
+
+    def __init__(self, folder: Path, fingerprint: str, keep: int = 2) -> None:
+        self.folder, self._fingerprint, self._keep = folder, fingerprint, keep
+
+    def save(self, snapshot: Snapshot, *, best: bool = False) -> Path:
+        """Write a checkpoint and drop what is no longer needed. Raises OSError (disk full) with nothing half done."""
+        from safetensors.torch import save_file
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.sweep()
+        name = f"{'best' if best else 'step'}-{snapshot.step:08d}"
+        unfinished = self.folder / f"tmp-{name}"
+        try:
+            unfinished.mkdir()
+            save_file(snapshot.weights, unfinished / WEIGHTS)
+            if not best:
+                save_file(snapshot.optimizer, unfinished / OPTIMIZER)
+                save_file(snapshot.random, unfinished / RANDOM)
+            state = {**snapshot.state, "step": snapshot.step}
+            (unfinished / STATE).write_text(json.dumps(state, sort_keys=True), "utf-8")
+            files = {file.name: _measure(file) for file in sorted(unfinished.iterdir())}
+            manifest = {"format": FORMAT, "fingerprint": self._fingerprint, "step": snapshot.step, "files": files}
+            (unfinished / MANIFEST).write_text(json.dumps(manifest, sort_keys=True), "utf-8")
+            _sync(unfinished / MANIFEST)
+            _sync(unfinished)
+            final = self.folder / name
+            if final.exists():
+                # Only a damaged one can be in the way: a sound one of this step would have been resumed.
+                os.rename(final, self.folder / f"tmp-old-{name}")
+            os.rename(unfinished, final)
+            _sync(self.folder)
+        except BaseException:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise
+        self.sweep()
+        self._retire(best)
+        return final
+
+    def newest(self, *, best: bool = False) -> tuple[Snapshot | None, list[tuple[str, Damaged]]]:
+        """The newest sound checkpoint, read whole, and the newer ones that had to be skipped with their damage."""
+        skipped: list[tuple[str, Damaged]] = []
+        for folder in self._found(best):
+            try:
+                return self.read(folder), skipped
+            except Damaged as damage:
+                skipped.append((folder.name, damage))
+        return None, skipped
+
+    def read(self, folder: Path) -> Snapshot:
+        """Verify, then read one checkpoint. Raises Damaged."""
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        self._verify(folder)
+        try:
+            state = json.loads((folder / STATE).read_text("utf-8"))
+            parts = [
+                load_file(folder / name) if (folder / name).exists() else {} for name in (WEIGHTS, OPTIMIZER, RANDOM)
+            ]
+        except (SafetensorError, ValueError, OSError) as error:
+            raise Damaged("unreadable", str(error)[:80]) from error
+        return Snapshot(int(state["step"]), *parts, state=state)
+
+    def sweep(self) -> None:
+        """Remove what an interrupted save left behind."""
+        for left in self.folder.glob("tmp-*"):
+            shutil.rmtree(left, ignore_errors=True)
+
+    def size(self) -> int:
+        """Bytes of the largest checkpoint on disk, 0 when there is none."""
+        return max((sum(file.stat().st_size for file in folder.iterdir()) for folder in self._found(False)), default=0)
+
+    def drop_resumable(self) -> None:
+        """Keep only the best weights: a finished run needs no optimizer state."""
+        for folder in self._found(False):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _found(self, best: bool) -> list[Path]:
+        kind = "best" if best else "step"
+        entries = self.folder.iterdir() if self.folder.is_dir() else ()
+        found = [entry for entry in entries if (match := _NAME.fullmatch(entry.name)) and match[1] == kind]
+        return sorted(found, key=lambda entry: entry.name, reverse=True)
+
+    def _retire(self, best: bool) -> None:
+        for folder in self._found(best)[1 if best else self._keep :]:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _verify(self, folder: Path) -> None:
+        try:
+            manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+            files = dict(manifest["files"])
+            known, fingerprint = manifest["format"], manifest["fingerprint"]
+        except FileNotFoundError:
+            raise Damaged("no_manifest", MANIFEST) from None
+        except (ValueError, KeyError, TypeError, OSError):
+            raise Damaged("unreadable", MANIFEST) from None
+        needed = {WEIGHTS, STATE} | (set() if folder.name.startswith("best") else {OPTIMIZER, RANDOM})
+        if known != FORMAT or fingerprint != self._fingerprint:
+            raise Damaged("other_run", MANIFEST)
+        for name in sorted(needed - set(files)):
+            raise Damaged("missing", name)
+        for name, expected in sorted(files.items()):
+            file = folder / name
+            if not file.is_file():
+                raise Damaged("missing", name)
+            if file.stat().st_size != expected["bytes"]:
+                raise Damaged("size", name)
+            if _hash(file) != expected["sha256"]:
+                raise Damaged("content", name)
+
+
+def _measure(file: Path) -> dict[str, Any]:
+    _sync(file)
+    return {"bytes": file.stat().st_size, "sha256": _hash(file)}
+
+
+def _hash(file: Path) -> str:
+    with file.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _sync(path: Path) -> None:
+    """Make a file's content, or a folder's list of names, survive a power loss."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def random_states() -> tuple[Tensors, dict[str, Any]]:
+    """The states of torch's, numpy's and Python's generators: as tensors, and as JSON."""
+    import numpy as np
+    import torch
+
+    tensors = {"torch": torch.get_rng_state()}
+    for number in range(torch.cuda.device_count()):
+        tensors[f"cuda{number}"] = torch.cuda.get_rng_state(number)
+    kind, keys, place, has_gauss, gauss = np.random.get_state(legacy=True)
+    tensors["numpy"] = torch.from_numpy(np.asarray(keys).astype(np.int64))
+    version, internal, gauss_next = random.getstate()
+    rest = {"numpy": [kind, place, has_gauss, gauss], "python": [version, list(internal), gauss_next]}
+    return tensors, rest
+
+
+def restore_random_states(tensors: Tensors, rest: dict[str, Any]) -> None:
+    """Put back what `random_states` gave. Raises KeyError when something is missing."""
+    import numpy as np
+    import torch
+
+    torch.set_rng_state(tensors["torch"])
+    for number in range(torch.cuda.device_count()):
+        if f"cuda{number}" in tensors:
+            torch.cuda.set_rng_state(tensors[f"cuda{number}"], number)
+    kind, place, has_gauss, gauss = rest["numpy"]
+    np.random.set_state((kind, tensors["numpy"].numpy().astype(np.uint32), place, has_gauss, gauss))
+    version, internal, gauss_next = rest["python"]
+    random.setstate((version, tuple(internal), gauss_next))
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer, names: dict[int, str]) -> Tensors:
+    """AdamW's state as "<parameter>.<moment>"; `names` maps id(parameter) to its name."""
+    found: Tensors = {}
+    for parameter, state in optimizer.state.items():
+        for moment in _MOMENTS:
+            found[f"{names[id(parameter)]}.{moment}"] = state[moment].detach().clone()
+    return found
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, names: dict[int, str], tensors: Tensors) -> None:
+    """Put AdamW's state back. Raises KeyError when a moment is missing."""
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            name = names[id(parameter)]
+            state = {moment: tensors[f"{name}.{moment}"] for moment in _MOMENTS}
+            optimizer.state[parameter] = {
+                moment: tensor.to(parameter.device) if moment != "step" else tensor for moment, tensor in state.items()
+            }

@@ -1,0 +1,359 @@
+"""The training loop: one optimizer step after another, told as events, stoppable, resumable bit for bit.
+
+It knows tasks only through `loss`, `weight` and a `validate` callable. A step's loss is the sum over its rows divided
+by their total weight, however many micro-batches they were computed in.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from studio.events import Caution, Checkpoint, Emit, Eval, Phase, Sample, Step
+from studio.tasks.base import Task
+from studio.training.batching import Items, Sampler, collate, micro_batches
+from studio.training.checkpoints import (
+    Checkpoints,
+    Snapshot,
+    optimizer_tensors,
+    random_states,
+    restore_optimizer,
+    restore_random_states,
+)
+from studio.training.options import TrainingOptions
+
+if TYPE_CHECKING:
+    import torch
+
+_CHECKPOINT_SECONDS = 45.0
+_CHECKPOINT_SHARE = 0.05
+"""At most this share of the time goes into checkpoints when their rhythm is left to the studio."""
+
+Stop = Callable[[], "str | None"]
+
+
+@dataclass(frozen=True)
+class Score:
+    """What one validation found: mean loss, metrics by name, the main metric, and the fixed rows as answered."""
+
+    loss: float
+    metrics: dict[str, float]
+    main: float
+    samples: list[dict[str, Any]]
+
+
+@dataclass
+class Job:
+    """All that the loop needs. `steps` optimizer steps in all; `micro_batch` rows computed at once; `autocast` the
+    number format of the matrix products ("fp32" or "bf16"); `validate` scores the model on the validation rows."""
+
+    task: Task
+    task_options: Any
+    model: torch.nn.Module
+    train: Items
+    options: TrainingOptions
+    steps: int
+    micro_batch: int
+    checkpoints: Checkpoints
+    validate: Callable[[torch.nn.Module], Score]
+    seed: int
+    pad_id: int = 0
+    device: str = "cpu"
+    autocast: str = "fp32"
+    head: tuple[str, ...] = ()
+    eval_steps: frozenset[int] = frozenset()
+    beside: Callable[[], None] = field(default=lambda: None)
+    """Called once a step, for events that work beside the loop has ready."""
+
+
+@dataclass
+class Outcome:
+    """How the loop ended: "finished", "early", "stop", "best" or "non-finite"; the last step and the best one."""
+
+    reason: str
+    step: int
+    best_step: int
+    best: float | None
+
+
+def rate_at(step: int, steps: int, options: TrainingOptions) -> float:
+    """The share of the learning rate used by optimizer step `step` (from 1) of `steps`: warm-up, then the schedule."""
+    warm = int(options.warmup_share * steps)
+    if step <= warm:
+        return step / max(warm, 1)
+    if options.schedule == "constant":
+        return 1.0
+    gone = (step - 1 - warm) / max(steps - warm, 1)
+    return 0.5 * (1 + math.cos(math.pi * gone)) if options.schedule == "cosine" else 1 - gone
+
+
+def is_better(score: tuple[float, float], best: tuple[float, float] | None, lower_is_better: bool) -> bool:
+    """Whether (main metric, loss) beats the best so far; equal metrics are decided by the lower loss."""
+    if best is None:
+        return True
+    main, other = (-score[0], -best[0]) if lower_is_better else (score[0], best[0])
+    return main > other or (main == other and score[1] < best[1])
+
+
+class Loop:
+    """One run of the loop over a job; the numbers that a checkpoint must hold are its fields."""
+
+    def __init__(self, job: Job, emit: Emit) -> None:
+        import torch
+
+        self.job, self._emit = job, emit
+        self.step = 0
+        self.best: tuple[float, float] | None = None
+        self.best_step = 0
+        self.waited = 0
+        self.elapsed = 0.0
+        self._sampler = Sampler(job.train.lengths, job.options.batch_size, job.seed)
+        self._trainable = {name: part for name, part in job.model.named_parameters() if part.requires_grad}
+        self._names = {id(part): name for name, part in self._trainable.items()}
+        self._optimizer = torch.optim.AdamW(
+            self._groups(), lr=job.options.learning_rate, weight_decay=job.options.weight_decay, fused=_fuses(job.device)
+        )
+        self._process = psutil.Process()
+        self._saved_at, self._saving_took, self._saved_step = time.monotonic(), 0.0, 0
+
+    def _groups(self) -> list[dict[str, Any]]:
+        """Parameter groups: the new head at its own rate; biases and norms (one dimension) without decay."""
+        groups: dict[tuple[bool, bool], list[Any]] = {}
+        for name, part in self._trainable.items():
+            in_head = any(f".{head}." in f".{name}" for head in self.job.head)
+            groups.setdefault((in_head, part.ndim < 2), []).append(part)
+        options = self.job.options
+        return [
+            {
+                "params": parts,
+                "top": options.head_learning_rate if in_head else options.learning_rate,
+                **({"weight_decay": 0.0} if flat else {}),
+            }
+            for (in_head, flat), parts in sorted(groups.items())
+        ]
+
+    def resume(self) -> int:
+        """Continue from the newest sound checkpoint, naming each damaged one. Returns its step, 0 for none."""
+        snapshot, skipped = self.job.checkpoints.newest()
+        while snapshot is not None:
+            try:
+                self._restore(snapshot)
+                break
+            except (KeyError, ValueError, RuntimeError) as error:
+                # Sound files that do not fit this model: the library or the method has changed since.
+                self._emit(Caution("checkpoint_unfit", {"step": snapshot.step, "reason": str(error)[:80]}))
+                snapshot = None
+        for name, damage in skipped:
+            values = {"checkpoint": name, "file": damage.file, "damage": damage.code}
+            self._emit(Caution("checkpoint_damaged", values, step=self.step))
+        return self.step
+
+    def _restore(self, snapshot: Snapshot) -> None:
+        missing = set(self._trainable) ^ set(snapshot.weights)
+        if missing:
+            raise KeyError(min(missing))
+        restore_weights(self._trainable, snapshot.weights)
+        restore_optimizer(self._optimizer, self._names, snapshot.optimizer)
+        restore_random_states(snapshot.random, snapshot.state["random"])
+        self.step = self._saved_step = snapshot.step
+        best = snapshot.state["best"]
+        self.best = (float(best[0]), float(best[1])) if best else None
+        self.best_step, self.waited = int(snapshot.state["best_step"]), int(snapshot.state["waited"])
+        self.elapsed = float(snapshot.state["elapsed"])
+
+    def run(self, should_stop: Stop) -> Outcome:
+        """Train until the planned end, a wish to stop, no more gain, or a number that is not finite."""
+        job = self.job
+        job.model.train()
+        while self.step < job.steps:
+            job.beside()
+            wish = should_stop()
+            if wish is not None:
+                self.save()
+                return self._outcome(wish)
+            if not self._advance():
+                return self._outcome("non-finite")
+            if self.step in job.eval_steps and self._evaluate():
+                self.save()
+                return self._outcome("early")
+            if self._due():
+                self.save()
+        if self._saved_step != self.step:
+            self.save()
+        return self._outcome("finished")
+
+    def _outcome(self, reason: str) -> Outcome:
+        return Outcome(reason, self.step, self.best_step, self.best[0] if self.best else None)
+
+    def _advance(self) -> bool:
+        """One optimizer step. False, with nothing changed, when loss or gradient norm is not finite."""
+        import torch
+
+        start = time.monotonic()
+        job, step = self.job, self.step + 1
+        rows = self._sampler.batch(step)
+        share = rate_at(step, job.steps, job.options)
+        for group in self._optimizer.param_groups:
+            group["lr"] = group["top"] * share
+        loss = self._gradients(rows)
+        norm = float("nan")
+        if math.isfinite(loss):
+            norm = float(torch.nn.utils.clip_grad_norm_(list(self._trainable.values()), job.options.max_grad_norm))
+        sound = math.isfinite(norm)
+        if sound:
+            self._optimizer.step()
+            self.step = step
+        self._optimizer.zero_grad(set_to_none=True)
+        took = time.monotonic() - start
+        self.elapsed += took
+        self._emit(
+            Step(
+                step,
+                step / self._sampler.steps_per_epoch,
+                loss if math.isfinite(loss) else None,
+                job.options.learning_rate * share,
+                norm if sound else None,
+                len(rows) / max(took, 1e-9),
+                self._memory(),
+            )
+        )
+        return sound
+
+    def _gradients(self, rows: Any) -> float:
+        """Fill the gradients for these rows; returns the mean loss, which may be non-finite (gradients then partial)."""
+        job = self.job
+        lengths = job.train.lengths
+        batches = [
+            collate(job.train.take(part), job.pad_id, job.device)
+            for part in micro_batches(rows, lengths, job.micro_batch)
+        ]
+        total = max(sum(job.task.weight(batch) for batch in batches), 1)
+        summed = 0.0
+        for batch in batches:
+            with number_format(job.autocast, job.device):
+                loss = job.task.loss(job.model, batch, job.task_options) / total
+            value = float(loss.detach())
+            summed += value
+            if not math.isfinite(value):
+                break
+            loss.backward()  # type: ignore[no-untyped-call]
+        return summed
+
+    def _evaluate(self) -> bool:
+        """Score the validation rows; True when training should end early. Keeps the best weights where asked."""
+        job = self.job
+        score = validated(job, self._emit)
+        found = (score.main, score.loss)
+        better = math.isfinite(score.loss) and is_better(found, self.best, job.task.lower_is_better)
+        self._emit(Eval(self.step, score.loss, score.metrics, best=better))
+        if score.samples:
+            self._emit(Sample(self.step, score.samples))
+        if better:
+            self.best, self.best_step, self.waited = found, self.step, 0
+            if job.options.keep_best:
+                self._write(Snapshot(self.step, self._weights(), state={"score": list(found)}), best=True)
+        else:
+            self.waited += 1
+        return 0 < job.options.patience <= self.waited and self.step < job.steps
+
+    def _due(self) -> bool:
+        every = self.job.options.checkpoint_every
+        if every:
+            return self.step % every == 0 and self.step != self._saved_step
+        rhythm = max(_CHECKPOINT_SECONDS, self._saving_took / _CHECKPOINT_SHARE)
+        return time.monotonic() - self._saved_at >= rhythm
+
+    def save(self) -> None:
+        """Write a checkpoint from which `resume` continues exactly."""
+        tensors, rest = random_states()
+        state = {
+            "random": rest,
+            "best": self.best,
+            "best_step": self.best_step,
+            "waited": self.waited,
+            "elapsed": self.elapsed,
+        }
+        if self.step and self._write(
+            Snapshot(self.step, self._weights(), optimizer_tensors(self._optimizer, self._names), tensors, state)
+        ):
+            self._saved_step = self.step
+
+    def _write(self, snapshot: Snapshot, *, best: bool = False) -> bool:
+        """Save and say so; a full disk is said and survived, since the run itself can go on."""
+        start = time.monotonic()
+        try:
+            self.job.checkpoints.save(snapshot, best=best)
+        except OSError as error:
+            self._emit(Caution("checkpoint_unsaved", {"reason": error.strerror or str(error)}, step=self.step))
+            return False
+        finally:
+            self._saved_at = time.monotonic()
+            self._saving_took = self._saved_at - start
+        self._emit(Checkpoint(snapshot.step, best=best))
+        return True
+
+    def _weights(self) -> dict[str, torch.Tensor]:
+        return {name: part.detach().cpu().contiguous() for name, part in self._trainable.items()}
+
+    def _memory(self) -> int:
+        if self.job.device.startswith("cuda"):
+            import torch
+
+            return int(torch.cuda.memory_reserved())
+        return int(self._process.memory_info().rss)
+
+    def restore_best(self) -> bool:
+        """Put the best weights back; False when the last ones are the best or none were kept."""
+        if not self.job.options.keep_best or self.best_step in (0, self.step):
+            return False
+        snapshot, _ = self.job.checkpoints.newest(best=True)
+        if snapshot is None:
+            return False
+        restore_weights(self._trainable, snapshot.weights)
+        return True
+
+
+def validated(job: Job, emit: Emit) -> Score:
+    """The validation score, with the phase told around it; the model is back in training mode afterwards."""
+    emit(Phase("evaluating"))
+    job.model.eval()
+    with number_format(job.autocast, job.device):
+        score = job.validate(job.model)
+    job.model.train()
+    emit(Phase("training"))
+    return score
+
+
+def restore_weights(parameters: dict[str, Any], weights: dict[str, torch.Tensor]) -> None:
+    """Copy saved weights into the parameters of the same names. Raises RuntimeError on another shape."""
+    import torch
+
+    with torch.no_grad():
+        for name, weight in weights.items():
+            parameters[name].copy_(weight)
+
+
+def number_format(name: str, device: str) -> contextlib.AbstractContextManager[Any]:
+    """The context in which matrix products run in `name` ("fp32": as they are, "bf16": rounded)."""
+    import torch
+
+    if name == "fp32":
+        return contextlib.nullcontext()
+    return torch.autocast(device.partition(":")[0], dtype=torch.bfloat16)
+
+
+def _fuses(device: str) -> bool:
+    return device.partition(":")[0] in ("cpu", "cuda")
+
+
+def evaluation_steps(steps: int, evaluations: int, first: int = 0) -> frozenset[int]:
+    """After which steps the model is scored: evenly spread, the last step always; `first` adds an early one."""
+    count = max(1, min(evaluations, steps))
+    spread = {round(steps * number / count) for number in range(1, count + 1)}
+    return frozenset(spread | ({first} if 0 < first < steps else set()))

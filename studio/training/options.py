@@ -1,0 +1,32 @@
+"""How a model is trained, as typed options; the plan fills them from a preset, a person may change each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from studio.options import option
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """Rates are those at the top of the schedule. `batch_size` counts rows of one optimizer step in all (global);
+    `micro_batch` how many of them are computed at once (0: as many as memory allows). `checkpoint_every` counts
+    optimizer steps (0: about once a minute), `patience` evaluations without a better score (0: never stop early),
+    `max_length` tokens a row, `epochs` passes over the training rows (0.5 is half a pass)."""
+
+    epochs: float = option(3.0, low=0.01, high=200, step=0.5)
+    learning_rate: float = option(1e-4, low=1e-7, high=0.1)
+    head_learning_rate: float = option(5e-3, low=1e-7, high=1.0)
+    batch_size: int = option(16, low=1, high=4096, step=1)
+    max_length: int = option(128, low=4, high=32768, step=1)
+    warmup_share: float = option(0.1, low=0.0, high=0.9, step=0.05)
+    weight_decay: float = option(0.01, low=0.0, high=1.0, step=0.01)
+    schedule: str = option("linear", choices=("linear", "cosine", "constant"))
+    evaluations: int = option(5, low=1, high=100, step=1)
+    patience: int = option(0, low=0, high=100, step=1)
+    keep_best: bool = option(True)
+    precision: str = option("auto", choices=("auto", "fp32", "bf16"))
+    micro_batch: int = option(0, low=0, high=4096, step=1)
+    checkpoint_every: int = option(0, low=0, high=100000, step=1)
+    freeze_embeddings: str = option("auto", choices=("auto", "yes", "no"))
+    max_grad_norm: float = option(1.0, low=0.01, high=1000.0, step=0.1)
