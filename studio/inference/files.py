@@ -1,0 +1,165 @@
+"""Rows in from Parquet, answers out as CSV or JSONL beside the file's own columns. Knows no model.
+
+A CSV cell that a spreadsheet would take for a formula gets a leading apostrophe and every cell is quoted; JSONL
+keeps all texts exactly as they were.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol
+
+from studio.errors import UserError
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+FORMATS = (".csv", ".jsonl")
+Cells = dict[str, "str | None"]
+
+
+class RoleLike(Protocol):
+    """What is needed of a task's role."""
+
+    key: str
+    required: bool
+
+
+def harmless(text: str) -> str:
+    """`text` so that no spreadsheet runs it as a formula."""
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+
+
+class Table:
+    """A Parquet file of text cells, read a piece at a time. Raises UserError (`predict_file_unreadable`)."""
+
+    def __init__(self, path: Path) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            self._file = pq.ParquetFile(path)
+        except (OSError, pa.ArrowException) as error:
+            raise UserError("predict_file_unreadable", name=path.name, reason=str(error)[:200]) from error
+        self.name = path.name
+        self.columns: list[str] = list(self._file.schema_arrow.names)
+        self.rows = int(self._file.metadata.num_rows)
+
+    def pieces(self, size: int) -> Iterator[list[Cells]]:
+        """Up to `size` rows at a time, each a dict column -> text or None."""
+        for batch in self._file.iter_batches(batch_size=size):
+            columns = {
+                name: [value if value is None or isinstance(value, str) else str(value) for value in column.to_pylist()]
+                for name, column in zip(batch.schema.names, batch.columns, strict=True)
+            }
+            yield [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def match_columns(
+    roles: Sequence[RoleLike], answer_roles: set[str], wanted: Mapping[str, str], there: Sequence[str]
+) -> dict[str, str]:
+    """Which column plays each role of the question: as wanted, by the role's own name, or the file's only column.
+
+    `answer_roles` ("label") need no column. Raises UserError (`predict_column_missing`) naming what is there.
+    """
+    asked = [role for role in roles if role.key not in answer_roles]
+    found: dict[str, str] = {}
+    for role in asked:
+        for name in (wanted.get(role.key, ""), role.key):
+            if name in there:
+                found[role.key] = name
+                break
+    missing = [wanted.get(role.key) or role.key for role in asked if role.required and role.key not in found]
+    if missing and len(asked) == 1 and len(there) == 1:
+        return {asked[0].key: there[0]}
+    if missing:
+        raise UserError("predict_column_missing", missing=missing, columns=list(there))
+    return found
+
+
+def answer_cells(prediction: Mapping[str, Any]) -> dict[str, Any]:
+    """A prediction as named cells: label, confidence and a probability a label; or the answer's text."""
+    if "label" in prediction:
+        scores: dict[str, float] = prediction.get("scores", {})
+        cells: dict[str, Any] = {"predicted_label": prediction["label"]}
+        if scores:
+            cells["confidence"] = round(scores[prediction["label"]], 6)
+            cells |= {f"probability_{label}": round(score, 6) for label, score in scores.items()}
+        return cells
+    return {"answer": prediction.get("text", "")}
+
+
+class AnswerFile:
+    """Writes rows with their answers to `path`, which appears whole at the end or not at all.
+
+    Raises UserError (`predict_out_format`, `predict_out_unwritable`).
+    """
+
+    def __init__(self, path: Path, columns: Sequence[str]) -> None:
+        if path.suffix.lower() not in FORMATS:
+            raise UserError("predict_out_format", name=path.name, formats=list(FORMATS))
+        self._path = path
+        self._columns = list(columns)
+        self._half = path.with_name(f".{path.name}.{os.getpid()}.half")
+        self._names: dict[str, str] = {}
+        self._sheet: Any = None
+        try:
+            # The byte-order mark tells spreadsheets that the text is UTF-8; without it Chinese turns to noise.
+            csv_file = path.suffix.lower() == ".csv"
+            self._out = self._half.open("w", encoding="utf-8-sig" if csv_file else "utf-8", newline="")
+        except OSError as error:
+            raise self._unwritable(error) from error
+        if csv_file:
+            self._sheet = csv.writer(self._out, quoting=csv.QUOTE_ALL)
+
+    def write(self, rows: Sequence[Cells], predictions: Sequence[Mapping[str, Any]]) -> None:
+        """Append rows with their predictions, one each."""
+        try:
+            for row, prediction in zip(rows, predictions, strict=True):
+                self._write_one(row, answer_cells(prediction))
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _write_one(self, row: Cells, cells: Mapping[str, Any]) -> None:
+        if not self._names:
+            self._names = {name: self._free_name(name) for name in cells}
+            if self._sheet is not None:
+                self._sheet.writerow([harmless(name) for name in [*self._columns, *self._names.values()]])
+        named = {**row, **{self._names[name]: value for name, value in cells.items()}}
+        if self._sheet is None:
+            self._out.write(json.dumps(named, ensure_ascii=False) + "\n")
+        else:
+            self._sheet.writerow([harmless(value) if isinstance(value, str) else value for value in named.values()])
+
+    def _free_name(self, name: str) -> str:
+        """`name`, or the first of name_2, name_3, ... that the file does not use already."""
+        taken, free, count = {*self._columns, *self._names.values()}, name, 1
+        while free in taken:
+            count += 1
+            free = f"{name}_{count}"
+        return free
+
+    def __enter__(self) -> AnswerFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Publish the file, or remove the half of it after an error or a cancel."""
+        try:
+            self._out.close()
+            if kind is None:
+                self._half.replace(self._path)
+        except OSError as trouble:
+            raise self._unwritable(trouble) from trouble
+        finally:
+            self._half.unlink(missing_ok=True)
+
+    def _unwritable(self, error: OSError) -> UserError:
+        return UserError("predict_out_unwritable", name=self._path.name, reason=error.strerror or str(error))
