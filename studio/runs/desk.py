@@ -1,0 +1,211 @@
+"""The desk: the one place where the screen, the command line and Python ask for runs and look at them.
+
+It writes down what is asked and reads what is there. It starts nothing by itself; `supervise` hands the work of this
+process to a background thread that becomes leader when no other process is.
+"""
+
+from __future__ import annotations
+
+import builtins
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Row
+
+from studio.errors import UserError
+from studio.runs import journal, states
+from studio.runs.files import read_json, write_whole
+from studio.runs.log import read_log
+from studio.runs.people import People
+from studio.runs.store import Store
+from studio.runs.view import RunView, places, view
+from studio.spec import Spec
+from studio.workspace import Workspace, checked_id, new_id
+
+if TYPE_CHECKING:
+    from studio.runs.launchers.local import Local
+    from studio.runs.supervisor import Supervisor
+
+TRASH_DAYS = 7
+"""How long a deleted run can be brought back."""
+
+
+class Desk:
+    """All that can be asked of the runs of one workspace. Threads may share a desk."""
+
+    def __init__(self, workspace: Workspace, launcher: Local | None = None) -> None:
+        """Open the workspace's database. Raises UserError (`database_newer`, `database_damaged`)."""
+        from studio.runs.launchers.local import Local
+
+        self.workspace = workspace
+        self.store = Store(workspace)
+        self.people = People(self.store)
+        self.launcher = launcher or Local(workspace)
+        self.supervisor: Supervisor | None = None
+
+    def supervise(self) -> Supervisor:
+        """Start (once) this process's supervisor thread."""
+        from studio.runs.supervisor import Supervisor
+
+        if self.supervisor is None:
+            self.supervisor = Supervisor(self.store, self.launcher)
+            self.supervisor.start()
+        return self.supervisor
+
+    def close(self) -> None:
+        """Give up leadership and close the database. Runs go on."""
+        if self.supervisor is not None:
+            self.supervisor.close()
+            self.supervisor = None
+        self.store.close()
+
+    # ---- asking ----
+
+    def submit(self, spec: Spec, key: str | None = None, data_name: str = "", estimate: float | None = None) -> str:
+        """Queue a run and return its id. The same `key` by the same owner again returns the run it made first.
+
+        `estimate` is the predicted seconds of work, `data_name` what the data is called on screen.
+        """
+        if key and (known := self.store.run_by_key(spec.owner, key)):
+            return known
+        run = new_id("r")
+        folder = self.workspace.run(spec.owner, run)
+        folder.mkdir(parents=True, mode=0o700)
+        write_whole(folder / "spec.json", spec.dumps())
+        values: dict[str, Any] = {
+            "id": run,
+            "owner": spec.owner,
+            "key": key,
+            "name": spec.name or data_name or spec.task,
+            "task": spec.task,
+            "model": spec.model,
+            "method": spec.method,
+            "data": spec.data,
+            "data_name": data_name,
+            "preset": spec.preset,
+            "created": time.time(),
+        }
+        made = self.store.add_run(values, estimate)
+        if made != run:
+            shutil.rmtree(folder)
+        self._wake()
+        return made
+
+    def resume(self, run: str) -> None:
+        """Queue a further attempt that continues from the newest whole checkpoint.
+
+        Raises UserError `run_active` while the run is at work and `run_done` when nothing is left to do.
+        """
+        row = self._row(run)
+        if row.state in states.ACTIVE:
+            raise UserError("run_active", name=row.name, state=row.state)
+        if row.state == states.DONE:
+            raise UserError("run_done", name=row.name)
+        (self.folder(run) / "STOP").unlink(missing_ok=True)
+        self.store.add_job(row)
+        self._wake()
+
+    def stop(self, run: str, keep: str = "last") -> None:
+        """Ask a run to save and end ("last"), or to end with its best checkpoint ("best").
+
+        A queued run ends at once. Raises UserError `run_not_active` when it has already ended.
+        """
+        while True:
+            row = self._row(run)
+            if row.state in states.TERMINAL:
+                raise UserError("run_not_active", name=row.name, state=row.state)
+            job = self.store.job(row.job)
+            if job.state == states.QUEUED:
+                if self.store.move(job, states.STOPPED):
+                    return
+                continue
+            write_whole(self.folder(run) / "STOP", "best" if keep == "best" else "stop")
+            if job.state == states.STOPPING or self.store.move(job, states.STOPPING, keep=keep):
+                self._wake()
+                return
+
+    def rename(self, run: str, name: str) -> None:
+        """Give a run another name. Raises UserError (`name_empty`)."""
+        row = self._row(run)
+        shown = " ".join(name.split())[:200]
+        if not shown:
+            raise UserError("name_empty", name=row.name)
+        self.store.change_run(row.id, name=shown)
+
+    def delete(self, run: str) -> None:
+        """Put a run into the trash. Raises UserError `run_active` while it is at work."""
+        row = self._row(run)
+        if row.state in states.ACTIVE:
+            raise UserError("run_active", name=row.name, state=row.state)
+        self.store.change_run(row.id, trashed=time.time())
+
+    def restore(self, run: str) -> None:
+        """Take a run back out of the trash."""
+        self.store.change_run(self._row(run).id, trashed=None)
+
+    def purge(self, older_than: float = TRASH_DAYS * states.DAY) -> int:
+        """Remove for good what has been in the trash longer than `older_than` seconds; returns how many runs."""
+        limit = time.time() - older_than
+        gone = [row for row in self.store.list_runs(trashed=True, limit=1_000_000) if row.trashed <= limit]
+        for row in gone:
+            shutil.rmtree(self.workspace.run(row.owner, row.id), ignore_errors=True)
+            self.store.drop_run(row.id)
+        return len(gone)
+
+    # ---- looking ----
+
+    def list(self, trashed: bool = False, limit: int = 500) -> list[RunView]:
+        """Runs, newest first; those in the trash instead with `trashed`."""
+        return self._views(builtins.list(self.store.list_runs(trashed, limit)))
+
+    def get(self, run: str) -> RunView:
+        """One run. Raises UserError (`run_unknown`)."""
+        return self._views([self._row(run)])[0]
+
+    def spec(self, run: str) -> Spec:
+        """What the run was asked to do, as it was frozen."""
+        return Spec.loads((self.folder(run) / "spec.json").read_text(encoding="utf-8"))
+
+    def folder(self, run: str) -> Path:
+        """The run's folder. Raises UserError (`run_unknown`)."""
+        row = self._row(run)
+        return self.workspace.run(row.owner, row.id)
+
+    def events(self, run: str, cursor: str = "") -> tuple[builtins.list[journal.Record], str, bool]:
+        """Events after `cursor`; see `journal.read`."""
+        return journal.read(self.folder(run), cursor)
+
+    def report(self, run: str) -> dict[str, Any] | None:
+        """The run's report, or None while it has none."""
+        return read_json(self.folder(run) / "report.json")
+
+    def log(self, run: str, limit: int = 20_000) -> str:
+        """The end of the run's log, at most `limit` characters."""
+        return read_log(self.folder(run), limit)
+
+    def uses_data(self, version: str) -> bool:
+        """Whether a run, trashed ones included, was made from a data version."""
+        both = [*self.store.list_runs(False, 1_000_000), *self.store.list_runs(True, 1_000_000)]
+        return any(row.data == version for row in both)
+
+    def _row(self, run: str) -> Row[Any]:
+        row = self.store.run(checked_id(run))
+        if row is None:
+            raise UserError("run_unknown", run=run)
+        return row
+
+    def _views(self, rows: builtins.list[Row[Any]]) -> builtins.list[RunView]:
+        now = time.time()
+        seconds = self.store.seconds([row.id for row in rows])
+        waiting = {}
+        if any(row.state == states.QUEUED for row in rows):
+            active = self.store.jobs_in(states.ACTIVE)
+            queued = [job for job in active if job.state == states.QUEUED]
+            waiting = places(queued, [job for job in active if job.state != states.QUEUED], now)
+        return [view(row, seconds.get(row.id, 0.0), waiting.get(row.id), now) for row in rows]
+
+    def _wake(self) -> None:
+        if self.supervisor is not None:
+            self.supervisor.wake()

@@ -1,0 +1,229 @@
+"""The database of a workspace: runs, jobs and attempts, changed only by compare-and-set. It starts nothing.
+
+SQLAlchemy Core without any dialect's own SQL; SQLite gets its pragmas (WAL, synchronous FULL) on connecting.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Engine, Row, event
+from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
+
+from studio.errors import UserError
+from studio.runs import states
+from studio.runs.schema import bring_up
+from studio.runs.tables import attempts, jobs, leader, runs
+from studio.workspace import Workspace, new_id
+
+
+def connect(workspace: Workspace) -> Engine:
+    """An engine for the workspace's database. SQLite writers take the write lock at once, so that none meets a busy
+    database half-way through a transaction."""
+    engine = sa.create_engine(f"sqlite:///{workspace.database}", pool_size=8, max_overflow=64)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _set_pragmas)
+        event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _set_pragmas(connection: Any, record: Any) -> None:
+    connection.isolation_level = None
+    for pragma in ("busy_timeout=20000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get("reading") else "BEGIN IMMEDIATE")
+
+
+class Store:
+    """The tables of one workspace. Threads may share it; processes may not share it across a fork."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        """Open, and migrate when needed. Raises UserError (`database_newer`, `database_damaged`)."""
+        self.workspace = workspace
+        self.engine = connect(workspace)
+        try:
+            bring_up(self.engine, workspace)
+        except OperationalError:
+            raise
+        except DatabaseError as error:
+            raise UserError("database_damaged", path=str(workspace.database), reason=str(error.orig)) from error
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection that only reads; it never waits for a writer."""
+        with self.engine.connect().execution_options(reading=True) as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """One transaction, committed at the end and rolled back when the block raises."""
+        with self.engine.begin() as connection:
+            yield connection
+
+    # ---- runs ----
+
+    def add_run(self, values: dict[str, Any], estimate: float | None) -> str:
+        """Insert a run and its first job in one transaction; with a `key` already used, the id of that earlier run."""
+        job = new_id("j")
+        try:
+            with self.writing() as connection:
+                connection.execute(runs.insert().values(**values, job=job))
+                connection.execute(jobs.insert().values(**_job(job, values["id"], values["owner"], estimate)))
+        except IntegrityError:
+            known = self.run_by_key(values["owner"], values["key"])
+            if known is None:
+                raise
+            return known
+        return str(values["id"])
+
+    def run_by_key(self, owner: str, key: str | None) -> str | None:
+        """The run started with an idempotency key."""
+        with self.reading() as connection:
+            found = connection.execute(
+                sa.select(runs.c.id).where(runs.c.owner == owner, runs.c.key == key)
+            ).scalar_one_or_none()
+        return None if found is None else str(found)
+
+    def add_job(self, run: Row[Any]) -> bool:
+        """A further job for a run whose last one has ended. False when somebody else was faster."""
+        job = new_id("j")
+        with self.writing() as connection:
+            state = connection.execute(sa.select(jobs.c.state).where(jobs.c.id == run.job)).scalar_one()
+            if state not in states.TERMINAL:
+                return False
+            moved = connection.execute(
+                runs.update().where(runs.c.id == run.id, runs.c.job == run.job).values(job=job)
+            ).rowcount
+            if moved:
+                connection.execute(jobs.insert().values(**_job(job, run.id, run.owner, run.estimate)))
+        return moved == 1
+
+    def run(self, run: str) -> Row[Any] | None:
+        """The run joined with its last job and its owner's name, or None."""
+        with self.reading() as connection:
+            return connection.execute(_run_query().where(runs.c.id == run)).one_or_none()
+
+    def list_runs(self, trashed: bool, limit: int) -> Sequence[Row[Any]]:
+        """Runs joined with their last jobs, newest first."""
+        where = runs.c.trashed.is_not(None) if trashed else runs.c.trashed.is_(None)
+        query = _run_query().where(where).order_by(runs.c.created.desc(), runs.c.id).limit(limit)
+        with self.reading() as connection:
+            return connection.execute(query).all()
+
+    def change_run(self, run: str, **values: Any) -> None:
+        """Set columns of a run that are not states (name, trashed)."""
+        with self.writing() as connection:
+            connection.execute(runs.update().where(runs.c.id == run).values(**values))
+
+    def drop_run(self, run: str) -> None:
+        """Remove a run's rows for good."""
+        with self.writing() as connection:
+            for table, column in ((attempts, attempts.c.run), (jobs, jobs.c.run), (runs, runs.c.id)):
+                connection.execute(table.delete().where(column == run))
+
+    def seconds(self, names: Sequence[str]) -> dict[str, float]:
+        """Seconds of work in the ended jobs of some runs."""
+        total = sa.func.sum(jobs.c.ended - jobs.c.started)
+        query = (
+            sa.select(jobs.c.run, total).where(jobs.c.run.in_(names), jobs.c.started.is_not(None)).group_by(jobs.c.run)
+        )
+        with self.reading() as connection:
+            return {str(run): float(value or 0.0) for run, value in connection.execute(query)}
+
+    # ---- jobs ----
+
+    def jobs_in(self, wanted: frozenset[str]) -> Sequence[Row[Any]]:
+        """Jobs in any of some states, oldest first."""
+        query = sa.select(jobs).where(jobs.c.state.in_(sorted(wanted))).order_by(jobs.c.created, jobs.c.id)
+        with self.reading() as connection:
+            return connection.execute(query).all()
+
+    def job(self, job: str) -> Row[Any]:
+        with self.reading() as connection:
+            return connection.execute(sa.select(jobs).where(jobs.c.id == job)).one()
+
+    def move(self, job: Row[Any], after: str, fence: tuple[str, int] | None = None, **values: Any) -> bool:
+        """Compare-and-set: take a job from the state and attempt of `job` to `after`.
+
+        `fence` is (holder, generation) of the leader that asks; a leader that lost its place changes nothing.
+        False when the job has moved on meanwhile. Raises ValueError for a change no state allows.
+        """
+        if not states.allowed(job.state, after):
+            raise ValueError(f"{job.state} -> {after}")
+        if after in states.TERMINAL:
+            values.setdefault("ended", time.time())
+        where = [jobs.c.id == job.id, jobs.c.state == job.state, jobs.c.attempt == job.attempt]
+        if fence:
+            where.append(sa.exists().where(leader.c.holder == fence[0], leader.c.generation == fence[1]))
+        with self.writing() as connection:
+            return connection.execute(jobs.update().where(*where).values(state=after, **values)).rowcount == 1
+
+    # ---- attempts ----
+
+    def next_attempt(self, run: str) -> int:
+        """The number of a run's next attempt, from 1."""
+        with self.reading() as connection:
+            last = connection.execute(sa.select(sa.func.max(attempts.c.number)).where(attempts.c.run == run)).scalar()
+        return int(last or 0) + 1
+
+    def add_attempt(self, run: str, number: int, job: str) -> None:
+        """Note an attempt before it is started."""
+        with self.writing() as connection:
+            connection.execute(
+                attempts.insert().values(run=run, number=number, job=job, handle="{}", created=time.time())
+            )
+
+    def set_handle(self, run: str, number: int, handle: dict[str, Any]) -> None:
+        """Remember what process an attempt is."""
+        where = (attempts.c.run == run, attempts.c.number == number)
+        with self.writing() as connection:
+            connection.execute(attempts.update().where(*where).values(handle=json.dumps(handle)))
+
+    def handle(self, run: str, number: int) -> dict[str, Any]:
+        """What `set_handle` noted; empty when nothing was."""
+        query = sa.select(attempts.c.handle).where(attempts.c.run == run, attempts.c.number == number)
+        with self.reading() as connection:
+            found = connection.execute(query).scalar_one_or_none()
+        return dict(json.loads(found)) if found else {}
+
+
+def _job(job: str, run: str, owner: str, estimate: float | None) -> dict[str, Any]:
+    return {
+        "id": job,
+        "run": run,
+        "owner": owner,
+        "kind": "train",
+        "lane": states.KINDS["train"],
+        "state": states.QUEUED,
+        "attempt": 0,
+        "keep": "",
+        "estimate": estimate,
+        "created": time.time(),
+        "metric": "",
+        "error": "",
+        "error_values": "{}",
+    }
+
+
+def _run_query() -> sa.Select[Any]:
+    from studio.runs.tables import people
+
+    job_columns = [jobs.c[name] for name in ("state", "attempt", "keep", "estimate", "started", "ended")]
+    results = [jobs.c[name] for name in ("metric", "score", "error", "error_values")]
+    queued = jobs.c.created.label("queued")
+    return (
+        sa.select(runs, queued, *job_columns, *results, people.c.name.label("owner_name"))
+        .join(jobs, jobs.c.id == runs.c.job)
+        .outerjoin(people, people.c.id == runs.c.owner)
+    )
