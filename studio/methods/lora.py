@@ -1,0 +1,161 @@
+"""LoRA: small low-rank additions to the linear layers of a frozen base; a head on top, where there is one, learns too.
+
+What is loaded back is read strictly: a plain LoRA for this very base, and nothing that could name other code.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from studio.errors import UserError
+from studio.methods.base import Method, Verdict, methods
+from studio.methods.parts import fits, head_names, linear_layers, suits
+from studio.models.card import CARD_FILE
+from studio.models.rules import read_json
+from studio.options import option
+
+if TYPE_CHECKING:
+    import torch
+
+    from studio.hardware import Hardware
+    from studio.models.card import Card
+
+CONFIG_FILE = "adapter_config.json"
+WEIGHTS_FILE = "adapter_model.safetensors"
+_READ = {"r", "lora_alpha", "lora_dropout", "target_modules", "modules_to_save", "fan_in_fan_out", "task_type"}
+_IGNORED = {"base_model_name_or_path", "inference_mode", "peft_type", "peft_version", "revision"}
+
+
+@dataclass(frozen=True)
+class LoraOptions:
+    """`rank` and `alpha` as in the LoRA paper; `targets` chooses the adapted layers."""
+
+    rank: int = option(16, low=1, high=256, step=1)
+    alpha: int = option(32, low=1, high=512, step=1)
+    dropout: float = option(0.05, low=0.0, high=0.5, step=0.05)
+    targets: str = option("all-linear", choices=("all-linear", "attention"))
+
+
+class Lora(Method):
+    """An adapter of a few megabytes; the base keeps its weights and can serve many adapters at once."""
+
+    key = "lora"
+    order = 20
+    adapter = True
+    Options = LoraOptions
+
+    def supports(self, peft_type: str, card: Card, hardware: Hardware) -> Verdict:
+        # The frozen base in float32; adapters, their gradients and moments are a few hundredths of it.
+        needed = int(4.6 * card.parameters)
+        return suits(peft_type, card) or fits(needed, hardware, "verdict.method_too_big_lora")
+
+    def prepare(self, model: torch.nn.Module, peft_type: str, options: Any) -> torch.nn.Module:
+        """Raises UserError (`lora_no_targets`) when the choice matches no layer."""
+        layers, transposed = linear_layers(model, options.targets == "attention")
+        if not layers:
+            raise UserError("lora_no_targets", targets=options.targets)
+        return _wrap(
+            model,
+            {
+                "r": options.rank,
+                "lora_alpha": options.alpha,
+                "lora_dropout": options.dropout,
+                "target_modules": layers,
+                "modules_to_save": _trained_heads(model, peft_type) or None,
+                "fan_in_fan_out": transposed,
+                "task_type": peft_type if peft_type == "CAUSAL_LM" else None,
+            },
+        )
+
+    def save(self, model: torch.nn.Module, folder: str) -> None:
+        """adapter_config.json and adapter_model.safetensors: adapters and head, none of the base's weights."""
+        from peft import get_peft_model_state_dict
+        from safetensors.torch import save_file
+
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        config: Any = model.peft_config["default"]  # type: ignore[index, union-attr]
+        config.base_model_name_or_path = base_name(model)
+        config.inference_mode = True
+        config.save_pretrained(folder)
+        config.inference_mode = False
+        tensors = get_peft_model_state_dict(model, save_embedding_layers=False)
+        kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        save_file(kept, str(Path(folder) / WEIGHTS_FILE), {"format": "pt"})
+
+    def load(self, model: torch.nn.Module, folder: str) -> torch.nn.Module:
+        """Raises UserError: `adapter_unsafe`, `adapter_other_base`, `tuned_weights_misfit`."""
+        from peft import get_peft_model_state_dict, set_peft_model_state_dict
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        wrapped = _wrap(model, read_adapter(Path(folder), base_name(model)))
+        try:
+            tensors = load_file(str(Path(folder) / WEIGHTS_FILE))
+        except (OSError, SafetensorError) as error:
+            raise UserError("tuned_weights_misfit", folder=folder, part=WEIGHTS_FILE) from error
+        wanted = get_peft_model_state_dict(wrapped, save_embedding_layers=False)
+        for name in sorted(set(wanted) | set(tensors)):
+            if name not in wanted or name not in tensors or wanted[name].shape != tensors[name].shape:
+                raise UserError("tuned_weights_misfit", folder=folder, part=name)
+        set_peft_model_state_dict(wrapped, tensors)
+        return wrapped.eval()
+
+
+def read_adapter(folder: Path, base: str) -> dict[str, Any]:
+    """The plain LoRA settings of an adapter folder.
+
+    Raises UserError: `adapter_unsafe` for any setting beyond plain LoRA (it could import modules, name files or
+    change the base), `adapter_other_base` when it was made for another model than `base`.
+    """
+    raw = read_json(folder / CONFIG_FILE)
+    if raw.get("peft_type") != "LORA":
+        raise UserError("adapter_unsafe", folder=str(folder), key=f"peft_type={raw.get('peft_type')}")
+    plain = _plain()
+    for key, value in raw.items():
+        if key not in _READ | _IGNORED and (key not in plain or value != plain[key]):
+            raise UserError("adapter_unsafe", folder=str(folder), key=key)
+    if raw.get("task_type") not in (None, "CAUSAL_LM") or not isinstance(raw.get("target_modules"), list):
+        raise UserError("adapter_unsafe", folder=str(folder), key="target_modules, task_type")
+    made_for = str(raw.get("base_model_name_or_path") or "")
+    if made_for != base:
+        raise UserError("adapter_other_base", folder=str(folder), found=made_for or "-", expected=base or "-")
+    return {key: raw[key] for key in _READ if key in raw}
+
+
+def _plain() -> dict[str, Any]:
+    """What every setting is in a LoRA that asks for nothing special, as JSON gives it back."""
+    from peft import LoraConfig
+
+    return {key: value for key, value in dataclasses.asdict(LoraConfig()).items() if not isinstance(value, set)}
+
+
+def _wrap(model: torch.nn.Module, settings: dict[str, Any]) -> torch.nn.Module:
+    from peft import LoraConfig, get_peft_model
+
+    with warnings.catch_warnings():
+        # peft still asks transformers for a property under its old name.
+        warnings.simplefilter("ignore", FutureWarning)
+        wrapped: torch.nn.Module = get_peft_model(model, LoraConfig(**settings))
+    return wrapped
+
+
+def _trained_heads(model: torch.nn.Module, peft_type: str) -> list[str]:
+    """A classifier starts from chance and has to learn; a language model's head is part of what it already knows."""
+    return [] if peft_type == "CAUSAL_LM" else head_names(model)
+
+
+def base_name(model: torch.nn.Module) -> str:
+    """The studio's id of the base a model was loaded from, or its folder's name; "" for one made on the spot."""
+    core: Any = model.get_base_model() if hasattr(model, "get_base_model") else model  # type: ignore[operator]
+    path = str(getattr(getattr(core, "config", None), "name_or_path", "") or "")
+    if not path:
+        return ""
+    published = Path(path) / CARD_FILE
+    return str(read_json(published).get("id") or Path(path).name) if published.is_file() else Path(path).name
+
+
+methods.register(Lora())

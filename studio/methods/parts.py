@@ -1,0 +1,92 @@
+"""The parts of a model as a tuning method sees them: the pretrained base, the head on top, and its linear layers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from studio.errors import UserError
+from studio.methods.base import Verdict
+
+if TYPE_CHECKING:
+    import torch
+
+    from studio.hardware import Hardware
+    from studio.models.card import Card
+
+CONTEXT_BYTES = 600_000_000
+"""What the libraries and one small batch take beside the weights."""
+_KINDS = {"SEQ_CLS": ("encoder", "decoder"), "CAUSAL_LM": ("decoder",)}
+
+
+def base_prefix(model: torch.nn.Module) -> str:
+    """The name under which the pretrained base hangs in a task model; "" when the model has no part but the base."""
+    name = getattr(model, "base_model_prefix", "") or "encoder"
+    return str(name) if isinstance(getattr(model, name, None), _module()) else ""
+
+
+def _module() -> type[torch.nn.Module]:
+    import torch
+
+    return torch.nn.Module
+
+
+def head_names(model: torch.nn.Module) -> list[str]:
+    """The direct parts outside the base that hold weights of their own; a language head tied to the base is none."""
+    prefix = base_prefix(model)
+    names = {name.partition(".")[0] for name, _ in model.named_parameters()}
+    return sorted(names - {prefix}) if prefix else []
+
+
+def linear_layers(model: torch.nn.Module, attention_only: bool) -> tuple[list[str], bool]:
+    """Full names of the base's linear layers inside its transformer blocks, and whether they store weights transposed.
+
+    Poolers and embeddings are left out: a task that never calls them would train nothing there.
+    """
+    import torch
+    from transformers.pytorch_utils import Conv1D
+
+    prefix = base_prefix(model)
+    found: list[str] = []
+    transposed = False
+    for name, layer in model.named_modules():
+        inside = name.startswith(f"{prefix}.") if prefix else True
+        # Blocks are numbered, so a digit in the path tells them from poolers and projections around them.
+        if not inside or not isinstance(layer, (torch.nn.Linear, Conv1D)) or not any(map(str.isdigit, name.split("."))):
+            continue
+        if attention_only and not any(word in name.lower() for word in ("attn", "attention")):
+            continue
+        found.append(name)
+        transposed = transposed or isinstance(layer, Conv1D)
+    return found, transposed
+
+
+def suits(peft_type: str, card: Card) -> Verdict | None:
+    """Why a model cannot do this kind of task, None when it can."""
+    if card.kind in _KINDS.get(peft_type, (card.kind,)):
+        return None
+    code = "verdict.method_needs_decoder" if peft_type == "CAUSAL_LM" else "verdict.method_needs_encoder"
+    return Verdict(False, code, {"title": card.title})
+
+
+def fits(needed: int, hardware: Hardware, too_big: str) -> Verdict:
+    """Whether `needed` bytes of weights, gradients and optimizer state leave room on this machine."""
+    needed += CONTEXT_BYTES
+    available = hardware.usable_memory
+    values = {"needed": round(needed / 1e9, 1), "available": round(available / 1e9, 1)}
+    if needed > 0.9 * available:
+        return Verdict(False, too_big, values)
+    return Verdict(True, "verdict.method_fits", values)
+
+
+def put(model: torch.nn.Module, tensors: dict[str, Any], folder: str, wanted: set[str]) -> None:
+    """Copy `tensors` into the model.
+
+    Raises UserError (`tuned_weights_misfit`) unless they are exactly those `wanted`, each of the model's own shape.
+    """
+    own = model.state_dict()
+    for name in sorted(wanted ^ set(tensors)):
+        raise UserError("tuned_weights_misfit", folder=folder, part=name)
+    for name, tensor in tensors.items():
+        if name not in own or own[name].shape != tensor.shape:
+            raise UserError("tuned_weights_misfit", folder=folder, part=name)
+    model.load_state_dict(tensors, strict=False)
