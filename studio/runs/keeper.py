@@ -24,9 +24,10 @@ from pathlib import Path
 from typing import Any
 
 import studio
+from studio import child
 from studio.runs import process
-from studio.runs.child import Child, end_group, start_child
 from studio.runs.files import read_json, write_whole
+from studio.runs.forking import Child, end_group, start_child
 
 RECORD = "keeper.json"
 IDLE = 900.0
@@ -47,7 +48,7 @@ PRELOAD = (
     "sklearn.linear_model",
     "sklearn.feature_extraction.text",
 )
-TARGETS = {"train": "studio.runs.worker:main", "inference": "studio.inference.server:main"}
+TARGETS = {"train": "studio.runs.worker:main", "inference": "studio.runs.worker:serve"}
 """What a child may be asked to run."""
 _SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 
@@ -56,14 +57,9 @@ logger = logging.getLogger("studio.keeper")
 
 def environment() -> dict[str, str]:
     """The environment of a keeper and so of all workers: the studio importable, no tokens, no threads at import."""
-    kept = {name: value for name, value in os.environ.items() if name not in _SECRETS}
-    places = [str(Path(studio.__file__).parent.parent), kept.get("PYTHONPATH", "")]
-    return {
-        **kept,
-        "PYTHONPATH": os.pathsep.join(place for place in places if place),
-        "OPENBLAS_NUM_THREADS": "1",
-        "OMP_WAIT_POLICY": kept.get("OMP_WAIT_POLICY", "passive"),
-    }
+    kept = child.environment(OPENBLAS_NUM_THREADS="1")
+    kept.setdefault("OMP_WAIT_POLICY", "passive")
+    return {name: value for name, value in kept.items() if name not in _SECRETS}
 
 
 def code_version(module: str) -> str:
@@ -213,8 +209,8 @@ class Keeper:
         if known is not None:
             return known
         fresh = bool(question.get("exec")) or not self.forkable
-        child = Child(f"{question['kind']} {folder.name}", folder, record, attempt)
-        self._launch(child, question["kind"], [str(folder), str(attempt)], fresh)
+        worker = Child(f"{question['kind']} {folder.name}", folder, record, attempt)
+        self._launch(worker, question["kind"], [str(folder), str(attempt)], fresh)
         return read_json(record) or {"error": "the worker ended before it began"}
 
     def _serve(self, name: str, arguments: list[str]) -> dict[str, Any]:

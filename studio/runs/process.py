@@ -82,7 +82,7 @@ def family(pid: int) -> list[int]:
         members |= more
 
 
-def end_family(identity: Identity, patience: float = 10.0) -> bool:
+def end_family(identity: Identity, patience: float = 5.0) -> bool:
     """SIGKILL a process that leads its own session, and all it started; True when none is left.
 
     Members are frozen first, so that none can start another while the list is read. Somebody else's process that got

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 from studio.errors import UserError
 from studio.runs import states
 from studio.runs.schema import bring_up
-from studio.runs.tables import attempts, jobs, leader, runs
+from studio.runs.tables import attempts, jobs, leader, people, runs
 from studio.workspace import Workspace, new_id
 
 
@@ -165,24 +165,26 @@ class Store:
             values.setdefault("ended", time.time())
         where = [jobs.c.id == job.id, jobs.c.state == job.state, jobs.c.attempt == job.attempt]
         if fence:
-            where.append(sa.exists().where(leader.c.holder == fence[0], leader.c.generation == fence[1]))
+            where.append(_leads(fence))
         with self.writing() as connection:
             return connection.execute(jobs.update().where(*where).values(state=after, **values)).rowcount == 1
 
     # ---- attempts ----
 
-    def next_attempt(self, run: str) -> int:
-        """The number of a run's next attempt, from 1."""
-        with self.reading() as connection:
-            last = connection.execute(sa.select(sa.func.max(attempts.c.number)).where(attempts.c.run == run)).scalar()
-        return int(last or 0) + 1
-
-    def add_attempt(self, run: str, number: int, job: str) -> None:
-        """Note an attempt before it is started."""
+    def admit(self, job: Row[Any], fence: tuple[str, int]) -> bool:
+        """Take a queued job out of the queue and give it its run's next attempt, in one transaction."""
+        where = (jobs.c.id == job.id, jobs.c.state == states.QUEUED)
         with self.writing() as connection:
-            connection.execute(
-                attempts.insert().values(run=run, number=number, job=job, handle="{}", created=time.time())
-            )
+            last = connection.execute(
+                sa.select(sa.func.max(attempts.c.number)).where(attempts.c.run == job.run)
+            ).scalar()
+            number = int(last or 0) + 1
+            values = {"state": states.ADMITTED, "attempt": number}
+            if connection.execute(jobs.update().where(*where, _leads(fence)).values(**values)).rowcount != 1:
+                return False
+            made = {"run": job.run, "number": number, "job": job.id, "handle": "{}", "created": time.time()}
+            connection.execute(attempts.insert().values(**made))
+        return True
 
     def set_handle(self, run: str, number: int, handle: dict[str, Any]) -> None:
         """Remember what process an attempt is."""
@@ -196,6 +198,10 @@ class Store:
         with self.reading() as connection:
             found = connection.execute(query).scalar_one_or_none()
         return dict(json.loads(found)) if found else {}
+
+
+def _leads(fence: tuple[str, int]) -> sa.ColumnElement[bool]:
+    return sa.exists().where(leader.c.holder == fence[0], leader.c.generation == fence[1])
 
 
 def _job(job: str, run: str, owner: str, estimate: float | None) -> dict[str, Any]:
@@ -217,8 +223,6 @@ def _job(job: str, run: str, owner: str, estimate: float | None) -> dict[str, An
 
 
 def _run_query() -> sa.Select[Any]:
-    from studio.runs.tables import people
-
     job_columns = [jobs.c[name] for name in ("state", "attempt", "keep", "estimate", "started", "ended")]
     results = [jobs.c[name] for name in ("metric", "score", "error", "error_values")]
     queued = jobs.c.created.label("queued")

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from studio import hardware
 from studio.errors import UserError
 from studio.runs import process
 from studio.runs.files import read_json
@@ -35,7 +36,7 @@ class Local:
 
     def warm(self) -> None:
         """Start the keeper if there is none, without waiting for its imports."""
-        self._reach()
+        self._reach().close()
 
     def submit(self, kind: str, folder: Path, attempt: int) -> Handle:
         """Start the worker of an attempt, or find it. Raises UserError (`keeper_silent`)."""
@@ -131,8 +132,8 @@ class Local:
 
     def _exec(self) -> bool:
         """Whether workers use an accelerator: those start in a fresh Python, never by fork."""
-        record = read_json(self.workspace.home / "hardware.json") or {}
-        return not str(record.get("device", "cpu")).startswith("cpu")
+        known = hardware.read(self.workspace)
+        return known is not None and known.device != "cpu"
 
 
 def _dial(path: str) -> socket.socket | None:

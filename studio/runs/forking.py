@@ -156,7 +156,7 @@ def _work(target: str, arguments: list[str], fresh: bool) -> NoReturn:
     code = 1
     try:
         if fresh:
-            os.execv(sys.executable, [sys.executable, "-m", "studio.runs.child", target, *arguments])
+            os.execv(sys.executable, [sys.executable, "-m", "studio.runs.forking", target, *arguments])
         code = call(target, arguments)
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 1

@@ -1,0 +1,272 @@
+"""From data and a few choices to a whole spec, with what it will cost and everything that is wrong with it.
+
+The screen, the command line and "run again" all ask here, so that they start the same run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from studio import hardware
+from studio.data.checks import check
+from studio.data.roles import suggest
+from studio.data.store import DataVersion, find_version, read_rows
+from studio.data.use import Use, saved_use
+from studio.errors import UserError
+from studio.hardware import Decision, Hardware
+from studio.methods.base import Verdict, methods
+from studio.models.card import Card
+from studio.models.catalogue import card as card_of
+from studio.models.catalogue import resolve
+from studio.models.coverage import reads_your_text, token_lengths
+from studio.options import read_options
+from studio.problem import Problem
+from studio.spec import Spec
+from studio.tasks.base import Task, tasks
+from studio.training.options import TrainingOptions
+from studio.training.plan import Estimate, Plan, plan, plan_simple
+from studio.workspace import Workspace
+
+BASELINE = "baseline"
+"""The model id, and the method, of a run that only fits the simple models."""
+LOOKED_AT = 400
+"""Rows whose lengths stand for all."""
+CHANGES = ("", "lower_rate", "higher_rate", "more_epochs", "fewer_epochs", "class_weights")
+"""What "run again" can change by itself, as the coach suggests it."""
+_CHARACTERS_A_TOKEN = {"latin": 4.2, "other": 1.4}
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A spec that could be started, unless `problems` holds an error."""
+
+    spec: Spec
+    problems: list[Problem]
+    estimate: Estimate | None
+    decisions: list[Decision]
+
+
+def use_of(workspace: Workspace, version: DataVersion) -> tuple[Use, str, dict[str, Any], bool]:
+    """How the version is used: what a person confirmed, else the guess; with the reason's code, its values, and
+    whether it is sure."""
+    found = suggest(version)
+    kept = saved_use(workspace, version.owner, version.version)
+    if kept is not None:
+        return kept, "data.use_confirmed", {}, True
+    return Use(found.task or "", dict(found.columns)), found.code, dict(found.values), found.sure
+
+
+def texts_of(version: DataVersion, use: Use, limit: int = LOOKED_AT) -> list[str]:
+    """The texts a model will read, of rows spread evenly over the data."""
+    step = max(1, version.rows // limit)
+    rows = read_rows(version, use.columns, list(range(0, version.rows, step))[:limit])
+    task = tasks.get(use.task)
+    texts = []
+    for row in rows:
+        try:
+            texts.append(
+                f"{task.question(row)} {task.truth(row) or ''}" if task.result == "chat" else task.question(row)
+            )
+        except UserError:
+            continue
+    return [text for text in texts if text.strip()]
+
+
+def mostly_latin(texts: Sequence[str]) -> bool:
+    """Whether the letters of these texts are Latin ones for the most part."""
+    letters = [letter for text in texts for letter in text if letter.isalpha()]
+    return sum(letter < "ɐ" for letter in letters) >= 0.8 * len(letters)
+
+
+def suggest_model(workspace: Workspace, version: DataVersion, use: Use) -> str:
+    """The starter that reads this text: chat wants a model that writes, other scripts one that knows them."""
+    if tasks.get(use.task).result == "chat":
+        return "starter:smollm2"
+    texts = texts_of(version, use)
+    share = reads_text(workspace, texts, "starter:minilm")
+    if share is None:
+        return "starter:minilm" if mostly_latin(texts) else "starter:e5"
+    return "starter:minilm" if share >= 0.95 else "starter:e5"
+
+
+def reads_text(workspace: Workspace, texts: Sequence[str], model: str) -> float | None:
+    """The share of the texts' tokens the model knows; None while it is not on disk."""
+    folder = resolve(workspace, model)
+    return None if folder is None or not texts else reads_your_text(folder, list(texts))
+
+
+def lengths_of(workspace: Workspace, texts: Sequence[str], model: str) -> list[int]:
+    """Tokens a text: counted where the tokenizer is on disk, else guessed from the script."""
+    folder = resolve(workspace, model)
+    if folder is not None:
+        return token_lengths(folder, list(texts))
+    rate = _CHARACTERS_A_TOKEN["latin" if mostly_latin(texts) else "other"]
+    return [max(3, round(len(text) / rate) + 2) for text in texts]
+
+
+def verdicts(workspace: Workspace, task: str, model: str) -> dict[str, Verdict]:
+    """Every method with whether it can tune `model` here, and why (not). Raises UserError for an unusable model."""
+    if model == BASELINE:
+        return {}
+    try:
+        card = card_of(workspace, model)
+    except UserError as error:
+        if error.code != "model_not_fetched":
+            raise
+        return {method.key: Verdict(True, f"method.{method.key}.blurb") for method in methods}
+    machine = hardware.read_or_probe(workspace)
+    return {method.key: method.supports(tasks.get(task).peft_type, card, machine) for method in methods}
+
+
+def draft(
+    workspace: Workspace,
+    version: DataVersion,
+    *,
+    use: Use,
+    model: str = "",
+    method: str = "",
+    preset: str = "quick",
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    name: str = "",
+    owner: str = "local",
+) -> Draft:
+    """The spec for these choices; what is left empty is chosen. `options` by group are kept as a person set them.
+
+    Raises UserError for an unknown task, model, method or preset; everything else that is wrong is in `problems`.
+    """
+    if not use.task:
+        raise UserError("task_not_chosen", name=version.name)
+    task = tasks.get(use.task)
+    model = model or suggest_model(workspace, version, use)
+    given = {group: dict(values) for group, values in (options or {}).items()}
+    problems = check(version, use.task, use.columns, use.split)
+    if model == BASELINE:
+        planned, method = plan_simple(version.rows, hardware.read_or_probe(workspace)), BASELINE
+    else:
+        found = verdicts(workspace, use.task, model)
+        method = method or next((key for key in _preferred(task) if found[key].ok), "full")
+        if not found.setdefault(methods.get(method).key, Verdict(True, "")).ok:
+            problems.append(Problem(found[method].code, "error", "method", values=found[method].values))
+        planned, more = _planned(workspace, version, use, model, method, preset, given)
+        problems += more
+    spec = Spec(
+        data=version.version,
+        columns=dict(use.columns),
+        task=use.task,
+        model="" if model == BASELINE else model,
+        method=method,
+        owner=owner,
+        name=name.strip()[:200],
+        preset=preset,
+        seed=use.split.seed,
+        split=use.split,
+        options=_options(task, method, planned, given),
+    )
+    return Draft(spec, problems, planned.estimate if planned else None, planned.decisions if planned else [])
+
+
+def _preferred(task: Task) -> tuple[str, ...]:
+    return ("lora", "full", "head") if task.result == "chat" else ("full", "lora", "head")
+
+
+def _planned(
+    workspace: Workspace,
+    version: DataVersion,
+    use: Use,
+    model: str,
+    method: str,
+    preset: str,
+    given: dict[str, dict[str, Any]],
+) -> tuple[Plan, list[Problem]]:
+    """The plan, and what is wrong with the options set by hand."""
+    task = tasks.get(use.task)
+    machine = hardware.read_or_probe(workspace)
+    chosen, problems = read_options(TrainingOptions, "training", given.get("training", {}))
+    _, more = read_options(task.Options, "task", given.get("task", {}))
+    _, rest = read_options(methods.get(method).Options, "method", given.get("method", {}))
+    texts = texts_of(version, use)
+    problems = problems + more + rest + _reading(workspace, texts, model)
+    wrong = {problem.field.partition(".")[2] for problem in problems}
+    kept = {key: getattr(chosen, key) for key in given.get("training", {}) if hasattr(chosen, key) and key not in wrong}
+    card = _card_or_guess(workspace, model, machine)
+    shares = (use.split.validation, use.split.test)
+    lengths = lengths_of(workspace, texts, model)
+    planned = plan(task, card, methods.get(method), lengths, machine, preset, version.rows, chosen=kept, shares=shares)
+    problems += _room(workspace, planned.estimate, machine)
+    return planned, problems
+
+
+def _reading(workspace: Workspace, texts: list[str], model: str) -> list[Problem]:
+    share = reads_text(workspace, texts, model)
+    if share is None or share >= 0.95:
+        return []
+    return [Problem("model_reads_little", "warning", "model", values={"share": round(100 * share), "model": model})]
+
+
+def _room(workspace: Workspace, estimate: Estimate, machine: Hardware) -> list[Problem]:
+    """Whether memory and disk are enough: refused where they are not, warned about where it is close."""
+    import shutil
+
+    found = []
+    for kind, wanted, free in (
+        ("memory", estimate.memory_bytes, machine.usable_memory),
+        ("disk", estimate.disk_bytes + 1_000_000_000, shutil.disk_usage(workspace.home).free),
+    ):
+        values = {"wanted": f"{wanted / 1e9:.1f}", "free": f"{free / 1e9:.1f}"}
+        if wanted > free:
+            found.append(Problem(f"{kind}_short", "error", "training", values=values))
+        elif wanted > 0.85 * free:
+            found.append(Problem(f"{kind}_tight", "warning", "training", values=values))
+    return found
+
+
+def _card_or_guess(workspace: Workspace, model: str, machine: Hardware) -> Card:
+    """The card; for a hub model nobody has fetched yet, that of a base-sized encoder, since its size is not known."""
+    try:
+        return card_of(workspace, model)
+    except UserError as error:
+        if error.code != "model_not_fetched":
+            raise
+    return Card(
+        id=model, title=model, folder=None, parameters=110_000_000, embedding_parameters=24_000_000, bytes=440_000_000,
+        kind="encoder", model_type="", hidden=768, layers=12, heads=12, vocabulary=30_000, max_positions=512,
+        on_disk=False, intermediate=3072,
+    )  # fmt: skip
+
+
+def _options(task: Task, method: str, planned: Plan, given: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Every option by group, the plan's and the defaults below what was set by hand."""
+    if method == BASELINE:
+        return {}
+    task_options, _ = read_options(task.Options, "task", given.get("task", {}))
+    method_options, _ = read_options(methods.get(method).Options, "method", given.get("method", {}))
+    return {
+        "training": planned.options,
+        "task": dataclasses.asdict(task_options),
+        "method": dataclasses.asdict(method_options),
+    }
+
+
+def again(workspace: Workspace, spec: Spec, change: str, owner: str) -> Draft:
+    """The same run once more, by `owner`, with one of CHANGES. Raises UserError (`change_unknown`)."""
+    if change not in CHANGES:
+        raise UserError("change_unknown", change=change[:40], known=[key for key in CHANGES if key])
+    options = {group: dict(values) for group, values in spec.options.items()}
+    training = options.setdefault("training", {})
+    if change.endswith("_rate"):
+        factor = 1 / 3 if change == "lower_rate" else 3.0
+        for key in ("learning_rate", "head_learning_rate"):
+            training[key] = training.get(key, getattr(TrainingOptions(), key)) * factor
+    elif change.endswith("_epochs"):
+        training["epochs"] = training.get("epochs", TrainingOptions().epochs) * (2 if change == "more_epochs" else 0.5)
+    elif change == "class_weights":
+        options.setdefault("task", {})["class_weights"] = True
+    version = find_version(workspace, spec.data)
+    use = Use(spec.task, dict(spec.columns), spec.split)
+    return draft(
+        workspace, version, use=use, model=spec.model or BASELINE, method=spec.method, preset=spec.preset,
+        options=options, name=spec.name, owner=owner,
+    )  # fmt: skip

@@ -1,0 +1,160 @@
+"""What a worker process does: one attempt of a run, from reading the spec to the last event.
+
+It turns whatever goes wrong into an event with a code; the traceback goes to the log only. Stopping is asked by the
+STOP file in the run's folder, or by SIGTERM.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import platform
+import signal
+import time
+import traceback
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import studio
+from studio.errors import UserError
+from studio.events import Done, Emit, Event, Failed, Note, Phase, Stopped
+from studio.runs import states
+from studio.runs.files import write_whole
+from studio.runs.journal import Journal
+from studio.spec import Spec
+from studio.workspace import Workspace
+
+ShouldStop = Callable[[], "str | None"]
+Body = Callable[[Path, Spec, Emit, ShouldStop], None]
+_LIBRARIES = ("torch", "transformers", "peft", "datasets", "tokenizers", "safetensors", "numpy", "scikit-learn")
+_EVERY = 0.5
+"""Least seconds between two progress events of fetching."""
+
+
+def main(folder: str, attempt: str) -> int:
+    """One attempt of a training run; the exit code is 0 when the run ended as planned or as asked."""
+    return attend(Path(folder), int(attempt), train)
+
+
+def serve(home: str) -> None:
+    """The workspace's inference process."""
+    from studio.inference import protocol, server
+
+    workspace = Workspace.open(home)
+    server.main(protocol.socket_path(workspace), workspace.home)
+
+
+def attend(folder: Path, attempt: int, body: Body) -> int:
+    """Run `body` as an attempt: one worker a run, every ending an event."""
+    journal = Journal(folder, attempt)
+    ended: list[Event] = []
+
+    def emit(event: Event) -> None:
+        if isinstance(event, Done | Stopped | Failed):
+            ended.append(event)
+        journal.emit(event)
+
+    lock = os.open(folder / "worker.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        emit(Note("attempt_started", {"attempt": attempt}))
+        should_stop = _stopper(folder)
+        if should_stop() and attempt == 1:
+            emit(Stopped(0))
+        else:
+            body(folder, Spec.loads((folder / "spec.json").read_text(encoding="utf-8")), emit, should_stop)
+        if not ended:
+            raise RuntimeError("the work ended without saying how")
+    except BaseException as error:
+        traceback.print_exc()
+        if not ended:
+            emit(failure(error))
+    finally:
+        journal.close()
+    return 0 if isinstance(ended[-1], Done | Stopped) else 1
+
+
+def _stopper(folder: Path) -> ShouldStop:
+    asked: list[str] = []
+    signal.signal(signal.SIGTERM, lambda number, frame: asked.append("stop"))
+    stop = folder / "STOP"
+
+    def should_stop() -> str | None:
+        if stop.exists():
+            return "best" if stop.read_text(encoding="utf-8").strip() == "best" else "stop"
+        return asked[0] if asked else None
+
+    return should_stop
+
+
+def failure(error: BaseException) -> Failed:
+    """The event for an exception: what a person can mend by its own code, memory as such, the rest as our fault."""
+    if isinstance(error, UserError):
+        return Failed(error.code, error.values)
+    if isinstance(error, BlockingIOError):
+        return Failed("worker_twice")
+    if is_out_of_memory(error):
+        return Failed("out_of_memory", {}, states.OUT_OF_MEMORY)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Failed("disk_full", {"path": str(error.filename or "-")})
+    return Failed("worker_bug", {"kind": f"{type(error).__name__}: {error}"[:200]})
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception means that memory ran out, of the host or of a device."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    text = str(error)
+    return isinstance(error, RuntimeError) and ("not enough memory" in text or "out of memory" in text)
+
+
+def train(folder: Path, spec: Spec, emit: Emit, should_stop: ShouldStop) -> None:
+    """Fetch what is missing, then train."""
+    from studio import hardware
+    from studio.data.store import open_version
+    from studio.models.fetch import fetch
+    from studio.training.run import Inputs, train_run
+
+    workspace = Workspace.open(folder.parents[2])
+    write_whole(folder / "versions.json", json.dumps(versions(), indent=1))
+    data = open_version(workspace, spec.owner, spec.data)
+    model: Path | None = None
+    if spec.model:
+        emit(Phase("fetching"))
+        model = fetch(workspace, spec.model, _progress(emit, "fetching"))
+    if should_stop():
+        emit(Stopped(0))
+        return
+    inputs = Inputs(data, model, hardware.read_or_probe(workspace))
+    train_run(folder, spec, inputs, emit, should_stop)
+
+
+def _progress(emit: Emit, phase: str) -> Callable[[int, int], None]:
+    last = [0.0]
+
+    def progress(done: int, total: int) -> None:
+        now = time.monotonic()
+        if now - last[0] >= _EVERY or done == total:
+            last[0] = now
+            emit(Phase(phase, done, total))
+
+    return progress
+
+
+def versions() -> dict[str, Any]:
+    """What the run was made with: the studio, Python, the system and the libraries."""
+    found: dict[str, Any] = {
+        "studio": studio.__version__,
+        "python": platform.python_version(),
+        "system": platform.platform(),
+    }
+    for name in _LIBRARIES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,128 @@
+"""However a worker ends, the run's state says the truth, and a resume goes on from the last checkpoint."""
+
+import os
+import signal
+
+import pytest
+
+from studio.runs import process
+
+
+def test_done(bench):
+    bench.lead()
+    run = bench.submit(steps=30, pause=0.001)
+    bench.until(run, "done")
+    seen = bench.desk.get(run)
+    assert (seen.metric, seen.score, seen.attempt, seen.error) == ("macro_f1", 0.5, 1, "")
+    assert bench.steps(run) == list(range(1, 31))
+    assert seen.started <= seen.ended
+
+
+def test_kill_and_resume(bench):
+    bench.lead()
+    run = bench.submit(steps=60, pause=0.02)
+    from conftest import wait_for
+
+    wait_for(lambda: len(bench.steps(run)) >= 25)
+    os.kill(bench.worker(run)["pid"], signal.SIGKILL)
+    bench.until(run, "failed", seconds=5)
+    seen = bench.desk.get(run)
+    assert (seen.error, seen.error_values) == ("ended_by_signal", {"signal": 9, "name": "SIGKILL"})
+    bench.desk.resume(run)
+    bench.until(run, "done")
+    assert bench.desk.get(run).attempt == 2
+    assert bench.steps(run) == list(range(1, 61))
+    resumed = [event for event in bench.desk.events(run)[0] if event["event"] == "resumed"]
+    assert resumed[0]["step"] in (20, 30)
+
+
+@pytest.mark.parametrize(
+    ("how", "state", "error"),
+    [
+        ("bug", "failed", "worker_bug"),
+        ("user", "failed", "run_unknown"),
+        ("memory", "out-of-memory", "out_of_memory"),
+        ("exit", "failed", "ended_by_code"),
+        ("silent", "failed", "ended_by_code"),
+        ("segv", "failed", "ended_by_signal"),
+        ("abort", "failed", "ended_by_signal"),
+    ],
+)
+def test_ends(bench, how, state, error):
+    bench.lead()
+    run = bench.submit(steps=5, pause=0.001, fail_at=3, how=how)
+    bench.until(run, state, seconds=10)
+    assert bench.desk.get(run).error == error
+    if how == "bug":
+        assert "Traceback" in bench.desk.log(run)
+
+
+def test_other_run_is_untouched(bench):
+    bench.lead()
+    first, second = bench.submit(steps=5, pause=0.01, fail_at=3, how="kill"), bench.submit(steps=20, pause=0.001)
+    bench.until(first, "failed")
+    bench.until(second, "done")
+    assert bench.steps(second) == list(range(1, 21))
+
+
+def test_stop_saves_and_resume_goes_on(bench):
+    bench.lead()
+    run = bench.submit(steps=1000, pause=0.01)
+    from conftest import wait_for
+
+    wait_for(lambda: len(bench.steps(run)) > 5)
+    bench.desk.stop(run)
+    bench.until(run, "stopped", seconds=5)
+    at = bench.steps(run)[-1]
+    spec = bench.desk.folder(run) / "spec.json"
+    spec.write_text(spec.read_text().replace("1000", str(at + 5)))
+    bench.desk.resume(run)
+    bench.until(run, "done")
+    assert bench.steps(run) == list(range(1, at + 6))
+
+
+def test_stop_of_a_deaf_worker_leaves_no_survivor(bench):
+    bench.lead(stopping=1.0)
+    run = bench.submit(steps=100000, pause=0.01, deaf=True, grandchildren=3)
+    bench.until(run, "running")
+    pid = bench.worker(run)["pid"]
+    from conftest import wait_for
+
+    wait_for(lambda: len(process.family(pid)) >= 7)
+    family = process.family(pid)
+    marks = {member: process.start_of(member) for member in family}
+    bench.desk.stop(run)
+    bench.until(run, "stopped", seconds=8)
+    assert bench.desk.get(run).error == "stop_killed"
+    assert not [member for member, mark in marks.items() if process.start_of(member) == mark]
+
+
+def test_stalled_is_shown_and_recovers(bench):
+    bench.lead(running=0.5)
+    run = bench.submit(steps=200, pause=0.02)
+    bench.until(run, "running")
+    pid = bench.worker(run)["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    bench.until(run, "stalled", seconds=5)
+    os.kill(pid, signal.SIGCONT)
+    bench.until(run, "running", "done", seconds=5)
+    bench.until(run, "done")
+
+
+def test_stalled_can_be_stopped(bench):
+    bench.lead(running=0.5, stopping=0.5)
+    run = bench.submit(steps=2000, pause=0.02)
+    bench.until(run, "running")
+    os.kill(bench.worker(run)["pid"], signal.SIGSTOP)
+    bench.until(run, "stalled", seconds=5)
+    bench.desk.stop(run)
+    bench.until(run, "stopped", seconds=5)
+
+
+def test_log_is_capped(bench):
+    bench.lead()
+    run = bench.submit(steps=1, print=40)
+    bench.until(run, "done")
+    sizes = [path.stat().st_size for path in bench.desk.folder(run).glob("log*")]
+    assert 7_000_000 < sum(sizes) <= 10_000_000
+    assert len(bench.desk.log(run, 5000)) == 5000
