@@ -1,0 +1,157 @@
+// The page's small core: words, requests, the address, and islands (gr.HTML shells that draw themselves).
+// Text only ever reaches the page through textContent; nothing a person wrote is parsed as HTML.
+(() => {
+  const kinds = {};
+  const live = new Map();
+  let bridge = null;
+
+  const lang = () => window.STUDIO.lang;
+  function say(code, values = {}) {
+    const text = window.STUDIO.words[code];
+    return (text ?? code).replace(/\{(\w+)[^}]*\}/g, (_, name) => values[name] ?? "");
+  }
+  const known = (code) => code in window.STUDIO.words;
+
+  function h(tag, props = {}, ...children) {
+    const [name, ...classes] = tag.split(".");
+    const node = document.createElement(name || "div");
+    if (classes.length) node.className = classes.join(" ");
+    for (const [key, value] of Object.entries(props ?? {})) {
+      if (value === null || value === undefined || value === false) continue;
+      if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
+      else if (key === "style") Object.assign(node.style, value);
+      else if (key === "class") node.className += " " + value;
+      else node.setAttribute(key, value === true ? "" : value);
+    }
+    for (const child of children.flat(Infinity)) {
+      if (child === null || child === undefined || child === false) continue;
+      node.append(child instanceof Node ? child : document.createTextNode(String(child)));
+    }
+    return node;
+  }
+  const fill = (node, ...children) => { node.replaceChildren(...children.flat(Infinity).filter((c) => c !== null && c !== undefined && c !== false)); return node; };
+
+  async function request(path, options = {}) {
+    const url = new URL(path, location.origin);
+    url.searchParams.set("lang", lang());
+    const reply = await fetch(url, options);
+    if (reply.status === 401) { location.href = "/login?then=" + encodeURIComponent(location.pathname + location.search); throw new Error("login"); }
+    const body = await reply.json().catch(() => ({}));
+    if (!reply.ok) throw Object.assign(new Error(body.text ?? say("web.error.unreachable")), { parts: body.parts, status: reply.status });
+    return body;
+  }
+  const get = (path) => request(path);
+  const post = (path, body = {}) => request(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+
+  // The address is the truth: ?tab=&run=&data= restores any screen.
+  function address() { const q = new URLSearchParams(location.search); return { tab: q.get("tab") ?? "start", run: q.get("run") ?? "", data: q.get("data") ?? "", from: q.get("from") ?? "" }; }
+  function write(next, replace) {
+    const q = new URLSearchParams(location.search);
+    for (const key of ["tab", "run", "data", "from"]) { if (next[key]) q.set(key, next[key]); else q.delete(key); }
+    const url = location.pathname + "?" + q.toString();
+    if (url !== location.pathname + location.search) history[replace ? "replaceState" : "pushState"](null, "", url);
+  }
+  function announce() { for (const island of live.values()) island.address?.(address()); }
+  function open(changes, replace = false) {
+    write({ ...address(), from: "", ...changes }, replace);
+    announce();
+    if (bridge) bridge.trigger("click", address());
+    if (changes.tab) window.scrollTo({ top: 0 });
+  }
+  function tabbed(tab) { write({ ...address(), tab }); announce(); }
+  window.addEventListener("popstate", () => { announce(); if (bridge) bridge.trigger("click", address()); });
+
+  function mount(kind, element, props, watch, trigger) {
+    if (kind === "bridge") { bridge = { trigger }; return; }
+    const root = element.querySelector(".island");
+    const island = kinds[kind](root, props, trigger) ?? {};
+    live.set(root, island);
+    watch("value", () => island.update?.(props.value));
+    if (props.value !== null && props.value !== undefined && props.value !== "") island.update?.(props.value);
+    island.address?.(address());
+  }
+  // Repeat `work` every `ms` while the node is on the page and the page is visible; a failed round is retried.
+  function every(node, ms, work) {
+    let busy = false;
+    const tick = async () => {
+      if (!document.body.contains(node)) return clearInterval(timer);
+      if (busy || document.hidden || !node.offsetParent) return;
+      busy = true;
+      try { await work(); } catch (error) { if (error.message !== "login") console.warn(error); } finally { busy = false; }
+    };
+    const timer = setInterval(tick, ms);
+    tick();
+    return tick;
+  }
+
+  const number = (value, digits = 3) => value === null || value === undefined ? "–" : Number(value).toLocaleString(lang() === "zh" ? "zh-CN" : "en", { maximumFractionDigits: digits, minimumFractionDigits: Number.isInteger(value) ? 0 : Math.min(digits, 1) });
+  const percent = (value, digits = 1) => value === null || value === undefined ? "–" : (100 * value).toFixed(digits) + " %";
+  function duration(seconds) {
+    if (seconds === null || seconds === undefined) return "–";
+    seconds = Math.max(0, Math.round(seconds));
+    if (seconds < 90) return say("web.time.seconds", { n: seconds });
+    if (seconds < 5400) return say("web.time.minutes", { n: Math.round(seconds / 60) });
+    return say("web.time.hours", { n: (seconds / 3600).toFixed(1) });
+  }
+  function bytes(value) { if (!value && value !== 0) return "–"; return value >= 1e9 ? (value / 1e9).toFixed(1) + " GB" : value >= 1e6 ? Math.round(value / 1e6) + " MB" : Math.max(1, Math.round(value / 1e3)) + " kB"; }
+  const ago = (time) => time ? new Date(time * 1000).toLocaleString(lang() === "zh" ? "zh-CN" : "en-GB", { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" }) : "–";
+  const metric = (name) => known("metric." + name) ? say("metric." + name) : name;
+  const score = (name, value) => ["loss", "perplexity"].includes(name) ? number(value, 3) : value === null || value === undefined ? "–" : Number(value).toFixed(3);
+
+  const TONE = { done: "good", running: "good", stopped: "wait", failed: "bad", "out-of-memory": "bad", "non-finite": "bad", interrupted: "amber", stalled: "amber" };
+  const chip = (state) => h("span.chip", { class: TONE[state] ?? "wait" }, say("state." + state));
+  const button = (label, act, cls = "") => {
+    const node = h("button.act" + cls, { type: "button" }, label);
+    node.addEventListener("click", async () => {
+      if (node.disabled) return;
+      node.disabled = true;  // a second click while the first is under way does nothing
+      try { await act(node); } catch (error) { notice(error); } finally { node.disabled = false; }
+    });
+    return node;
+  };
+  function notice(error) {
+    const box = h("div.banner.bad", { role: "alert", style: { position: "fixed", right: "16px", bottom: "16px", maxWidth: "420px", zIndex: 50, boxShadow: "0 4px 24px #0003" } });
+    const parts = error.parts ?? [error.message ?? String(error)];
+    fill(box, h("b", {}, parts[0]), h("span", {}, parts.slice(1).join(" ")));
+    const shell = h("div.island", {}, box);
+    document.body.append(shell);
+    setTimeout(() => shell.remove(), 12000);
+  }
+  function toast(text, undoLabel, undo) {
+    const shell = h("div.island", { role: "status" }, h("div.banner", { style: { position: "fixed", left: "50%", transform: "translateX(-50%)", bottom: "16px", zIndex: 50, boxShadow: "0 4px 24px #0003", display: "flex", gap: "16px", alignItems: "center" } }, text, undo ? button(undoLabel, async () => { await undo(); shell.remove(); }, ".small") : null));
+    document.body.append(shell);
+    setTimeout(() => shell.remove(), 10000);
+  }
+  const colour = (name) => getComputedStyle(document.body).getPropertyValue("--" + name).trim();
+  function layout(extra = {}) {
+    const axis = { gridcolor: colour("grid"), zerolinecolor: colour("grid"), linecolor: colour("line"), tickfont: { color: colour("muted"), size: 12 }, title: { font: { color: colour("muted"), size: 12 } } };
+    const base = { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { family: "IBM Plex Sans, Noto Sans SC, PingFang SC, Microsoft YaHei, sans-serif", color: colour("ink"), size: 13 }, margin: { t: 16, r: 16, b: 40, l: 52 }, legend: { orientation: "h", y: 1.08, x: 0, font: { color: colour("ink") } }, hovermode: "x unified", hoverlabel: { bgcolor: colour("card"), font: { color: colour("ink") } } };
+    const merged = { ...base, ...extra };
+    for (const key of Object.keys(merged)) if (/^[xy]axis/.test(key)) merged[key] = { ...axis, ...merged[key], title: { ...axis.title, ...(merged[key].title ?? {}) } };
+    for (const key of ["xaxis", "yaxis"]) merged[key] ??= axis;
+    return merged;
+  }
+  let plotlyReady = null;
+  function plotly() {
+    // Gradio's own plot component sets window.Plotly to an older engine, so ours is kept under a name of our own.
+    plotlyReady ??= new Promise((resolve, reject) => {
+      const before = window.Plotly;
+      const script = h("script", { src: "/static/plotly.js" });
+      script.onload = () => { window.StudioPlotly = window.Plotly; if (before) window.Plotly = before; resolve(window.StudioPlotly); };
+      script.onerror = reject;
+      document.head.append(script);
+    });
+    return plotlyReady;
+  }
+  const PLOT = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
+
+  window.studio = { kinds, mount, h, fill, say, known, get, post, address, open, tabbed, every, number, percent, duration, bytes, ago, metric, score, chip, button, notice, toast, colour, layout, plotly, PLOT, lang };
+
+  // Arrow keys move between tabs, as people who use the keyboard expect of a tab list.
+  document.addEventListener("keydown", (event) => {
+    if (!["ArrowLeft", "ArrowRight"].includes(event.key) || event.target.getAttribute?.("role") !== "tab") return;
+    const tabs = [...event.target.closest("[role=tablist]").querySelectorAll("[role=tab]")].filter((tab) => tab.offsetParent && !tab.disabled);
+    const next = tabs[(tabs.indexOf(event.target) + (event.key === "ArrowRight" ? 1 : tabs.length - 1)) % tabs.length];
+    next?.focus(); next?.click();
+  });
+})();

@@ -1,0 +1,64 @@
+// The small drawings inside the Data, Train and Playground forms; each shows the value that Python hands it.
+(() => {
+  const { kinds, h, fill, say, get, post, open, number, percent, duration, bytes, button, layout, plotly, PLOT, colour } = window.studio;
+
+  const finding = (p) => h("div.finding", { class: p.severity }, h("div", {}, h("span.visually-hidden", {}, say("web.severity." + p.severity)), p.text), p.examples?.length ? h("details", {}, h("summary", {}, say("web.data.examples", { n: p.examples.length })), h("ul", {}, p.examples.map(([row, text]) => h("li", {}, say("web.data.row", { n: row }), " ", text)))) : null);
+  kinds.findings = (root) => ({ update(value) {
+    if (!value?.shown) return fill(root);
+    fill(root, h("h2", {}, value.title), value.problems.length ? value.problems.map(finding) : h("div.banner.good", {}, say("web.data.clean")));
+  } });
+
+  kinds.facts = (root) => ({ update(value) { fill(root, value ? [h("p", { style: { fontSize: "17px", fontWeight: 600 } }, value.line), value.reason ? h("div.banner", { class: value.sure ? "good" : "amber" }, value.reason) : null] : h("p.muted", {}, say("web.data.none"))); } });
+
+  kinds.charts = (root) => {
+    let value = null;
+    async function draw() {
+      fill(root);
+      if (!value) return;
+      const engine = await plotly();
+      for (const figure of value) {
+        const node = h("div", { role: "img", "aria-label": figure.title }); root.append(h("div", {}, h("h3", {}, figure.title), node));
+        const bars = figure.horizontal ? { type: "bar", orientation: "h", y: figure.x, x: figure.y } : { type: "bar", x: figure.x, y: figure.y };
+        await engine.newPlot(node, [{ ...bars, marker: { color: colour("accent") }, hovertemplate: figure.horizontal ? "%{y}: %{x}<extra></extra>" : "%{x}: %{y}<extra></extra>" }], layout({ height: figure.horizontal ? Math.max(160, 60 + 26 * figure.x.length) : 240, hovermode: "closest", margin: { t: 8, r: 8, b: 40, l: figure.horizontal ? 120 : 44 }, xaxis: { title: { text: figure.x_title }, ...(figure.horizontal ? {} : { type: "category" }) }, yaxis: figure.horizontal ? { automargin: true, autorange: "reversed", type: "category" } : { title: { text: figure.y_title } } }), { ...PLOT, displayModeBar: false });
+      }
+    }
+    window.addEventListener("studio:shade", draw);
+    return { update(next) { value = next; draw(); } };
+  };
+
+  kinds.grid = (root) => ({ update(value) {
+    if (!value) return fill(root);
+    fill(root, h("div.scroll", { style: { maxHeight: "420px", overflow: "auto" }, tabindex: 0 }, h("table", {}, h("thead", {}, h("tr", {}, h("th.num", {}, "#"), value.columns.map((c) => h("th", {}, c)))), h("tbody", {}, value.rows.map((row) => h("tr", {}, h("td.num.muted", {}, row.n), row.cells.map((cell) => h("td.text", {}, cell === null ? h("span.muted", {}, "∅") : cell.length > 400 ? h("details", {}, h("summary", {}, cell.slice(0, 200) + "…"), cell) : cell))))))), h("p.muted", {}, value.line));
+  } });
+
+  kinds.rendered = (root) => ({ update(value) {
+    if (!value?.length) return fill(root);
+    fill(root, h("h2", {}, say("web.data.as_seen")), h("p.muted", {}, say("web.data.as_seen_help")), value.map((text) => h("pre.log", {}, text)));
+  } });
+
+  kinds.card = (root) => ({ update(card) {
+    if (!card) return fill(root);
+    const reads = card.reads === null || card.reads === undefined ? null : h("span.chip", { class: card.reads < 0.8 ? "bad" : card.reads < 0.95 ? "amber" : "good" }, say("web.train.reads", { share: Math.round(100 * card.reads) }));
+    fill(root, h("div.model-card", {}, h("span", {}, card.size), h("span", {}, card.licence), h("span", {}, card.languages), h("span.chip", { class: card.on_disk ? "good" : "wait" }, card.on_disk ? say("web.train.on_disk") : say("web.train.to_fetch", { size: card.download })), reads), card.note ? h("p.reason", {}, card.note) : null, card.why ? h("p.reason", {}, card.why) : null);
+  } });
+
+  kinds.methods = (root) => ({ update(rows) { fill(root, rows?.length ? rows.map((row) => h("p.reason", {}, h("b", {}, row.title), " – ", row.reason)) : null); } });
+
+  kinds.preflight = (root) => ({ update(value) {
+    if (!value) return fill(root);
+    const tone = value.problems.some((p) => p.severity === "error") ? "bad" : value.problems.some((p) => p.severity === "warning") ? "amber" : "good";
+    fill(root, h("div.banner.pre", { class: tone }, h("b", {}, value.title), value.estimate ? h("div.ask", { style: { gap: "4px 24px" } }, [["time", duration(value.estimate.seconds)], ["memory", bytes(value.estimate.memory)], ["disk", bytes(value.estimate.disk)]].map(([k, v]) => h("span", {}, h("small.muted", {}, say("web.train." + k) + " "), h("b.num", { style: { display: "inline" } }, "≈ " + v)))) : null, value.free ? h("small.muted", {}, value.free) : null), value.problems.map(finding));
+  } });
+
+  function bars(prediction, title, note) {
+    const all = Object.entries(prediction.scores ?? {}).sort((a, b) => b[1] - a[1]);
+    return h("div.card", {}, h("h3", {}, title), note ? h("small.muted", {}, note) : null, h("div.bars", {}, all.map(([label, p]) => h("div.bar", { class: label === prediction.label ? "top" : "" }, h("span.who", { title: label }, label), h("span.track", { role: "meter", "aria-valuenow": p, "aria-valuemin": 0, "aria-valuemax": 1, "aria-label": label }, h("i", { style: { width: 100 * p + "%" } })), h("span.val", {}, percent(p))))));
+  }
+  kinds.answers = (root) => ({ update(value) {
+    if (!value) return fill(root);
+    fill(root, h("div", { role: "status" }, value.truth ? h("p", {}, say("web.play.truth"), " ", h("b", {}, value.truth)) : null, h("div.half", { style: { gap: "16px" } }, value.answers.map((a) => bars(a.prediction, a.title, a.note))), value.ms !== null && value.ms !== undefined ? h("small.muted", {}, say("web.play.ms", { n: number(value.ms, 1) })) : null));
+  } });
+  kinds.examples = (root, props, trigger) => ({ update(rows) {
+    fill(root, rows?.length ? [h("h3", {}, say("web.play.examples")), h("div", { style: { display: "grid", gap: "4px" } }, rows.map((row) => h("button.plain", { type: "button", onclick: () => trigger("click", { row: row.row }) }, row.text.length > 140 ? row.text.slice(0, 140) + "…" : row.text, row.truth ? h("span.muted", {}, " — " + (row.truth.length > 60 ? row.truth.slice(0, 60) + "…" : row.truth)) : null)))] : null);
+  } });
+})();

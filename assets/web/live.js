@@ -1,0 +1,162 @@
+// The live view: is it learning? Pulls only what is new once a second and appends it to the chart.
+(() => {
+  const { kinds, h, fill, say, get, post, open, every, chip, button, number, duration, bytes, metric, score, layout, plotly, PLOT, colour, toast } = window.studio;
+  const PHASES = ["queued", "fetching", "tokenising", "baselines", "training", "evaluating", "saving", "reporting"];
+  const OVER = ["done", "stopped", "failed", "out-of-memory", "non-finite", "interrupted"];
+  const tile = (label, help) => { const value = h("b", {}, "–"); return { node: h("div.tile", { title: help }, value, h("small", {}, label)), value }; };
+
+  kinds.live = (root) => {
+    let run = "", cursor = "", generation = 0, drawn = false, view = null, logOpen = false;
+    let data = fresh();
+    function fresh() { return { step: [], loss: [], epoch: [], evals: [], baselines: {}, marks: [], samples: null, plan: null, phase: null, last: null }; }
+
+    const title = h("h2", { style: { margin: "0" } }), state = h("span"), sub = h("p.muted"), acts = h("div.ask");
+    const chart = h("div.chart", { role: "img", "aria-label": say("web.live.chart") });
+    const status = h("p", { role: "status", style: { fontSize: "17px", fontWeight: 600, margin: 0 } });
+    const coach = h("div.coach"), failure = h("div");
+    const phases = h("div.phases"), meter = h("i"), bar = h("div.meter", { role: "progressbar", "aria-label": say("web.live.progress"), "aria-valuemin": 0, "aria-valuemax": 100 }, meter);
+    const tiles = Object.fromEntries(["step", "epoch", "left", "speed", "rate", "gradient", "memory", "loss"].map((key) => [key, tile(say("web.tile." + key), say("web.tile." + key + "_help"))]));
+    const samples = h("div"), timeline = h("div.timeline"), decisions = h("div"), log = h("pre.log");
+    const folded = h("details", {}, h("summary", {}, say("web.live.log")), log);
+    folded.addEventListener("toggle", () => { logOpen = folded.open; if (logOpen) tail(); });
+    const body = h("div", {},
+      h("div", { style: { display: "flex", gap: "12px", alignItems: "center", flexWrap: "wrap" } }, title, state, h("span", { style: { flex: 1 } }), acts), sub, phases, bar, failure,
+      h("div.two", {}, h("div", {}, chart), h("div", {}, status, coach, h("div.tiles", {}, Object.values(tiles).map((t) => t.node)), h("h3", { style: { marginTop: "16px" } }, say("web.live.timeline")), timeline)),
+      samples, h("details", {}, h("summary", {}, say("web.live.decisions")), decisions), folded);
+    const nothing = h("p.muted", {}, say("web.live.none"));
+
+    async function tail() { try { log.textContent = (await get(`/api/runs/${run}/log`)).text || say("web.live.log_empty"); log.scrollTop = log.scrollHeight; } catch { /* shown again at the next round */ } }
+
+    function take(event) {
+      const kind = event.event;
+      if (kind === "step") { data.step.push(event.step); data.loss.push(event.loss); data.last = event; }
+      else if (kind === "eval") data.evals.push(event);
+      else if (kind === "baseline") data.baselines[event.key] = event;
+      else if (kind === "sample") { data.before = data.samples; data.samples = event; }
+      else if (kind === "plan") data.plan = event;
+      else if (kind === "phase") data.phase = event;
+      if (event.text) data.marks.push(event);
+    }
+
+    function traces() {
+      const evals = data.evals, best = evals.filter((e) => e.best).at(-1), name = data.metric ?? "loss";
+      const own = name !== "loss";
+      const all = [
+        { x: data.step, y: data.loss, name: say("web.live.train_loss"), mode: "lines", line: { color: colour("series-1"), width: 1.6 } },
+        { x: evals.map((e) => e.step), y: evals.map((e) => e.loss), name: say("web.live.validation_loss"), mode: "lines+markers", line: { color: colour("series-2"), width: 2.4, dash: "dot" }, marker: { size: 6, symbol: "diamond" } }];
+      if (own) all.push({ x: evals.map((e) => e.step), y: evals.map((e) => e.metrics[name]), name: metric(name), mode: "lines+markers", yaxis: "y2", line: { color: colour("series-3"), width: 2.6 }, marker: { size: 7 } });
+      all.push({ x: best ? [best.step] : [], y: best ? [own ? best.metrics[name] : best.loss] : [], name: say("web.live.best"), mode: "markers", yaxis: own ? "y2" : "y", marker: { size: 14, symbol: "star", color: colour("amber") } });
+      return all;
+    }
+    function frame() {
+      const own = data.metric && data.metric !== "loss";
+      const shapes = [], notes = [];
+      const dashes = { majority: "dot", rules: "dashdot", tfidf: "dash", base: "dash" };
+      for (const [key, line] of Object.entries(data.baselines)) {
+        shapes.push({ type: "line", xref: "paper", x0: 0, x1: 1, yref: own ? "y2" : "y", y0: line.score, y1: line.score, line: { color: colour("amber"), width: key === "tfidf" || key === "base" ? 2 : 1, dash: dashes[key] ?? "dash" } });
+        notes.push({ xref: "paper", x: 1, xanchor: "right", yref: own ? "y2" : "y", y: line.score, yanchor: "bottom", showarrow: false, text: `${say("ladder." + key)} ${score(line.metric, line.score)}`, font: { size: 11, color: colour("amber") } });
+      }
+      for (const mark of data.marks.filter((m) => m.step && m.event !== "checkpoint").slice(-12))
+        shapes.push({ type: "line", x0: mark.step, x1: mark.step, yref: "paper", y0: 0, y1: 1, line: { color: mark.event === "failed" || mark.event === "caution" ? colour("red") : colour("muted"), width: 1, dash: "dot" } });
+      const total = data.plan?.steps;
+      return layout({ uirevision: run, height: 430, shapes, annotations: notes,
+        xaxis: { title: { text: say("web.live.steps") }, anchor: own ? "y2" : "y", range: drawn ? undefined : [0, Math.max(total || 10, data.step.at(-1) ?? 0) * 1.02], autorange: !drawn && !total ? true : undefined },
+        yaxis: { title: { text: say("web.live.loss") }, domain: own ? [0.5, 1] : [0, 1], rangemode: "tozero" },
+        ...(own ? { yaxis2: { title: { text: metric(data.metric) }, domain: [0, 0.42], range: [0, 1.02], anchor: "x" } } : {}) });
+    }
+    async function draw(reset) {
+      if (!data.step.length && !data.evals.length && !Object.keys(data.baselines).length) { if (reset && drawn) { (await plotly()).purge(chart); drawn = false; } return; }
+      const engine = await plotly();
+      const wanted = frame();
+      if (drawn) delete wanted.xaxis.range;  // a zoom the person chose is theirs
+      await engine.react(chart, traces(), wanted, PLOT);
+      drawn = true;
+    }
+    window.addEventListener("studio:shade", () => { if (run && drawn) draw(true); });
+
+    function showActs() {
+      const id = run, over = OVER.includes(view.state), parts = [];
+      if (!over) {
+        parts.push(button(say("web.live.stop"), async () => { await post(`/api/runs/${id}/stop`, { keep: "last" }); }, ".warn"));
+        if (data.evals.length && view.state === "running") parts.push(button(say("web.live.stop_best"), async () => { await post(`/api/runs/${id}/stop`, { keep: "best" }); }));
+      }
+      if (over && view.can_resume) parts.push(button(say("web.live.resume"), async () => { await post(`/api/runs/${id}/resume`); }, ".main"));
+      if (view.can_play) parts.push(button(say("web.live.try"), () => open({ tab: "playground", run: id }), ".main"));
+      if (view.has_report) parts.push(button(say("web.live.mistakes"), () => open({ tab: "evaluate", run: id })));
+      if (view.can_play && view.state === "done") parts.push(h("a.act", { href: `/api/runs/${id}/download`, download: "" }, say("web.live.download")));
+      if (over) parts.push(button(say("web.live.another"), () => open({ run: "" })));
+      const key = JSON.stringify([id, view.state, view.can_play, view.has_report, data.evals.length > 0]);
+      if (acts.dataset.key !== key) { acts.dataset.key = key; fill(acts, parts); }
+    }
+    function show() {
+      title.textContent = view.name;
+      if (state.dataset.state !== view.state) { state.dataset.state = view.state; fill(state, chip(view.state)); }
+      sub.textContent = view.about;
+      status.textContent = view.status;
+      showActs();
+      const over = OVER.includes(view.state), now = data.phase?.name ?? "queued", at = PHASES.indexOf(now);
+      fill(phases, PHASES.filter((p) => say("phase." + p) !== "phase." + p).map((p, i) => h("span", { class: view.state === "done" || PHASES.indexOf(p) < at ? "past" : p === now && !over ? "now" : "" }, (PHASES.indexOf(p) < at || view.state === "done" ? "✓ " : "") + say("phase." + p) + (p === now && !over && data.phase?.total ? ` ${number(data.phase.done, 0)} / ${number(data.phase.total, 0)}` : ""))));
+      const total = data.plan?.steps, done = data.last?.step ?? 0;
+      const share = view.state === "done" ? 1 : now === "training" || now === "evaluating" ? (total ? done / total : 0) : data.phase?.total ? data.phase.done / data.phase.total : 0;
+      meter.style.width = 100 * share + "%"; bar.setAttribute("aria-valuenow", Math.round(100 * share));
+      const last = data.last;
+      tiles.step.value.textContent = total ? `${done} / ${total}` : done || "–";
+      tiles.epoch.value.textContent = last ? number(last.epoch, 1) : "–";
+      tiles.left.value.textContent = over ? "–" : duration(view.seconds_left);
+      tiles.speed.value.textContent = last ? say("web.live.rows_s", { n: number(last.rate, 1) }) : "–";
+      tiles.rate.value.textContent = last ? Number(last.learning_rate).toExponential(1) : "–";
+      tiles.gradient.value.textContent = last?.gradient_norm === null || !last ? "–" : number(last.gradient_norm, 2);
+      tiles.memory.value.textContent = last ? bytes(last.memory) : "–";
+      tiles.loss.value.textContent = last?.loss === null || !last ? "–" : number(last.loss, 3);
+      const advice = view.coach;
+      if (advice) {
+        coach.className = "coach " + (advice.tone ?? "");
+        const key = JSON.stringify(advice);
+        if (coach.dataset.key !== key) { coach.dataset.key = key; fill(coach, h("div.say", {}, advice.text), advice.evidence ? h("small.muted", {}, advice.evidence) : null, advice.action ? h("div.ask", { style: { marginTop: "8px" } }, button(advice.action_label, () => act(advice.action), ".small")) : null); }
+      }
+      coach.style.display = advice ? "" : "none";
+      fill(failure, view.failure ? h("div.banner.bad", { role: "alert" }, h("b", {}, view.failure[0]), h("span", {}, view.failure.slice(1).join(" "))) : null);
+      document.title = over ? `${say("state." + view.state)} – ${view.name}` : `${Math.round(100 * share)} % ${data.evals.length && data.metric ? "– " + metric(data.metric) + " " + score(data.metric, data.metric === "loss" ? data.evals.at(-1).loss : data.evals.at(-1).metrics[data.metric]) : ""} – ${view.name}`;
+      const names = { label: say("web.live.truth"), before: say("web.live.start_answer") };
+      if (data.samples) fill(samples, h("h2", {}, say("web.live.samples")), h("div.scroll", {}, h("table", {}, h("thead", {}, h("tr", {}, [say("web.col.text"), names.label, say("web.live.answer")].map((t) => h("th", {}, t)))), h("tbody", {}, data.samples.rows.map((row, i) => {
+        const old = data.before?.rows?.[i];
+        const turned = old && old.right === false && row.right === true;
+        return h("tr", { class: turned ? "flash" : "" }, h("td.text", {}, row.text), h("td.text", {}, row.truth), h("td.text", {}, row.right === null || row.right === undefined ? row.answer : h("span.chip", { class: row.right ? "good" : "bad" }, (row.right ? "✓ " : "✗ ") + row.answer)));
+      })))));
+      else fill(samples);
+      fill(timeline, data.marks.slice().reverse().map((m) => h("div", {}, new Date(m.time * 1000).toLocaleTimeString(), " ", m.text)));
+      fill(decisions, (data.plan?.decisions ?? []).map((d) => h("p", {}, h("b", {}, d.label ?? d.name), " ", String(d.value), " ", h("span.reason", {}, d.text ?? ""))));
+    }
+    async function act(action) {
+      if (action === "stop_best") await post(`/api/runs/${run}/stop`, { keep: "best" });
+      else if (action === "stop") await post(`/api/runs/${run}/stop`, { keep: "last" });
+      else if (action === "use_simple") open({ tab: "playground", run });
+      else if (action === "add_rows") open({ tab: "data", data: view.data });
+      else { const made = await post(`/api/runs/${run}/again`, { change: action }); open({ tab: "train", run: made.run }); toast(say("web.live.again_started")); }
+    }
+    async function pull() {
+      if (!run) return;
+      const mine = generation;
+      const reply = await get(`/api/runs/${encodeURIComponent(run)}/live?cursor=${encodeURIComponent(cursor)}`).catch((error) => { if (error.status === 404 || error.status === 400) { run = ""; generation++; fill(root, h("p.banner", {}, error.message)); return null; } status.textContent = say("web.live.reconnecting"); throw error; });
+      if (!reply || mine !== generation) return;
+      if (reply.reset) data = fresh();
+      cursor = reply.cursor; view = reply.run; data.metric = view.metric;
+      reply.events.forEach(take);
+      show();
+      if (reply.reset || reply.events.length) await draw(reply.reset);
+      if (logOpen) tail();
+    }
+    const tick = every(root, 1000, pull);
+    fill(root, nothing);
+    return {
+      address({ run: wanted }) {
+        if (wanted === run) return;
+        run = wanted; cursor = ""; generation++; data = fresh(); view = null; acts.dataset.key = "";
+        if (drawn) { window.StudioPlotly?.purge(chart); drawn = false; }
+        fill(root, run ? body : nothing);
+        document.querySelector("#train-form")?.classList.toggle("folded", Boolean(run));
+        if (run) pull().catch(() => {});
+      },
+    };
+  };
+})();

@@ -1,0 +1,61 @@
+// Runs tab: what have I tried?
+(() => {
+  const { kinds, h, fill, say, get, post, open, every, chip, button, ago, duration, metric, score, layout, plotly, PLOT, colour, toast } = window.studio;
+
+  kinds.runs = (root) => {
+    let filter = "", picked = new Set(), runs = [], key = "", binned = false;
+    const search = h("input", { type: "search", placeholder: say("web.runs.search"), "aria-label": say("web.runs.search"), style: { font: "inherit", padding: "7px 12px", borderRadius: "8px", border: "1px solid var(--line)", background: "var(--card)", color: "var(--ink)", width: "min(360px, 100%)" } });
+    search.addEventListener("input", () => { filter = search.value.toLowerCase(); table(); });
+    const bin = h("label.muted", {}, h("input", { type: "checkbox", onchange: (e) => { binned = e.target.checked; key = ""; tick(); } }), " ", say("web.runs.deleted"));
+    const compare = button(say("web.runs.overlay"), overlay), list = h("div.scroll"), chart = h("div", { style: { display: "none" } });
+    fill(root, h("div.ask", { style: { marginBottom: "8px", alignItems: "center" } }, search, compare, bin), chart, list);
+
+    async function rename(run) {
+      const name = prompt(say("web.runs.rename_to"), run.name);
+      if (name && name !== run.name) { await post(`/api/runs/${run.id}/rename`, { name }); key = ""; await tick(); }
+    }
+    async function remove(run) {
+      await post(`/api/runs/${run.id}/delete`); key = ""; await tick();
+      toast(say("web.runs.removed", { name: run.name }), say("web.runs.undo"), async () => { await post(`/api/runs/${run.id}/restore`); key = ""; await tick(); });
+    }
+    async function again(run) { const made = await post(`/api/runs/${run.id}/again`, {}); open({ tab: "train", run: made.run }); }
+    function acts(run) {
+      if (run.deleted) return button(say("web.runs.restore"), async () => { await post(`/api/runs/${run.id}/restore`); key = ""; await tick(); }, ".small");
+      const over = !["queued", "admitted", "starting", "running", "stalled", "stopping"].includes(run.state);
+      return h("div.ask", {},
+        run.has_report ? button(say("web.runs.report"), () => open({ tab: "evaluate", run: run.id }), ".small") : null,
+        run.can_play ? button(say("web.runs.try"), () => open({ tab: "playground", run: run.id }), ".small") : null,
+        run.can_resume ? button(say("web.live.resume"), async () => { await post(`/api/runs/${run.id}/resume`); open({ tab: "train", run: run.id }); }, ".small") : null,
+        button(say("web.runs.change"), () => open({ tab: "train", run: "", data: run.data, from: run.id }), ".small"),
+        over ? button(say("web.runs.again"), () => again(run), ".small") : button(say("web.live.stop"), () => post(`/api/runs/${run.id}/stop`, { keep: "last" }), ".small.warn"),
+        button(say("web.runs.rename"), () => rename(run), ".small"),
+        over ? button(say("web.runs.delete"), () => remove(run), ".small.warn") : null);
+    }
+    function table() {
+      const shown = runs.filter((r) => !filter || [r.name, r.data_name, r.model, r.method_title, r.owner_name, say("state." + r.state)].join(" ").toLowerCase().includes(filter));
+      if (!runs.length) return fill(list, h("p.muted", {}, binned ? say("web.runs.bin_empty") : say("web.runs.none")));
+      const head = ["", "name", "state", "data", "model", "method", "score", "time", "owner", "created", ""].map((t) => h("th", { class: t === "score" || t === "time" ? "num" : "" }, t ? say("web.col." + t) : ""));
+      fill(list, h("table", {}, h("thead", {}, h("tr", {}, head)), h("tbody", {}, shown.map((run) => h("tr", {},
+        h("td", {}, h("input", { type: "checkbox", "aria-label": say("web.runs.pick", { name: run.name }), checked: picked.has(run.id), onchange: (e) => { e.target.checked ? picked.add(run.id) : picked.delete(run.id); } })),
+        h("td.text", {}, h("button.plain", { type: "button", onclick: () => open({ tab: "train", run: run.id }) }, run.name)),
+        h("td", {}, chip(run.state), run.position ? h("small", {}, " " + say("web.start.position", { n: run.position, wait: duration(run.expected_start) })) : null), h("td.text", {}, run.data_name), h("td", {}, run.model_title), h("td", {}, run.method_title),
+        h("td.num", {}, run.score === null ? "–" : h("span", { title: metric(run.metric) }, score(run.metric, run.score))), h("td.num", {}, duration(run.seconds)), h("td", {}, run.owner_name), h("td", {}, ago(run.created)), h("td", {}, acts(run)))))));
+    }
+    async function overlay() {
+      const ids = [...picked].filter((id) => runs.some((r) => r.id === id));
+      if (!ids.length) { chart.style.display = "none"; toast(say("web.runs.pick_some")); return; }
+      const { curves } = await get("/api/overlay?runs=" + ids.join(","));
+      chart.style.display = "";
+      const engine = await plotly(), dashes = ["solid", "dash", "dot", "dashdot", "longdash"], colours = ["series-1", "series-2", "series-3", "ink", "muted"];
+      const lines = curves.flatMap((c, i) => [{ x: c.step, y: c.loss, name: c.name, mode: "lines", line: { dash: dashes[i % 5], color: colour(colours[i % 5]), width: 2 }, legendgroup: c.name },
+        { x: c.eval_step, y: c.eval_score, name: c.name, mode: "lines+markers", yaxis: "y2", showlegend: false, legendgroup: c.name, line: { dash: dashes[i % 5], color: colour(colours[i % 5]), width: 2 } }]);
+      await engine.react(chart, lines, layout({ height: 420, hovermode: "closest", xaxis: { title: { text: say("web.live.steps") }, anchor: "y2" }, yaxis: { domain: [0.54, 1], title: { text: say("web.live.loss") } }, yaxis2: { domain: [0, 0.44], title: { text: say("web.runs.main_metric") } } }), PLOT);
+    }
+    const tick = every(root, 2500, async () => {
+      const reply = await get("/api/runs" + (binned ? "?deleted=1" : ""));
+      const next = JSON.stringify(reply.runs);
+      if (next === key) return;  // an unchanged list is left alone, so that focus and ticks stay
+      key = next; runs = reply.runs; table();
+    });
+  };
+})();

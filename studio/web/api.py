@@ -1,0 +1,254 @@
+"""The page's own routes: lists, the live view's deltas, the report, and the few things a button can ask for.
+
+Every route looks its item up through the desk, validates what it was sent, and answers a UserError as
+{"text", "parts"} in the page's language. Nothing here computes; heavy work is queued or asked of another process.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Request
+from fastapi.responses import FileResponse, JSONResponse
+from starlette.background import BackgroundTask
+
+from studio.data.samples import import_sample, list_samples
+from studio import hardware
+from studio.errors import UserError
+from studio.inference.client import InferenceClient
+from studio.runs.desk import Desk
+from studio.data.use import Use
+from studio.runs.draft import again, draft
+from studio.runs.people import Person
+from studio.runs.view import RunView
+from studio.web.describe import describe
+from studio.web.live import Live
+from studio.web.report import shown_report
+from studio.words import LANGUAGES, say
+from studio.workspace import Workspace
+
+OVERLAYS = 12
+"""Curves that can be laid over one another before nobody can tell them apart."""
+CELL_ROWS = 200
+Sent = Annotated[dict[str, Any], Body()]
+
+log = logging.getLogger(__name__)
+
+
+def language(request: Request) -> str:
+    """The page's language."""
+    asked = request.query_params.get("lang", "en")
+    return asked if asked in LANGUAGES else "en"
+
+
+def person(request: Request) -> Person:
+    """Who asks; the gate put them there."""
+    found: Person = request.scope["state"]["person"]
+    return found
+
+
+async def user_error(request: Request, error: Exception) -> JSONResponse:
+    """Answer of a route that raised UserError."""
+    assert isinstance(error, UserError)
+    lang = language(request)
+    missing = error.code in ("run_unknown", "bad_id", "data_unknown")
+    return JSONResponse({"text": error.text(lang), "parts": error.parts(lang)}, 404 if missing else 400)
+
+
+async def bug(request: Request, error: Exception) -> JSONResponse:
+    """Answer of a route that failed in a way nobody foresaw: logged whole, told without its innards."""
+    log.error("a route failed", exc_info=error)
+    told = UserError("bug")
+    lang = language(request)
+    return JSONResponse({"text": told.text(lang), "parts": told.parts(lang)}, 500)
+
+
+async def unreadable(request: Request, error: Exception) -> JSONResponse:
+    """Answer to a request whose parts are not what the route takes."""
+    return await user_error(request, UserError("request_unreadable"))
+
+
+def routes(desk: Desk, workspace: Workspace, inference: InferenceClient) -> APIRouter:
+    """All of /api."""
+    router = APIRouter(prefix="/api")
+    live = Live(desk)
+    _lists(router, desk, workspace)
+    _run(router, desk, live, inference)
+    _acts(router, desk, workspace)
+    return router
+
+
+def _lists(router: APIRouter, desk: Desk, workspace: Workspace) -> None:
+    @router.get("/state")
+    def state(request: Request) -> dict[str, Any]:
+        lang = language(request)
+        views = [view for view in desk.list() if view.active]
+        waiting = sum(view.state == "queued" for view in views)
+        running = len(views) - waiting
+        busy = say("web.header.queue", lang, running=running, waiting=waiting)
+        return {
+            "device": device_badge(workspace, lang),
+            "queue": busy if views else say("web.header.queue_idle", lang),
+            "running": running,
+            "person": say("web.header.person", lang, name=person(request).name),
+        }
+
+    @router.get("/samples")
+    def samples(request: Request) -> dict[str, Any]:
+        lang = language(request)
+        return {
+            "samples": [
+                {
+                    "key": sample.key,
+                    "title": sample.title[lang],
+                    "blurb": sample.blurb[lang],
+                    "rows": sample.rows,
+                    "minutes": sample.minutes,
+                    "preview": [{"text": text, "label": label} for text, label in sample.preview(3)],
+                }
+                for sample in list_samples()
+            ]
+        }
+
+    @router.get("/start")
+    def start(request: Request) -> dict[str, Any]:
+        lang = language(request)
+        views = desk.list(limit=100)
+        shown = [describe(desk, view, lang) for view in views]
+        example = next((run["id"] for run in reversed(shown) if run["state"] == "done" and run["has_report"]), None)
+        queue = [run for run, view in zip(shown, views, strict=True) if view.active]
+        return {"runs": shown[:8], "queue": queue, "example": example}
+
+    @router.get("/runs")
+    def runs(request: Request, deleted: bool = False) -> dict[str, Any]:
+        lang = language(request)
+        return {"runs": [describe(desk, view, lang) for view in desk.list(trashed=deleted)]}
+
+    @router.get("/overlay")
+    def overlay(runs: str = "") -> dict[str, Any]:
+        ids = [run for run in runs.split(",") if run][:OVERLAYS]
+        return {"curves": [_curve(desk, desk.get(run)) for run in ids]}
+
+
+def _curve(desk: Desk, view: RunView) -> dict[str, Any]:
+    events, _, _ = desk.events(view.id)
+    steps = [event for event in events if event["event"] == "step"]
+    evals = [event for event in events if event["event"] == "eval"]
+    return {
+        "name": view.name,
+        "step": [event["step"] for event in steps],
+        "loss": [event["loss"] for event in steps],
+        "eval_step": [event["step"] for event in evals],
+        "eval_score": [event["metrics"].get(view.metric, event["loss"]) for event in evals],
+    }
+
+
+def _run(router: APIRouter, desk: Desk, live: Live, inference: InferenceClient) -> None:
+    @router.get("/runs/{run}/live")
+    def follow(request: Request, run: str, cursor: str = "") -> dict[str, Any]:
+        return live.since(run, cursor, language(request))
+
+    @router.get("/runs/{run}/log")
+    def tail(run: str) -> dict[str, str]:
+        return {"text": desk.log(run)}
+
+    @router.get("/runs/{run}/report")
+    def report(request: Request, run: str) -> dict[str, Any]:
+        return shown_report(desk, run, language(request))
+
+    @router.get("/runs/{run}/rows")
+    def cell(run: str, truth: str, answer: str) -> dict[str, Any]:
+        return {"rows": list(_cell_rows(desk.folder(run) / "predictions.jsonl", truth, answer))}
+
+    @router.get("/runs/{run}/download")
+    def download(run: str) -> FileResponse:
+        view = desk.get(run)
+        with tempfile.NamedTemporaryFile(dir=desk.workspace.temporary, suffix=".zip", delete=False) as file:
+            path = Path(file.name)
+        try:
+            for _ in inference.package(desk.folder(run), path):
+                pass
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        name = "".join(letter if letter.isalnum() else "-" for letter in view.name).strip("-")[:60] or "model"
+        return FileResponse(
+            path, media_type="application/zip", filename=f"{name}.zip", background=BackgroundTask(path.unlink)
+        )
+
+
+def _cell_rows(path: Path, truth: str, answer: str) -> Iterator[dict[str, Any]]:
+    """The rows of one cell of the confusion matrix, most of them at most CELL_ROWS."""
+    if not path.is_file():
+        return
+    found = 0
+    with path.open(encoding="utf-8") as lines:
+        for line in lines:
+            row = json.loads(line)
+            if row["truth"] == truth and row["answer"] == answer:
+                row["confidence"] = (row.get("scores") or {}).get(answer)
+                yield {key: row.get(key) for key in ("row", "text", "truth", "answer", "confidence")}
+                found += 1
+                if found >= CELL_ROWS:
+                    return
+
+
+def _acts(router: APIRouter, desk: Desk, workspace: Workspace) -> None:
+    @router.post("/runs/{run}/stop")
+    def stop(run: str, body: Sent) -> dict[str, bool]:
+        desk.stop(run, keep="best" if body.get("keep") == "best" else "last")
+        return {"ok": True}
+
+    @router.post("/runs/{run}/resume")
+    def resume(run: str, body: Sent) -> dict[str, bool]:
+        desk.resume(run)
+        return {"ok": True}
+
+    @router.post("/runs/{run}/rename")
+    def rename(run: str, body: Sent) -> dict[str, bool]:
+        desk.rename(run, str(body.get("name", "")))
+        return {"ok": True}
+
+    @router.post("/runs/{run}/delete")
+    def delete(run: str, body: Sent) -> dict[str, bool]:
+        desk.delete(run)
+        return {"ok": True}
+
+    @router.post("/runs/{run}/restore")
+    def restore(run: str, body: Sent) -> dict[str, bool]:
+        desk.restore(run)
+        return {"ok": True}
+
+    @router.post("/runs/{run}/again")
+    def once_more(request: Request, run: str, body: Sent) -> dict[str, str]:
+        made = again(workspace, desk.spec(run), str(body.get("change", "")), person(request).id)
+        seconds = made.estimate.seconds if made.estimate else None
+        return {"run": desk.submit(made.spec, data_name=desk.get(run).data_name, estimate=seconds)}
+
+    @router.post("/samples/{key}/open")
+    def open_sample(request: Request, key: str) -> dict[str, str]:
+        return {"data": import_sample(workspace, person(request).id, key).version}
+
+    @router.post("/samples/{key}/train")
+    def train_sample(request: Request, key: str) -> dict[str, str]:
+        who = person(request).id
+        version = import_sample(workspace, who, key)
+        sample = next(item for item in list_samples() if item.key == key)
+        made = draft(workspace, version, use=Use(sample.task, dict(sample.columns)), owner=who, name=sample.title[language(request)])
+        run = desk.submit(made.spec, data_name=version.name, estimate=made.estimate.seconds if made.estimate else None)
+        return {"run": run, "data": version.version}
+
+
+def device_badge(workspace: Workspace, lang: str) -> str:
+    """What the header says of this machine; it does not probe, it reads what the probe left."""
+    found = hardware.read(workspace)
+    if found is None:
+        return say("web.header.device_unknown", lang)
+    code = "cpu" if found.device == "cpu" else "gpu"
+    memory = round((found.memory if code == "cpu" else found.usable_memory) / 2**30)
+    return say(f"web.header.device_{code}", lang, name=found.name, cores=found.cores, memory=memory)

@@ -1,0 +1,51 @@
+"""The Gradio page of one language: a header, tabs in the order of the work, and the bridge to the page's address."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from studio.inference.client import InferenceClient
+from studio.runs.desk import Desk
+from studio.web.context import Page
+from studio.web.island import island
+from studio.web.tabs import data, evaluate, playground, runs, start, train
+
+TABS = {"start": start, "data": data, "train": train, "runs": runs, "evaluate": evaluate, "playground": playground}
+
+
+def build(desk: Desk, inference: InferenceClient, language: str) -> gr.Blocks:
+    """Every tab in `language`, and the events that bring the page to an address and back after a reload."""
+    page = Page(desk, inference, language)
+    with gr.Blocks(title=page.t("web.name"), analytics_enabled=False, delete_cache=(3600, 86400)) as blocks:
+        island("header", elem_id="header")
+        bridge = island("bridge", elem_id="bridge")
+        with gr.Tabs(elem_id="tabs") as tabs:
+            for key, tab in TABS.items():
+                with gr.Tab(page.t(f"web.tab.{key}"), id=key, elem_id=f"tab-{key}") as opened:
+                    tab.build(page)
+                opened.select(None, None, None, js=f"() => window.studio.tabbed({key!r})")
+        outputs = [tabs, *page.parts.values()]
+
+        @page.told
+        def go(event: gr.EventData) -> list[Any]:
+            """Bring tabs and forms to the address that the page's scripts hand over."""
+            return arrive(dict(event._data or {}))
+
+        @page.told
+        def load(request: gr.Request) -> list[Any]:
+            return arrive(dict(request.query_params))
+
+        def arrive(address: dict[str, Any]) -> list[Any]:
+            wanted = {key: str(address.get(key) or "")[:80] for key in ("tab", "run", "data", "from")}
+            tab = wanted["tab"] if wanted["tab"] in TABS else "start"
+            found: dict[str, Any] = {name: gr.skip() for name in page.parts}
+            for part in TABS.values():
+                if hasattr(part, "arrive"):
+                    found |= part.arrive(page, wanted)
+            return [gr.Tabs(selected=tab), *(found[name] for name in page.parts)]
+
+        bridge.click(go, None, outputs, api_visibility="private", show_progress="hidden")
+        blocks.load(load, None, outputs, api_visibility="private", show_progress="hidden")
+    return blocks

@@ -1,0 +1,67 @@
+"""A run as the page shows it: its view, put into words of one language. No requests, no drawing."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from studio.errors import UserError
+from studio.runs.desk import Desk
+from studio.runs.view import RunView
+from studio.words import has, say
+
+PLAYABLE = ("model", "baselines")
+"""Folders of a run of which either is enough to try it."""
+
+
+def model_title(model: str, language: str) -> str:
+    """A short name for a model id."""
+    return model.partition(":")[2] or (model if model else say("web.train.baseline", language))
+
+
+def method_title(method: str, language: str) -> str:
+    """The name of a tuning method."""
+    code = f"method.{method}.title"
+    return say(code, language) if has(code) else method
+
+
+def failure(view: RunView, language: str) -> list[str] | None:
+    """What ended the run, why, and what to do; None for a run without trouble."""
+    return UserError(view.error, **view.error_values).parts(language) if view.error else None
+
+
+def describe(desk: Desk, view: RunView, language: str) -> dict[str, Any]:
+    """JSON for the lists and the head of the live view."""
+    folder = desk.folder(view.id)
+    return {
+        "id": view.id,
+        "name": view.name,
+        "state": view.state,
+        "owner_name": view.owner_name,
+        "task": view.task,
+        "data": view.data,
+        "data_name": view.data_name,
+        "model": view.model,
+        "model_title": model_title(view.model, language),
+        "method_title": method_title(view.method, language),
+        "created": view.created,
+        "seconds": view.seconds if view.started or not view.active else None,
+        "metric": view.metric,
+        "score": view.score,
+        "position": view.position,
+        "expected_start": None if view.expected_start is None else max(0.0, view.expected_start - time.time()),
+        "deleted": view.trashed is not None,
+        "can_resume": view.resumable,
+        "can_play": any((folder / name).is_dir() for name in PLAYABLE),
+        "has_report": (folder / "report.json").is_file(),
+        "failure": failure(view, language),
+        "about": say(
+            "web.live.about",
+            language,
+            data=view.data_name or view.data,
+            model=model_title(view.model, language),
+            method=method_title(view.method, language),
+            owner=view.owner_name,
+        ),
+    }
+

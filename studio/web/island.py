@@ -1,0 +1,40 @@
+"""Islands: gr.HTML shells that the page's own scripts draw into.
+
+The template is constant and user text travels as the component's value, never as template, because Gradio
+evaluates templates as JavaScript.
+"""
+
+from __future__ import annotations
+
+import json
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+SCRIPTS = ("core.js", "start.js", "live.js", "runs.js", "report.js", "forms.js")
+
+
+def island(kind: str, value: Any = None, **options: Any) -> gr.HTML:
+    """A shell drawn by `studio.kinds.<kind>`; Python updates it by returning a new JSON-able value."""
+    return gr.HTML(
+        value=value,
+        html_template='<div class="island"></div>',
+        js_on_load=f"window.studio.mount({json.dumps(kind)}, element, props, watch, trigger); /* 'click' */",
+        apply_default_css=False,
+        **options,
+    )
+
+
+def head(language: str) -> str:
+    """The scripts and the style sheet, loaded in order before any island mounts."""
+    scripts = "".join(f'<script src="/static/{name}"></script>' for name in SCRIPTS)
+    return (
+        f'<link rel="stylesheet" href="/static/studio.css"><script src="/static/words.js?lang={language}"></script>{scripts}'
+    )
+
+
+def lead(text: str, title: str = "") -> gr.HTML:
+    """The one sentence a tab opens with, under a title where the tab has one. Both come from the catalogue."""
+    heading = f"<h1>{escape(title)}</h1>" if title else ""
+    return gr.HTML(f"<div class='island'>{heading}<p class='lead'>{escape(text)}</p></div>")

@@ -1,0 +1,148 @@
+"""What the live view pulls each second: the events since a cursor, the run's state in words, one line of coaching."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any
+
+from studio.evaluation.coach import advise
+from studio.runs.desk import Desk
+from studio.runs.journal import Record
+from studio.runs.view import RunView
+from studio.tasks.base import tasks
+from studio.web.describe import describe
+from studio.words import has, say
+
+FOLLOWED = 64
+"""Runs whose events are kept in memory for the coach; the one longest unseen is dropped."""
+
+
+@dataclass
+class Story:
+    """The events of one run so far, read on from where they were read last."""
+
+    cursor: str = ""
+    records: list[Record] = field(default_factory=list)
+
+
+class Live:
+    """Answers the live view's polls for all pages of one server."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self._stories: OrderedDict[str, Story] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def since(self, run: str, cursor: str, language: str) -> dict[str, Any]:
+        """{"cursor", "reset", "events", "run"} for `run`. Raises UserError for an unknown run."""
+        view = self.desk.get(run)
+        events, after, reset = self.desk.events(run, cursor)
+        records = self._whole_story(run)
+        task = tasks.get(view.task)
+        shown = describe(self.desk, view, language)
+        left = seconds_left(records)
+        shown |= {
+            "metric": task.main_metric,
+            "seconds_left": left,
+            "status": status(view, records, left, language),
+            "coach": self._coach(view, records, language),
+        }
+        return {
+            "cursor": after,
+            "reset": reset,
+            "events": [worded(event, language) for event in events],
+            "run": shown,
+        }
+
+    def _whole_story(self, run: str) -> list[Record]:
+        with self._lock:
+            story = self._stories.setdefault(run, Story())
+            self._stories.move_to_end(run)
+            if len(self._stories) > FOLLOWED:
+                self._stories.popitem(last=False)
+            events, story.cursor, reset = self.desk.events(run, story.cursor)
+            if reset:
+                story.records = []
+            story.records += events
+            return list(story.records)
+
+    def _coach(self, view: RunView, records: list[Record], language: str) -> dict[str, Any] | None:
+        if not records:
+            return None
+        task = tasks.get(view.task)
+        advice = advise(records, task.main_metric, task.lower_is_better, finished=not view.active)
+        if advice is None:
+            return None
+        return {
+            "text": say(advice.code, language, **advice.values),
+            "evidence": say(f"{advice.code}_evidence", language, **advice.values) if has(f"{advice.code}_evidence") else "",
+            "action": advice.action,
+            "action_label": say(f"coach.action.{advice.action}", language) if advice.action else "",
+            "tone": advice.tone,
+        }
+
+
+def worded(event: Record, language: str) -> Record:
+    """The event with the sentence for the timeline under `text`, where it has one."""
+    kind = event["event"]
+    told = dict(event)
+    if kind in ("note", "caution"):
+        told["text"] = say(event["code"], language, **event["values"])
+    elif kind == "failed":
+        told["text"] = say(f"error.{event['code']}", language, **event["values"])
+    elif kind in ("checkpoint", "resumed", "stopped", "done"):
+        told["text"] = say(f"timeline.{kind}", language, **{**event, "metric": event.get("metric", "")})
+    elif kind == "plan":
+        told["decisions"] = [
+            {
+                **decision,
+                "label": say(f"decision.{decision['name']}", language) if has(f"decision.{decision['name']}") else decision["name"],
+                "text": say(decision["reason"], language, **decision.get("values", {})),
+            }
+            for decision in event["decisions"]
+        ]
+    return told
+
+
+def seconds_left(records: list[Record]) -> float | None:
+    """Seconds until the last planned step at the pace of the latest steps; None before there are two."""
+    plan = next((record for record in reversed(records) if record["event"] == "plan"), None)
+    steps = [record for record in records if record["event"] == "step"][-30:]
+    if plan is None or len(steps) < 2 or steps[-1]["step"] <= steps[0]["step"]:
+        return None
+    pace = (steps[-1]["time"] - steps[0]["time"]) / (steps[-1]["step"] - steps[0]["step"])
+    return max(0.0, (plan["steps"] - steps[-1]["step"]) * pace)
+
+
+def status(view: RunView, records: list[Record], left: float | None, language: str) -> str:
+    """One sentence on where the run stands."""
+    if view.state == "queued":
+        return say("web.live.status_queued", language, position=view.position)
+    if view.state in ("stopping", "stalled", "stopped"):
+        return say(f"web.live.status_{view.state}", language)
+    if view.state == "done":
+        if view.score is None:
+            return say("web.live.status_done_plain", language)
+        metric = say(f"metric.{view.metric}", language) if has(f"metric.{view.metric}") else view.metric
+        return say("web.live.status_done", language, metric=metric, score=f"{view.score:.3f}")
+    if not view.active:
+        return say("web.live.status_over", language)
+    phase = next((record["name"] for record in reversed(records) if record["event"] == "phase"), "")
+    if view.state in ("admitted", "starting") and not phase:
+        return say("web.live.status_starting", language)
+    if phase and phase != "training":
+        return say("web.live.status_phase", language, phase=say(f"phase.{phase}", language))
+    if left is None:
+        return say("web.live.status_running", language)
+    return say("web.live.status_left", language, left=spoken_time(left, language))
+
+
+def spoken_time(seconds: float, language: str) -> str:
+    """A duration as people say it."""
+    if seconds < 90:
+        return say("web.time.seconds", language, n=round(seconds))
+    if seconds < 5400:
+        return say("web.time.minutes", language, n=round(seconds / 60))
+    return say("web.time.hours", language, n=f"{seconds / 3600:.1f}")

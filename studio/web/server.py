@@ -1,0 +1,168 @@
+"""The web process: our own FastAPI app behind the gate, Gradio mounted in it once a language, a supervisor beside it.
+
+It shows what is stored and writes down what people ask for. It never imports torch, transformers, datasets or peft.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
+
+import psutil
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+
+from studio.errors import UserError
+from studio.inference.client import InferenceClient
+from studio.runs.desk import Desk
+from studio.web import api, login, static
+from studio.web.gate import Gate
+from studio.web.sessions import Sessions, access_token
+from studio.words import LANGUAGES
+from studio.workspace import Workspace
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+QUIET = {
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "DO_NOT_TRACK": "1",
+    "GRADIO_SHARE": "False",
+}
+
+
+def make_app(desk: Desk, hosts: set[str], ask_name: bool) -> Gate:
+    """The whole web application of one workspace. `hosts` are the names it may be addressed by."""
+    workspace = desk.workspace
+    sessions = Sessions(desk.people, access_token(workspace.home))
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_exception_handler(UserError, api.user_error)
+    app.add_exception_handler(RequestValidationError, api.unreadable)
+    app.add_exception_handler(Exception, api.bug)
+
+    @app.get("/healthz")
+    def health() -> JSONResponse:
+        supervisor = desk.supervisor
+        well = supervisor is None or supervisor.healthy()
+        return JSONResponse({"ok": well}, 200 if well else 503)
+
+    @app.get("/")
+    def root(request: Request) -> Response:
+        asked = request.query_params.get("lang")
+        lang = asked if asked in LANGUAGES else login.language_of(request)
+        query = request.url.query
+        return RedirectResponse(f"/{lang}/" + (f"?{query}" if query else ""), status_code=303)
+
+    inference = InferenceClient(workspace, start=desk.start_inference)
+    app.include_router(login.routes(sessions, ask_name))
+    app.include_router(static.routes())
+    app.include_router(api.routes(desk, workspace, inference))
+    _mount_pages(app, desk, inference)
+    return Gate(app, hosts, sessions)
+
+
+def _mount_pages(app: FastAPI, desk: Desk, inference: InferenceClient) -> None:
+    """One Gradio app a language. Gradio's own login, docs, monitoring, history and sharing stay off."""
+    import gradio as gr
+
+    from studio.web.app import build
+    from studio.web.island import head
+    from studio.web.theme import theme
+
+    for language in LANGUAGES:
+        blocks = build(desk, inference, language)
+        blocks.queue(default_concurrency_limit=20, max_size=200)
+        # Gradio's queue looks for work every millisecond; 20 ms cost nobody a visible wait and most of the idle CPU.
+        blocks._queue.sleep_when_free = 0.02
+        gr.mount_gradio_app(
+            app,
+            blocks,
+            path=f"/{language}",
+            footer_links=[],
+            run_history=False,
+            auth_dependency=_user,
+            allowed_paths=[],
+            show_error=False,
+            max_file_size="200mb",
+            ssr_mode=False,
+            enable_monitoring=False,
+            mcp_server=False,
+            theme=theme(),
+            head=head(language),
+        )
+
+
+def _user(request: Request) -> str:
+    """Gradio's idea of who is asking is the gate's."""
+    return str(request.scope["state"]["person"].id)
+
+
+def known_hosts(host: str) -> set[str]:
+    """Names and addresses under which a server bound to `host` is reached."""
+    if host in LOOPBACK:
+        return set(LOOPBACK)
+    found = {*LOOPBACK, host, socket.gethostname(), socket.getfqdn()}
+    for addresses in psutil.net_if_addrs().values():
+        found |= {address.address.partition("%")[0] for address in addresses}
+    return found
+
+
+def prepare(workspace: Workspace) -> None:
+    """Settings that have to stand before Gradio is imported."""
+    if os.environ.get("GRADIO_SHARE", "False") not in ("", "False", "false", "0"):
+        raise UserError("share_refused")
+    os.environ.update(QUIET)
+    uploads = workspace.temporary / "uploads"
+    empty = workspace.temporary / "empty"
+    for folder in (uploads, empty):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    os.environ["GRADIO_TEMP_DIR"] = str(uploads)
+    # Gradio may serve files below the current directory, so that one holds nothing.
+    os.chdir(empty)
+    os.umask(0o077)
+
+
+def serve(host: str, port: int, home: str | Path | None, announce: Callable[[str], None], extra: set[str] | None = None) -> None:
+    """Run the studio until it is interrupted. `announce` is told the address with its access token.
+
+    Raises UserError (`port_taken`, `home_unusable`, `share_refused`) before anything is started.
+    """
+    import uvicorn
+
+    workspace = Workspace.open(home)
+    prepare(workspace)
+    listening = _listen(host, port)
+    desk = Desk(workspace)
+    app = make_app(desk, known_hosts(host) | (extra or set()), ask_name=host not in LOOPBACK)
+    desk.supervise()
+    shown = "127.0.0.1" if host in ("0.0.0.0", "::", *LOOPBACK) else host
+    bound = listening.getsockname()[1]
+    announce(f"http://{shown}:{bound}/login?token={quote(access_token(workspace.home))}")
+    settings = uvicorn.Config(app, log_level="warning", access_log=False, proxy_headers=False, timeout_graceful_shutdown=3, server_header=False)
+    try:
+        uvicorn.Server(settings).run(sockets=[listening])
+    finally:
+        desk.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """The bound socket. Raises UserError (`port_taken`)."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise UserError("port_taken", host=host, port=port, reason=error.strerror or str(error)) from error
+    return listening
+
+
+def heavy_modules() -> list[str]:
+    """Which of the libraries that only workers may load are loaded in this process; a test wants none."""
+    return [name for name in ("torch", "transformers", "datasets", "peft") if name in sys.modules]
+

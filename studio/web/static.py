@@ -1,0 +1,68 @@
+"""The page's own files: scripts, the style sheet, the words, and the plotly.js of the installed plotly."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from studio.assets import assets
+from studio.web.island import SCRIPTS
+from studio.words import LANGUAGES, catalogue
+
+FILES = {**{name: "text/javascript" for name in SCRIPTS}, "studio.css": "text/css"}
+SPOKEN = ("web.", "state.", "phase.", "metric.", "ladder.")
+"""What the page's scripts say themselves; every other sentence reaches them already spoken."""
+
+
+@cache
+def _plotly() -> tuple[bytes, bytes, str]:
+    """plotly.js as it is and gzipped, and its tag. Read without importing plotly, which the web process needs only
+    for still figures."""
+    spec = find_spec("plotly")
+    assert spec is not None and spec.origin is not None, "plotly is a declared dependency"
+    raw = (Path(spec.origin).parent / "package_data" / "plotly.min.js").read_bytes()
+    return raw, gzip.compress(raw, 6), hashlib.sha256(raw).hexdigest()[:16]
+
+
+@cache
+def words_script(language: str) -> str:
+    """The catalogue's sentences for the page as a script that sets `window.STUDIO`."""
+    spoken = {code: entry[language] for code, entry in catalogue().items() if code.startswith(SPOKEN)}
+    told = json.dumps({"lang": language, "words": spoken}, ensure_ascii=False).replace("<", "\\u003c")
+    return f"window.STUDIO = {told};"
+
+
+def routes() -> APIRouter:
+    """GET /static/<name> for a fixed list of names."""
+    router = APIRouter()
+
+    @router.get("/static/plotly.js")
+    def plotly(request: Request) -> Response:
+        raw, packed, tag = _plotly()
+        headers = {"etag": f'"{tag}"', "cache-control": "public, max-age=86400", "vary": "accept-encoding"}
+        if request.headers.get("if-none-match") == f'"{tag}"':
+            return Response(status_code=304, headers=headers)
+        if "gzip" in request.headers.get("accept-encoding", ""):
+            return Response(packed, media_type="text/javascript", headers={**headers, "content-encoding": "gzip"})
+        return Response(raw, media_type="text/javascript", headers=headers)
+
+    @router.get("/static/words.js")
+    def words(lang: str = "en") -> Response:
+        script = words_script(lang if lang in LANGUAGES else "en")
+        return Response(script, media_type="text/javascript", headers={"cache-control": "no-cache"})
+
+    @router.get("/static/{name}")
+    def file(name: str) -> Response:
+        if name not in FILES:
+            return Response(status_code=404)
+        content = (assets() / "web" / name).read_bytes()
+        return Response(content, media_type=FILES[name], headers={"cache-control": "no-cache"})
+
+    return router

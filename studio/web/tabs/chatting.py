@@ -1,0 +1,106 @@
+"""The chat widgets of the playground: the tuned model, and beside it the base it was tuned from."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from studio.errors import UserError
+from studio.inference.settings import MOST_TOKENS, ChatSettings
+from studio.methods.base import methods
+from studio.web.context import Page
+
+PACE = 0.1
+"""Seconds between two updates of the page while an answer streams; more often only costs."""
+Talking = list[dict[str, str]]
+
+
+@dataclass
+class Talk:
+    """What the rest of the tab may set."""
+
+    message: gr.Textbox
+
+
+def build(page: Page, run: gr.Dropdown) -> Talk:
+    """Draw the widgets into the current Blocks context and wire them to the chosen run."""
+    with gr.Row():
+        before = gr.Chatbot(label=page.t("web.play.before"), height=380, elem_id="chat-before", buttons=["copy"])
+        after = gr.Chatbot(label=page.t("web.play.after"), height=380, elem_id="chat-after", buttons=["copy"])
+    with gr.Row(equal_height=True):
+        message = gr.Textbox(label=page.t("web.play.text"), lines=2, max_lines=12, max_length=20_000, elem_id="chat-message", scale=5)
+        send = gr.Button(page.t("web.play.send"), variant="primary", elem_id="chat-send", min_width=100)
+        stop = gr.Button(page.t("web.play.stop"), elem_id="chat-stop", min_width=80)
+        clear = gr.Button(page.t("web.play.clear"), elem_id="chat-clear", min_width=80)
+    with gr.Accordion(page.t("web.play.settings"), open=False):
+        system = gr.Textbox(label=page.t("web.play.system"), info=page.t("web.play.system_info"), lines=2, max_length=8000)
+        with gr.Row():
+            tokens = gr.Slider(8, MOST_TOKENS, 200, step=8, label=page.t("web.play.tokens"))
+            temperature = gr.Slider(0.0, 2.0, 0.0, step=0.1, label=page.t("web.play.temperature"), info=page.t("web.play.temperature_info"))
+            top_p = gr.Slider(0.05, 1.0, 0.95, step=0.05, label=page.t("web.play.top_p"), info=page.t("web.play.top_p_info"))
+
+    @page.told
+    def talk(
+        chosen: str | None, said: str, left: Talking, right: Talking, instruction: str, *settings: float
+    ) -> Iterator[tuple[Any, Any, str]]:
+        if not chosen:
+            return
+        if not said or not said.strip():
+            raise UserError("text_empty")
+        adapter = methods.get(page.desk.get(chosen).method).adapter
+        sides = {"tuned": _talking(right), "base": _talking(left)} if adapter else {"tuned": _talking(right)}
+        yield from _stream(page, chosen, said, sides, instruction, settings)
+
+    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
+    inputs = [run, message, before, after, system, tokens, temperature, top_p]
+    sending = [trigger(talk, inputs, [before, after, message], concurrency_id="chat", concurrency_limit=4, **quiet) for trigger in (send.click, message.submit)]
+    stop.click(None, None, None, cancels=sending, api_visibility="private")
+    clear.click(lambda: ([], []), None, [before, after], api_visibility="private")
+    run.change(lambda: ([], []), None, [before, after], api_visibility="private")
+    return Talk(message)
+
+
+def _stream(
+    page: Page, run: str, said: str, sides: dict[str, Talking], instruction: str, settings: tuple[float, ...]
+) -> Iterator[tuple[Any, Any, str]]:
+    """Both answers as they grow. Every side keeps its own conversation, so that each answers what it said before."""
+    chosen = ChatSettings(max_new_tokens=int(settings[0]), temperature=float(settings[1]), top_p=float(settings[2]))
+    opening = [{"role": "system", "content": instruction}] if instruction.strip() else []
+    # The conversations differ after the first answers; one request serves both sides as long as they are the same.
+    together = len({str(talking) for talking in sides.values()}) == 1
+    groups = [list(sides)] if together else [[side] for side in sides]
+    heard = {side: [*talking, {"role": "user", "content": said}] for side, talking in sides.items()}
+    texts = dict.fromkeys(sides, "")
+    shown = 0.0
+    for group in groups:
+        with closing(page.inference.chat(page.desk.folder(run), opening + heard[group[0]], chosen, group)) as bits:
+            for bit in bits:
+                if bit.side:
+                    texts[bit.side] += bit.text
+                if time.monotonic() - shown >= PACE:
+                    shown = time.monotonic()
+                    yield _both(heard, texts)
+    yield _both(heard, texts)
+
+
+def _both(heard: dict[str, Talking], texts: dict[str, str]) -> tuple[Any, Any, str]:
+    def whole(side: str) -> Any:
+        return [*heard[side], {"role": "assistant", "content": texts[side]}] if side in heard else gr.skip()
+
+    return whole("base"), whole("tuned"), ""
+
+
+def _talking(history: Any) -> Talking:
+    """Gradio's history as plain role and content; its content may be a list of parts."""
+    plain = []
+    for message in history or []:
+        content = message["content"]
+        if not isinstance(content, str):
+            content = "".join(part.get("text", "") for part in content if isinstance(part, dict))
+        plain.append({"role": message["role"], "content": content})
+    return plain

@@ -1,0 +1,34 @@
+"""Lists to choose from that several tabs share: finished runs, data sets."""
+
+from __future__ import annotations
+
+import time
+
+from studio.data.store import list_versions
+from studio.data.use import saved_use
+from studio.web.context import Page
+from studio.web.describe import describe
+
+Choices = list[tuple[str, str]]
+
+
+def finished_runs(page: Page, able: str) -> Choices:
+    """(what to show, run id) of runs that have a report (`able` "has_report") or can be tried ("can_play")."""
+    shown = [describe(page.desk, view, page.language) for view in page.desk.list() if not view.active]
+    return [(f"{run['name']} · {run['about']} · {_when(run['created'])}", run["id"]) for run in shown if run[able]]
+
+
+def data_sets(page: Page, ready: bool = False) -> Choices:
+    """(what to show, version) of the workspace's data, newest first; `ready`: only what has its columns confirmed."""
+    found = [version for version in list_versions(page.workspace) if not ready or saved_use(page.workspace, version.owner, version.version)]
+    return [(f"{item.name} · {item.rows} · {_when(item.created)}", item.version) for item in found]
+
+
+def _when(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
+
+
+def pick(choices: Choices, wanted: str) -> str | None:
+    """`wanted` where it can be chosen, else the first choice."""
+    keys = [key for _, key in choices]
+    return wanted if wanted in keys else (keys[0] if keys else None)

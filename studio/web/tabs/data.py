@@ -1,0 +1,233 @@
+"""Data: what have I got, and is it good? A file in, its rows, its problems, what its columns mean, the split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from studio.data.store import find_version
+from studio.data.store import page as page_of
+from studio.problem import Problem
+from studio.data.use import Use, save_use
+from studio.runs.draft import use_of
+from studio.spec import Split
+from studio.tasks.base import tasks
+from studio.web.context import Page
+from studio.web.island import island, lead
+from studio.web.tabs import upload
+from studio.web.tabs.choose import data_sets, pick
+from studio.web.tabs.dataview import charts, facts_line, findings, rendered
+
+ROWS = 25
+NO_COLUMN = ""
+QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+
+
+@dataclass
+class Widgets:
+    """The tab's components, so that handlers can name what they set."""
+
+    chosen: gr.Dropdown
+    facts: gr.HTML
+    task: gr.Radio
+    roles: dict[tuple[str, str], gr.Dropdown]
+    groups: dict[str, gr.Group]
+    split: list[gr.components.Component]
+    findings: gr.HTML
+    charts: gr.HTML
+    rendered: gr.HTML
+    search: gr.Textbox
+    number: gr.Number
+    grid: gr.HTML
+    use: gr.Button
+
+    def inputs(self) -> list[Any]:
+        """What "Use these columns" reads."""
+        return [self.chosen, self.task, *self.split, *self.roles.values()]
+
+
+def build(page: Page) -> None:
+    """Draw the tab into the current Blocks context and wire it."""
+    lead(page.t("web.data.lead"))
+    with gr.Row():
+        drop = gr.File(
+            label=page.t("web.data.upload"),
+            file_count="single",
+            type="filepath",
+            height=120,
+            elem_id="data-drop",
+            elem_classes="drop",
+            scale=2,
+        )
+        with gr.Column(scale=3):
+            chosen = gr.Dropdown(label=page.t("web.data.chosen"), info=page.t("web.data.chosen_info"), choices=[], value=None, elem_id="data-chosen")
+            facts = island("facts", elem_id="data-facts")
+    widgets = _columns(page, chosen, facts)
+    page.parts["data"] = chosen
+    upload.wire(page, drop)
+    _wire(page, widgets)
+
+
+def _columns(page: Page, chosen: gr.Dropdown, facts: gr.HTML) -> Widgets:
+    keys = [(page.t(f"task.{task.key}.title"), task.key) for task in tasks]
+    roles: dict[tuple[str, str], gr.Dropdown] = {}
+    groups: dict[str, gr.Group] = {}
+    with gr.Row(equal_height=True):
+        task = gr.Radio(keys, label=page.t("web.data.task"), elem_id="data-task", scale=2)
+        for item in tasks:
+            with gr.Column(visible=False, scale=4, elem_id=f"roles-{item.key}") as groups[item.key], gr.Row():
+                for role in item.roles:
+                    roles[item.key, role.key] = gr.Dropdown(
+                        choices=[],
+                        value=None,
+                        label=page.t(f"role.{item.key}.{role.key}"),
+                        elem_id=f"role-{item.key}-{role.key}",
+                        min_width=140,
+                    )
+        use = gr.Button(page.t("web.data.use"), variant="primary", elem_id="data-use", min_width=160)
+    with gr.Accordion(page.t("web.data.split"), open=False):
+        with gr.Row():
+            split: list[Any] = [
+                gr.Slider(0.05, 0.4, 0.15, step=0.05, label=page.t("web.data.validation"), info=page.t("web.data.validation_info")),
+                gr.Slider(0.05, 0.4, 0.15, step=0.05, label=page.t("web.data.test"), info=page.t("web.data.test_info")),
+                gr.Number(13, precision=0, minimum=0, maximum=2**31 - 1, label=page.t("web.data.seed"), info=page.t("web.data.seed_info")),
+            ]
+    with gr.Row():
+        with gr.Column(scale=3):
+            found = island("findings", elem_id="data-findings")
+        with gr.Column(scale=2):
+            drawn = island("charts", elem_id="data-charts")
+    seen = island("rendered", elem_id="data-rendered")
+    with gr.Row(equal_height=True):
+        search = gr.Textbox(label=page.t("web.data.search"), info=page.t("web.data.search_info"), elem_id="data-search", scale=4, max_lines=1)
+        number = gr.Number(0, visible="hidden", precision=0, elem_classes="visually-hidden")
+        before = gr.Button(page.t("web.data.previous"), scale=1, min_width=90, elem_id="data-previous")
+        after = gr.Button(page.t("web.data.next"), scale=1, min_width=90, elem_id="data-next")
+    grid = island("grid", elem_id="data-grid")
+    widgets = Widgets(chosen, facts, task, roles, groups, split, found, drawn, seen, search, number, grid, use)
+    _paging(page, widgets, before, after)
+    return widgets
+
+
+def _paging(page: Page, widgets: Widgets, before: gr.Button, after: gr.Button) -> None:
+    @page.told
+    def turn(version: str | None, search: str, number: float, move: int) -> tuple[dict[str, Any] | None, int]:
+        if not version:
+            return None, 0
+        return rows_at(page, version, search, max(0, int(number or 0) + move))
+
+    inputs, outputs = [widgets.chosen, widgets.search, widgets.number], [widgets.grid, widgets.number]
+    before.click(lambda v, s, n: turn(v, s, n, -1), inputs, outputs, **QUIET)
+    after.click(lambda v, s, n: turn(v, s, n, 1), inputs, outputs, **QUIET)
+    widgets.search.input(lambda v, s, n: turn(v, s, 0, 0), inputs, outputs, **QUIET, trigger_mode="always_last")
+
+
+def rows_at(page: Page, version: str, search: str, number: int) -> tuple[dict[str, Any], int]:
+    """One page of rows for the grid, and its number after keeping it inside the data."""
+    found = find_version(page.workspace, version)
+    rows, total = page_of(found, number * ROWS, ROWS, search[:200])
+    if not rows and number and total:
+        number = (total - 1) // ROWS
+        rows, total = page_of(found, number * ROWS, ROWS, search[:200])
+    first = number * ROWS + 1 if rows else 0
+    line = page.t("web.data.page", first=first, last=first + len(rows) - 1 if rows else 0, total=total)
+    shown = [{"n": row["row"] + 1, "cells": [row["cells"][column] for column in found.columns]} for row in rows]
+    return {"columns": list(found.columns), "rows": shown, "line": line if total else page.t("web.data.no_rows")}, number
+
+
+def _wire(page: Page, widgets: Widgets) -> None:
+    roles = list(widgets.roles.values())
+
+    @page.told
+    def show(version: str | None) -> list[Any]:
+        """Everything about a data set that was just chosen."""
+        if not version:
+            blank = [gr.Dropdown(choices=[], value=None)] * len(roles)
+            return [None, None, *blank, None, None, 0, *[gr.skip()] * 3]
+        found = find_version(page.workspace, version)
+        use, reason, values, sure = use_of(page.workspace, found)
+        columns = [(page.t("web.data.column_none"), NO_COLUMN), *((name, name) for name in found.columns)]
+        filled = [
+            gr.Dropdown(choices=columns, value=(use.columns.get(role, NO_COLUMN) if task == use.task else NO_COLUMN))
+            for task, role in widgets.roles
+        ]
+        grid, number = rows_at(page, version, "", 0)
+        line = {"line": facts_line(page, found), "reason": page.t(reason, **values), "sure": sure}
+        return [line, use.task or None, *filled, grid, "", number, use.split.validation, use.split.test, use.split.seed]
+
+    widgets.chosen.change(
+        show,
+        widgets.chosen,
+        [widgets.facts, widgets.task, *roles, widgets.grid, widgets.search, widgets.number, *widgets.split],
+        **QUIET,
+    )
+    widgets.chosen.input(None, widgets.chosen, None, js="(data) => window.studio.open({ tab: 'data', data }, true)")
+
+    @page.told
+    def choose_task(task: str | None) -> list[Any]:
+        return [gr.Column(visible=key == task) for key in widgets.groups]
+
+    widgets.task.change(choose_task, widgets.task, list(widgets.groups.values()), **QUIET)
+
+    @page.told
+    def examine(*values: Any) -> list[Any]:
+        """Findings, charts and rendered rows for the columns as they are chosen now."""
+        version, use = _read(widgets, values)
+        if not version or not use.task or not use.columns:
+            return [None, None, None]
+        found = find_version(page.workspace, version)
+        problems, lines = findings(page, found, use)
+        return [lines, charts(page, found, use), None if _blocked(problems) else rendered(page, found, use)]
+
+    gr.on(
+        [widgets.task.change, *(role.change for role in roles), *(part.change for part in widgets.split)],
+        examine,
+        widgets.inputs(),
+        [widgets.findings, widgets.charts, widgets.rendered],
+        trigger_mode="always_last",
+        **QUIET,
+    )
+
+    saved = gr.Textbox(visible="hidden", elem_classes="visually-hidden")
+
+    @page.told
+    def use_columns(*values: Any) -> str:
+        version, use = _read(widgets, values)
+        if not version:
+            raise gr.Error(page.t("web.data.none"), print_exception=False)
+        found = find_version(page.workspace, version)
+        problems, _ = findings(page, found, use)
+        blocking = _blocked(problems)
+        if blocking:
+            raise gr.Error(" ".join(problem.text(page.language) for problem in blocking[:3]), print_exception=False)
+        save_use(page.workspace, found.owner, found.version, use)
+        return version
+
+    widgets.use.click(use_columns, widgets.inputs(), saved, api_visibility="private").success(
+        None, widgets.chosen, None, js="(data) => window.studio.open({ tab: 'train', data, run: '' })"
+    )
+
+
+def _blocked(problems: list[Problem]) -> list[Problem]:
+    return [problem for problem in problems if problem.severity == "error"]
+
+
+def _read(widgets: Widgets, values: tuple[Any, ...]) -> tuple[str | None, Use]:
+    """The form's values as a data version and how it is used; roles of other tasks are left out."""
+    version, task, validation, test, seed, *named = values
+    columns = {
+        role: str(column)
+        for (of, role), column in zip(widgets.roles, named, strict=True)
+        if of == task and column not in (None, NO_COLUMN)
+    }
+    return version, Use(str(task or ""), columns, Split(float(validation), float(test), int(seed or 0)))
+
+
+def arrive(page: Page, address: dict[str, str]) -> dict[str, Any]:
+    """Choices and value for an address."""
+    if address["tab"] != "data":
+        return {}
+    choices = data_sets(page)
+    return {"data": gr.Dropdown(choices=choices, value=pick(choices, address["data"]))}

@@ -1,0 +1,69 @@
+"""Model and method choices of the Train tab as the page shows them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from studio.data.store import DataVersion
+from studio.errors import UserError
+from studio.methods.base import Verdict
+from studio.models.catalogue import card as card_of
+from studio.models.catalogue import list_models
+from studio.data.use import Use
+from studio.runs.draft import BASELINE, reads_text, suggest_model, texts_of
+from studio.tasks.base import tasks
+from studio.web.context import Page
+from studio.web.tabs.choose import Choices
+from studio.words import has
+
+
+def model_choices(page: Page, task: str) -> Choices:
+    """(title, id) of the models whose kind fits the task; simple models alone where the task has them."""
+    kinds = {"chat": ("decoder",), "labels": ("encoder", "decoder")}[tasks.get(task).result]
+    found = [(f"{card.title} ({_size(page, card.parameters)})", card.id) for card in list_models(page.workspace) if card.kind in kinds]
+    if tasks.get(task).result == "labels":
+        found.append((page.t("web.train.baseline"), BASELINE))
+    return found
+
+
+def _size(page: Page, parameters: int) -> str:
+    return page.t("web.train.size", parameters=round(parameters / 1e6))
+
+
+def shown_card(page: Page, version: DataVersion, use: Use, model: str) -> dict[str, Any]:
+    """The model's card as JSON for the page. Raises UserError for a model that is none or breaks a rule."""
+    if model == BASELINE:
+        return {"size": "", "licence": "", "languages": "", "on_disk": True, "note": page.t("web.train.baseline_note")}
+    try:
+        card = card_of(page.workspace, model)
+    except UserError as error:
+        if error.code != "model_not_fetched":
+            raise
+        return {"size": model, "licence": "", "languages": "", "on_disk": False, "download": "", "note": error.text(page.language)}
+    reads = reads_text(page.workspace, texts_of(version, use), model)
+    suggested = suggest_model(page.workspace, version, use) == model
+    why = ""
+    if suggested:
+        why = page.t("web.train.default_reads", share=round(100 * reads)) if reads is not None else page.t("web.train.default_language")
+    return {
+        "size": _size(page, card.parameters),
+        "licence": card.licence,
+        "languages": ", ".join(page.t(f"language.{code}") if has(f"language.{code}") else code for code in card.languages),
+        "on_disk": card.on_disk,
+        "download": f"{card.bytes / 1e6:.0f} MB",
+        "reads": reads,
+        "note": page.t(card.note) if card.note else "",
+        "why": why,
+    }
+
+
+def method_reasons(page: Page, found: dict[str, Verdict]) -> list[dict[str, str]]:
+    """One line a method: when to use it, or why it cannot be used here."""
+    return [
+        {
+            "title": page.t(f"method.{key}.title"),
+            "reason": page.t(f"method.{key}.blurb") if verdict.ok else page.t(verdict.code, **verdict.values),
+            "ok": "yes" if verdict.ok else "",
+        }
+        for key, verdict in found.items()
+    ]

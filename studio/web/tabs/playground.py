@@ -1,0 +1,196 @@
+"""Playground: your words in, its answer out, beside what came before. Widgets belong to the result kind, not the task."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from studio.data.importing import import_file
+from studio.data.store import find_version, read_rows
+from studio.errors import UserError
+from studio.tasks.base import tasks
+from studio.web.context import Page, owner
+from studio.web.island import island, lead
+from studio.web.tabs import chatting
+from studio.web.tabs.choose import finished_runs, pick
+from studio.web.tabs.rules import rules_of, save_rules
+
+QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+EXAMPLES = 8
+
+
+@dataclass
+class Widgets:
+    """The tab's components; each group is shown for its result kind."""
+
+    run: gr.Dropdown
+    examples: gr.HTML
+    labels: gr.Column
+    chat: gr.Column
+    text: gr.Textbox
+    answers: gr.HTML
+    rules: gr.Textbox
+    descriptions: gr.Textbox
+
+
+def build(page: Page) -> None:
+    """Draw the tab into the current Blocks context and wire it."""
+    lead(page.t("web.play.lead"))
+    run = gr.Dropdown(label=page.t("web.play.run"), info=page.t("web.play.run_info"), choices=[], elem_id="play-run")
+    with gr.Column(visible=False, elem_id="play-labels") as labels:
+        with gr.Row(equal_height=True):
+            text = gr.Textbox(label=page.t("web.play.text"), placeholder=page.t("web.play.placeholder"), lines=3, max_lines=12, max_length=20_000, elem_id="play-text", scale=5)
+            send = gr.Button(page.t("web.play.send"), variant="primary", elem_id="play-send", scale=1, min_width=110)
+        answers = island("answers", elem_id="play-answers")
+        with gr.Accordion(page.t("web.play.descriptions"), open=False):
+            descriptions = gr.Textbox(label=page.t("web.play.descriptions"), show_label=False, lines=4, max_length=8000)
+        with gr.Accordion(page.t("web.play.rules"), open=False):
+            rules = gr.Textbox(label=page.t("web.play.rules"), show_label=False, lines=6, max_length=40_000, elem_id="play-rules")
+            keep = gr.Button(page.t("web.play.rules_save"), size="sm")
+    with gr.Column(visible=False, elem_id="play-chat") as chat:
+        talk = chatting.build(page, run)
+    examples = island("examples", elem_id="play-examples")
+    widgets = Widgets(run, examples, labels, chat, text, answers, rules, descriptions)
+    _file(page, run)
+    page.parts["play_run"] = run
+    _wire(page, widgets, send, keep, talk)
+
+
+def _wire(page: Page, widgets: Widgets, send: gr.Button, keep: gr.Button, talk: chatting.Talk) -> None:
+    @page.told
+    def choose(run: str | None) -> list[Any]:
+        """Show the widgets of the run's result kind and held-out rows to try."""
+        if not run:
+            return [gr.Column(visible=False), gr.Column(visible=False), [], None, "", ""]
+        kind = tasks.get(page.desk.get(run).task).result
+        rules, descriptions = rules_of(page.desk.folder(run)) if kind == "labels" else ("", "")
+        rows = held_out(page, run)
+        return [gr.Column(visible=kind == "labels"), gr.Column(visible=kind == "chat"), rows, None, rules, descriptions]
+
+    widgets.run.change(
+        choose,
+        widgets.run,
+        [widgets.labels, widgets.chat, widgets.examples, widgets.answers, widgets.rules, widgets.descriptions],
+        **QUIET,
+    )
+    widgets.run.input(None, widgets.run, None, js="(run) => window.studio.open({ run, tab: 'playground' }, true)")
+
+    @page.told
+    def answer(run: str | None, text: str, described: str, request: gr.Request) -> dict[str, Any] | None:
+        return classify(page, run, text, described)
+
+    inputs, slow = [widgets.run, widgets.text, widgets.descriptions], {"api_visibility": "private", "show_progress": "minimal"}
+    send.click(answer, inputs, widgets.answers, concurrency_id="predict", concurrency_limit=4, **slow)  # type: ignore[arg-type]
+    widgets.text.submit(answer, inputs, widgets.answers, concurrency_id="predict", concurrency_limit=4, **slow)  # type: ignore[arg-type]
+
+    @page.told
+    def try_example(run: str | None, described: str, event: gr.EventData) -> list[Any]:
+        row = int((event._data or {}).get("row", -1))
+        found = next((item for item in held_out(page, run or "") if item["row"] == row), None)
+        if not run or found is None:
+            return [gr.skip()] * 3
+        if found["kind"] == "chat":
+            return [gr.skip(), gr.skip(), found["text"]]
+        shown = classify(page, run, found["text"], described)
+        return [found["text"], {**(shown or {}), "truth": found["truth"]}, gr.skip()]
+
+    widgets.examples.click(try_example, [widgets.run, widgets.descriptions], [widgets.text, widgets.answers, talk.message], **slow)  # type: ignore[arg-type]
+
+    @page.told
+    def keep_rules(run: str | None, rules: str) -> None:
+        if run:
+            save_rules(page.desk.folder(run), rules)
+            page.inference.unload(page.desk.folder(run))
+            gr.Info(page.t("web.play.rules_saved"))
+
+    keep.click(keep_rules, [widgets.run, widgets.rules], None, **QUIET)
+
+
+def classify(page: Page, run: str | None, text: str, described: str) -> dict[str, Any] | None:
+    """The tuned model's bars beside what came before it. Raises UserError (`text_empty`)."""
+    if not run:
+        return None
+    if not text or not text.strip():
+        raise UserError("text_empty")
+    folder = page.desk.folder(run)
+    answers: list[dict[str, Any]] = []
+    before = page.inference.before(folder, [text], _descriptions(described))
+    for found in before["answers"]:
+        name = page.t(f"ladder.{found['key']}")
+        untuned = found["key"] == "untuned"
+        title = page.t("web.play.untuned") if untuned else page.t("web.play.simple", name=name)
+        note = page.t("web.play.untuned_note") if untuned else ""
+        answers.append({"title": title, "note": note, "prediction": found["predictions"][0]})
+    milliseconds = None
+    if (folder / "model").is_dir():
+        tuned = page.inference.predict(folder, [text])
+        milliseconds = tuned.milliseconds
+        answers.append({"title": page.t("web.play.tuned"), "note": "", "prediction": tuned.predictions[0]})
+    return {"answers": answers, "ms": milliseconds, "truth": ""}
+
+
+def _descriptions(text: str) -> dict[str, str]:
+    pairs = (line.partition(":") for line in (text or "").replace("：", ":").splitlines())
+    return {label.strip(): told.strip() for label, colon, told in pairs if colon and told.strip()}
+
+
+def held_out(page: Page, run: str) -> list[dict[str, Any]]:
+    """Some test rows of a run with their truth: rows no model of the run trained on."""
+    if not run:
+        return []
+    folder = page.desk.folder(run)
+    split = folder / "split.json"
+    if not split.is_file():
+        return []
+    spec = page.desk.spec(run)
+    places = json.loads(split.read_text(encoding="utf-8"))["test"][:EXAMPLES]
+    try:
+        rows = read_rows(find_version(page.workspace, spec.data), spec.columns, places)
+    except UserError:
+        return []
+    task = tasks.get(spec.task)
+    return [
+        {"row": place, "text": task.question(row), "truth": task.truth(row) or "", "kind": task.result}
+        for place, row in zip(places, rows, strict=True)
+    ]
+
+
+def _file(page: Page, run: gr.Dropdown) -> None:
+    """A whole file answered, with progress and a download."""
+    with gr.Accordion(page.t("web.play.file"), open=False, elem_id="play-file"):
+        with gr.Row():
+            drop = gr.File(label=page.t("web.play.file_info"), type="filepath", height=110, elem_id="play-drop")
+            result = gr.File(label=page.t("web.play.file_result"), interactive=False, height=110, elem_id="play-result")
+        state = gr.Markdown(elem_id="play-file-state")
+
+    @page.told
+    def answer_file(chosen: str | None, path: str | None, request: gr.Request) -> Iterator[tuple[Any, Any]]:
+        if not chosen or not path:
+            return
+        version = import_file(page.workspace, owner(request), Path(path), Path(path).name)
+        out = page.workspace.temporary / "uploads" / uuid.uuid4().hex / f"{Path(path).stem[:60]}-answers.csv"
+        out.parent.mkdir(parents=True, mode=0o700)
+        folder = page.desk.folder(chosen)
+        which = "tuned" if (folder / "model").is_dir() else "tfidf"
+        rows = page.workspace.data(version.owner, version.version) / "rows.parquet"
+        for step in page.inference.predict_file(folder, rows, out, which):
+            if not step.finished:
+                yield page.t("web.play.file_progress", done=step.done, total=step.total), gr.skip()
+        yield page.t("web.play.file_done", total=version.rows), str(out)
+
+    drop.upload(answer_file, [run, drop], [state, result], concurrency_id="file", concurrency_limit=2, **QUIET)
+
+
+def arrive(page: Page, address: dict[str, str]) -> dict[str, Any]:
+    """Choices and value for an address."""
+    if address["tab"] != "playground":
+        return {}
+    choices = finished_runs(page, "can_play")
+    return {"play_run": gr.Dropdown(choices=choices, value=pick(choices, address["run"]))}
+

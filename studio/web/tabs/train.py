@@ -1,0 +1,242 @@
+"""Train: what will happen, and go. At most six controls, the rest under Advanced; below it the live view."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from studio.data.store import DataVersion, find_version
+from studio.errors import UserError
+from studio.methods.base import methods
+from studio.runs.draft import Draft, draft, suggest_model, use_of, verdicts
+from studio.spec import Spec
+from studio.tasks.base import tasks
+from studio.training.options import TrainingOptions
+from studio.training.plan import BUDGETS
+from studio.web.context import Page, owner
+from studio.web.forms import draw
+from studio.web.island import island, lead
+from studio.web.tabs.choose import data_sets, pick
+from studio.web.tabs.modelview import method_reasons, model_choices, shown_card
+from studio.web.tabs.preflight import shown_preflight
+
+QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+
+
+@dataclass
+class Widgets:
+    """The tab's components. `options` is keyed by (scope, group, name); scope is a task's or method's key, or ""."""
+
+    data: gr.Dropdown
+    model: gr.Dropdown
+    method: gr.Radio
+    preset: gr.Radio
+    name: gr.Textbox
+    start: gr.Button
+    card: gr.HTML
+    reasons: gr.HTML
+    preflight: gr.HTML
+    given: gr.Textbox
+    options: dict[tuple[str, str, str], gr.components.Component]
+    scopes: dict[str, gr.Column]
+
+    def inputs(self) -> list[Any]:
+        return [self.data, self.model, self.method, self.preset, self.name, *self.options.values()]
+
+
+def build(page: Page) -> None:
+    """Draw the tab into the current Blocks context and wire it."""
+    with gr.Column(elem_id="train-form"):
+        lead(page.t("web.train.lead"))
+        widgets = _form(page)
+    island("live", elem_id="live-island")
+    page.parts["train_data"] = widgets.data
+    page.parts["train_given"] = widgets.given
+    _wire_choices(page, widgets)
+    _wire_start(page, widgets)
+
+
+def _form(page: Page) -> Widgets:
+    with gr.Row():
+        data = gr.Dropdown(label=page.t("web.train.data"), info=page.t("web.train.data_info"), choices=[], elem_id="train-data")
+        model = gr.Dropdown(
+            label=page.t("web.train.model"),
+            info=page.t("web.train.model_info"),
+            choices=[],
+            allow_custom_value=True,
+            elem_id="train-model",
+        )
+    card = island("card", elem_id="train-card")
+    with gr.Row():
+        method = gr.Radio(label=page.t("web.train.method"), choices=[], elem_id="train-method")
+        presets = [(page.t(f"web.train.preset_{key}"), key) for key in BUDGETS]
+        preset = gr.Radio(presets, value="quick", label=page.t("web.train.preset"), elem_id="train-preset")
+    reasons = island("methods", elem_id="train-reasons")
+    preflight = island("preflight", elem_id="train-preflight")
+    with gr.Row(equal_height=True):
+        name = gr.Textbox(label=page.t("web.train.name"), info=page.t("web.train.name_info"), max_lines=1, elem_id="train-name", scale=3)
+        start = gr.Button(page.t("web.train.start"), variant="primary", elem_id="train-start", scale=1, min_width=160)
+    given = gr.Textbox(visible="hidden", elem_classes="visually-hidden")
+    with gr.Accordion(page.t("web.train.advanced"), open=False, elem_id="train-advanced"):
+        options, scopes = _advanced(page)
+    return Widgets(data, model, method, preset, name, start, card, reasons, preflight, given, options, scopes)
+
+
+def _advanced(page: Page) -> tuple[dict[tuple[str, str, str], Any], dict[str, gr.Column]]:
+    """Every option of the training, of each task and of each method, drawn from its declaration."""
+    options: dict[tuple[str, str, str], Any] = {}
+    scopes: dict[str, gr.Column] = {}
+
+    def section(title: str, scope: str, group: str, declared: type, shown: bool) -> None:
+        with gr.Column(visible=shown, elem_classes="option-section") as column:
+            island("heading", title)
+            with gr.Row():
+                for name, widget in draw(page, group, declared, f"{scope}-" if scope else "").items():
+                    options[scope, group, name] = widget
+        if scope:
+            scopes[scope] = column
+
+    section(page.t("web.train.advanced_training"), "", "training", TrainingOptions, True)
+    for task in tasks:
+        section(page.t("web.train.advanced_task", title=page.t(f"task.{task.key}.title")), task.key, "task", task.Options, False)
+    for method in methods:
+        title = page.t("web.train.advanced_method", title=page.t(f"method.{method.key}.title"))
+        section(title, method.key, "method", method.Options, False)
+    return options, scopes
+
+
+def _wire_choices(page: Page, widgets: Widgets) -> None:
+    @page.told
+    def choose_data(version: str | None, given: str, request: gr.Request) -> list[Any]:
+        """Data decides the default model."""
+        if not version:
+            return [gr.skip(), gr.skip()]
+        found = find_version(page.workspace, version)
+        use = use_of(page.workspace, found)[0]
+        wanted = _given(given, version)
+        model = wanted.model if wanted else suggest_model(page.workspace, found, use)
+        preset = wanted.preset if wanted else gr.skip()
+        choices = model_choices(page, use.task)
+        if model not in [key for _, key in choices]:
+            choices.append((model, model))
+        return [gr.Dropdown(choices=choices, value=model), preset]
+
+    gr.on([widgets.data.change, widgets.given.change], choose_data, [widgets.data, widgets.given], [widgets.model, widgets.preset], **QUIET).then(
+        *_model_step(page, widgets), **QUIET
+    ).then(*_plan_step(page, widgets), **QUIET)
+    widgets.model.input(*_model_step(page, widgets), **QUIET).then(*_plan_step(page, widgets), **QUIET)
+    gr.on([widgets.method.input, widgets.preset.input], *_plan_step(page, widgets), **QUIET)
+
+    @page.told
+    def estimate(*values: Any) -> Any:
+        """The check again, after an advanced setting was changed by hand."""
+        return _check(page, widgets, values)
+
+    edited = [widget.input for widget in widgets.options.values()]  # type: ignore[attr-defined]
+    gr.on(edited, estimate, widgets.inputs(), widgets.preflight, trigger_mode="always_last", **QUIET)
+
+
+def _model_step(page: Page, widgets: Widgets) -> tuple[Any, list[Any], list[Any]]:
+    """The model's card, and which methods can tune it here."""
+
+    @page.told
+    def choose_model(version: str | None, model: str | None, given: str) -> list[Any]:
+        if not version or not model:
+            return [None, gr.Radio(choices=[], value=None), None]
+        found = find_version(page.workspace, version)
+        use = use_of(page.workspace, found)[0]
+        wanted = _given(given, version)
+        found_verdicts = verdicts(page.workspace, use.task, model)
+        able = [(page.t(f"method.{key}.title"), key) for key, verdict in found_verdicts.items() if verdict.ok]
+        first = wanted.method if wanted and wanted.model == model else None
+        value = first if first in [key for _, key in able] else (able[0][1] if able else None)
+        return [shown_card(page, found, use, model), gr.Radio(choices=able, value=value), method_reasons(page, found_verdicts)]
+
+    return choose_model, [widgets.data, widgets.model, widgets.given], [widgets.card, widgets.method, widgets.reasons]
+
+
+def _plan_step(page: Page, widgets: Widgets) -> tuple[Any, list[Any], list[Any]]:
+    """The preset's plan into the advanced fields, and the check before the start."""
+
+    @page.told
+    def plan(version: str | None, model: str | None, method: str | None, preset: str, given: str) -> list[Any]:
+        hidden = [gr.Column(visible=False)] * len(widgets.scopes)
+        if not version or not model:
+            return [None, *hidden, *[gr.skip()] * len(widgets.options)]
+        found = find_version(page.workspace, version)
+        use = use_of(page.workspace, found)[0]
+        wanted = _given(given, version)
+        same = wanted and (wanted.model, wanted.method, wanted.preset) == (model, method, preset)
+        made = draft(page.workspace, found, use=use, model=model, method=method or "", preset=preset, options=wanted.options if same and wanted else None)
+        shown = [gr.Column(visible=scope in (use.task, method)) for scope in widgets.scopes]
+        values = [made.spec.options.get(group, {}).get(name, gr.skip()) if scope in ("", use.task, method) else gr.skip() for scope, group, name in widgets.options]
+        return [shown_preflight(page, made), *shown, *values]
+
+    inputs = [widgets.data, widgets.model, widgets.method, widgets.preset, widgets.given]
+    return plan, inputs, [widgets.preflight, *widgets.scopes.values(), *widgets.options.values()]
+
+
+def _given(raw: str, version: str) -> Spec | None:
+    """The settings of an earlier run that this form was opened with, when they are about this data."""
+    spec = Spec.loads(raw) if raw else None
+    return spec if spec and spec.data == version else None
+
+
+def _drafted(page: Page, widgets: Widgets, values: tuple[Any, ...], who: str = "local") -> tuple[DataVersion, Draft]:
+    """The form's values as a draft. Raises UserError (`no_data_chosen`) for an empty form."""
+    version, model, method, preset, name, *options = values
+    if not version or not model:
+        raise UserError("no_data_chosen")
+    found = find_version(page.workspace, str(version))
+    use = use_of(page.workspace, found)[0]
+    chosen: dict[str, dict[str, Any]] = {}
+    for (scope, group, key), value in zip(widgets.options, options, strict=True):
+        if scope in ("", use.task, method) and value is not None:
+            chosen.setdefault(group, {})[key] = value
+    made = draft(page.workspace, found, use=use, model=str(model), method=str(method or ""), preset=str(preset), options=chosen, name=str(name or ""), owner=who)
+    return found, made
+
+
+def _check(page: Page, widgets: Widgets, values: tuple[Any, ...]) -> Any:
+    if not values[0] or not values[1]:
+        return None
+    return shown_preflight(page, _drafted(page, widgets, values)[1])
+
+
+def _wire_start(page: Page, widgets: Widgets) -> None:
+    # The nonce makes a double click one run: it is new for every page and after every start.
+    nonce = gr.Textbox(visible="hidden", elem_classes="visually-hidden")
+    made = gr.Textbox(visible="hidden", elem_classes="visually-hidden")
+
+    @page.told
+    def start(key: str, *values: Any, request: gr.Request) -> str:
+        version, drafted = _drafted(page, widgets, values, owner(request))
+        blocking = [problem for problem in drafted.problems if problem.severity == "error"]
+        if blocking:
+            text = " ".join(problem.text(page.language) for problem in blocking[:3])
+            raise gr.Error(text, duration=12, print_exception=False)
+        seconds = drafted.estimate.seconds if drafted.estimate else None
+        return page.desk.submit(drafted.spec, key=str(key)[:64] or None, data_name=version.name, estimate=seconds)
+
+    fresh = "(nonce, ...rest) => [nonce || crypto.getRandomValues(new Uint32Array(4)).join('-'), ...rest]"
+    widgets.start.click(
+        start, [nonce, *widgets.inputs()], made, js=fresh, api_visibility="private", concurrency_limit=4
+    ).success(None, made, nonce, js="(run) => { window.studio.open({ tab: 'train', run }); return ''; }")
+
+
+def arrive(page: Page, address: dict[str, str]) -> dict[str, Any]:
+    """Choices and values for an address; `from` fills the form with an earlier run's settings."""
+    if address["tab"] != "train":
+        return {}
+    choices = data_sets(page, ready=True)
+    wanted, given = address["data"], ""
+    if address["from"]:
+        spec = page.desk.spec(address["from"])
+        wanted, given = spec.data, json.dumps(spec.to_json(), ensure_ascii=False)
+    elif not wanted and address["run"]:
+        wanted = page.desk.get(address["run"]).data
+    return {"train_data": gr.Dropdown(choices=choices, value=pick(choices, wanted)), "train_given": given}
+
