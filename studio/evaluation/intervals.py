@@ -108,7 +108,9 @@ def _cells(answers: list[Sequence[str]], truths: Sequence[str], labels: Sequence
     share = np.bincount(columns[0], minlength=len(labels)) / len(truths)
     kinds = np.flatnonzero(share)
     nowhere = np.full_like(kinds, len(labels))
-    extra = [[kinds, kinds], [kinds, nowhere]] if len(answers) == 1 else [[kinds, kinds, nowhere], [kinds, nowhere, kinds]]
+    extra = (
+        [[kinds, kinds], [kinds, nowhere]] if len(answers) == 1 else [[kinds, kinds, nowhere], [kinds, nowhere, kinds]]
+    )
     table = np.concatenate([table, *[np.stack(block) for block in extra]], axis=1)
     weight = np.concatenate([np.zeros(len(rows)), *[imagined * share[kinds]] * 2])
     return _Cells(table[0], table[1:], np.concatenate([rows, np.zeros(2 * len(kinds), np.int64)]), weight)
@@ -132,7 +134,8 @@ def _scores(counts: Ints | Floats, cells: _Cells, classes: int) -> list[dict[str
 
 def _exact(cells: _Cells, classes: int) -> list[dict[str, float]]:
     return [
-        {name: float(value[0]) for name, value in scores.items()} for scores in _scores(cells.rows[None], cells, classes)
+        {name: float(value[0]) for name, value in scores.items()}
+        for scores in _scores(cells.rows[None], cells, classes)
     ]
 
 

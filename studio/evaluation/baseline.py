@@ -1,0 +1,164 @@
+"""The simple models every run is compared with: majority, keyword rules, TF-IDF with logistic regression.
+
+They are fitted in seconds, need no neural model, and answer with numpy alone (only fitting imports scikit-learn).
+Saved as JSON and npz, never pickle.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from studio.evaluation.metrics import score
+from studio.tasks.base import Prediction, Row, Rows
+
+FOLDER = "baselines"
+"""Where a run keeps them: <run>/baselines/<key>/."""
+KEYS = ("majority", "rules", "tfidf")
+MOST_ROWS = 20_000
+"""Training rows read at most, drawn by the run's seed; more would cost minutes and change the score little."""
+Question = str | None | Row
+
+
+class Baseline(ABC):
+    """A fitted simple model. `seconds` it took to fit, `validation` its macro-F1 there (None without such rows)."""
+
+    key: ClassVar[str]
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self.labels = list(labels)
+        self.seconds = 0.0
+        self.bytes = 0
+        self.validation: float | None = None
+
+    @abstractmethod
+    def predict(self, texts: Sequence[Question]) -> list[Prediction]:
+        """{"label", "scores": {label: probability}} for each text (or row with a `text`), in order."""
+
+    @abstractmethod
+    def _write(self, folder: Path) -> dict[str, Any]:
+        """Write what does not fit into JSON; return what does."""
+
+    @classmethod
+    @abstractmethod
+    def _read(cls, folder: Path, facts: Mapping[str, Any]) -> Baseline:
+        """The inverse."""
+
+    def save(self, folder: Path) -> None:
+        """Write the model to `folder` (made on demand); sets `bytes`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        facts = {
+            "key": self.key,
+            "labels": self.labels,
+            "seconds": round(self.seconds, 3),
+            "validation": self.validation,
+            **self._write(folder),
+        }
+        partial = folder / ".baseline.json.new"
+        partial.write_text(json.dumps(facts, ensure_ascii=False), encoding="utf-8")
+        partial.replace(folder / "baseline.json")
+        self.bytes = _size(folder)
+
+
+def load(folder: Path) -> Baseline:
+    """The simple model saved in `folder`. Raises FileNotFoundError where there is none."""
+    from studio.evaluation.rules import Rules
+    from studio.evaluation.tfidf import Tfidf
+
+    facts = json.loads((folder / "baseline.json").read_text(encoding="utf-8"))
+    kinds: dict[str, type[Baseline]] = {"majority": Majority, "rules": Rules, "tfidf": Tfidf}
+    model = kinds[facts["key"]]._read(folder, facts)
+    model.seconds, model.validation, model.bytes = facts["seconds"], facts["validation"], _size(folder)
+    return model
+
+
+def load_all(run_dir: Path) -> dict[str, Baseline]:
+    """Those a run has, the simplest first."""
+    return {key: load(run_dir / FOLDER / key) for key in KEYS if (run_dir / FOLDER / key / "baseline.json").is_file()}
+
+
+def fit_baselines(train: Rows, validation: Rows, facts: Mapping[str, Any], seed: int) -> dict[str, Baseline]:
+    """Simple models by key, the simplest first, from rows with `text` and `label`.
+
+    TF-IDF is missing where the training rows have one label only or nothing to count; no labelled row, no models.
+    """
+    from studio.evaluation.rules import Rules
+    from studio.evaluation.tfidf import Tfidf
+
+    known = [row for row in train if row.get("label")]
+    if len(known) > MOST_ROWS:
+        known = random.Random(seed).sample(known, MOST_ROWS)
+    texts, truths = [row.get("text") or "" for row in known], [str(row["label"]) for row in known]
+    judged = [row for row in validation if row.get("label")]
+    held, expected = [row.get("text") or "" for row in judged], [str(row["label"]) for row in judged]
+    if not known:
+        return {}
+    labels = list(facts.get("labels") or sorted(set(truths)))
+    models: dict[str, Baseline] = {}
+    makers: dict[str, Callable[[], Baseline | None]] = {
+        "majority": lambda: Majority.fit(truths, labels),
+        "rules": lambda: Rules.fit(texts, truths, labels),
+        "tfidf": lambda: Tfidf.fit(texts, truths, labels, held, expected),
+    }
+    for key, make in makers.items():
+        start = time.perf_counter()
+        model = make()
+        if model is None:
+            continue
+        model.seconds = time.perf_counter() - start
+        if judged:
+            model.validation = score("labels", model.predict(held), expected, facts)["macro_f1"]
+        models[key] = model
+    return models
+
+
+def best(models: Mapping[str, Baseline]) -> str | None:
+    """The key of the simple model to beat: the best on validation, the richer one of equals; None without any.
+
+    It is chosen on validation so that the test rows judge it as fairly as the tuned model.
+    """
+    ranked = [
+        (-1.0 if model.validation is None else model.validation, KEYS.index(key)) for key, model in models.items()
+    ]
+    return KEYS[max(ranked)[1]] if ranked else None
+
+
+def text_of(question: Question) -> str:
+    """The text of a question given as text or as a row."""
+    return (question.get("text") if isinstance(question, Mapping) else question) or ""
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
+
+
+class Majority(Baseline):
+    """Always the most frequent label of the training rows (the first in order among equals)."""
+
+    key = "majority"
+
+    def __init__(self, labels: Sequence[str], shares: Mapping[str, float]) -> None:
+        super().__init__(labels)
+        self.shares = dict(shares)
+
+    @staticmethod
+    def fit(truths: Sequence[str], labels: Sequence[str]) -> Majority:
+        counts = Counter(truths)
+        return Majority(labels, {label: counts[label] / len(truths) for label in labels})
+
+    def predict(self, texts: Sequence[Question]) -> list[Prediction]:
+        label = max(self.labels, key=lambda name: self.shares[name])
+        return [{"label": label, "scores": dict(self.shares)} for _ in texts]
+
+    def _write(self, folder: Path) -> dict[str, Any]:
+        return {"shares": self.shares}
+
+    @classmethod
+    def _read(cls, folder: Path, facts: Mapping[str, Any]) -> Majority:
+        return Majority(facts["labels"], facts["shares"])
