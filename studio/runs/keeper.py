@@ -57,7 +57,8 @@ logger = logging.getLogger("studio.keeper")
 
 def environment() -> dict[str, str]:
     """The environment of a keeper and so of all workers: the studio importable, no tokens, no threads at import."""
-    kept = child.environment(OPENBLAS_NUM_THREADS="1")
+    # numpy's and Arrow's libraries start threads when they are loaded unless told not to; a fork wants none.
+    kept = child.environment(OPENBLAS_NUM_THREADS="1", JE_ARROW_MALLOC_CONF="background_thread:false")
     kept.setdefault("OMP_WAIT_POLICY", "passive")
     return {name: value for name, value in kept.items() if name not in _SECRETS}
 
@@ -80,7 +81,7 @@ class Keeper:
         self.targets = targets or TARGETS
         self.children: dict[int, Child] = {}
         self.forkable = True
-        self.retired = False
+        self.retired = self.asked_to_go = False
         self.last_asked = time.monotonic()
         self.identity = process.identify(os.getpid())
 
@@ -96,8 +97,11 @@ class Keeper:
         while not (self.retired and not self.children):
             self._turn()
             quiet = time.monotonic() - self.last_asked > idle
-            if quiet and not self.children and not self.retired:
+            if self.asked_to_go or (quiet and not self.children):
                 self._retire()
+
+    def _be_asked_to_go(self) -> None:
+        self.asked_to_go = True
 
     # ---- the socket ----
 
@@ -107,6 +111,7 @@ class Keeper:
         self.ears, mouth = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self.mouth = mouth
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
+        signal.signal(signal.SIGTERM, lambda number, frame: self._be_asked_to_go())
         signal.set_wakeup_fd(mouth, warn_on_full_buffer=False)
         place = self.home / "keeper.sock"
         self.short = ""

@@ -80,7 +80,8 @@ class Bench:
             process.end_family(read_json(record))
         keeper = self.launcher.keeper()
         if keeper:
-            os.kill(keeper["pid"], signal.SIGKILL)
+            os.kill(keeper["pid"], signal.SIGTERM)
+            wait_for(lambda: not process.lives(keeper))
 
 
 @pytest.fixture

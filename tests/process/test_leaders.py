@@ -1,0 +1,160 @@
+"""Leaders come and go, are killed and interrupted; runs go on and are taken up again without gap or repetition."""
+
+import os
+import signal
+import subprocess
+import sys
+
+from conftest import HERE, wait_for
+from studio.runs.leadership import Leadership, holder_of
+
+
+def test_killed_leader(bench):
+    leader = bench.leader()
+    run = bench.submit(steps=300, pause=0.01)
+    wait_for(lambda: len(bench.steps(run)) > 20)
+    before = bench.worker(run)
+    shown, cursor, _ = bench.desk.events(run)
+    leader.kill()
+    leader.wait()
+    seen = len(bench.steps(run))
+    wait_for(lambda: len(bench.steps(run)) > seen + 20)
+    assert bench.desk.get(run).state == "running"
+    bench.lead()
+    wait_for(lambda: bench.desk.supervisor.leading, seconds=2)
+    bench.until(run, "done")
+    assert bench.worker(run) == before
+    assert bench.desk.get(run).attempt == 1
+    more, _, reset = bench.desk.events(run, cursor)
+    assert not reset
+    steps = [event["step"] for event in shown + more if event["event"] == "step"]
+    assert steps == bench.steps(run) == list(range(1, 301))
+
+
+def test_run_that_ended_without_a_leader(bench):
+    leader = bench.leader()
+    run = bench.submit(steps=60, pause=0.01)
+    other = bench.submit(steps=60, pause=0.01)
+    wait_for(lambda: len(bench.steps(run)) > 20)
+    leader.kill()
+    leader.wait()
+    wait_for(lambda: bench.steps(run)[-1:] == [60])
+    assert bench.desk.get(other).state == "queued"
+    bench.lead()
+    bench.until(run, "done", seconds=5)
+    bench.until(other, "done")
+
+
+def test_interrupt_from_the_terminal(bench):
+    """Ctrl-C reaches the whole foreground group of the leader, never a worker or the keeper."""
+    leader = bench.leader()
+    run = bench.submit(steps=200, pause=0.01)
+    wait_for(lambda: len(bench.steps(run)) > 20)
+    assert os.getsid(bench.worker(run)["pid"]) != os.getsid(leader.pid) != os.getsid(bench.keeper()["pid"])
+    os.killpg(leader.pid, signal.SIGINT)
+    leader.wait(timeout=10)
+    bench.lead()
+    bench.until(run, "done")
+    assert bench.steps(run) == list(range(1, 201))
+
+
+def test_twenty_candidates_one_leader(bench):
+    candidates = [Leadership(bench.desk.store) for _ in range(20)]
+    leading = [candidate for candidate in candidates if candidate.lead()]
+    assert len(leading) == 1
+    assert leading[0].lead()
+    leading[0].resign()
+    assert holder_of(bench.desk.store) is None
+    assert [candidate for candidate in candidates if candidate.lead()]
+
+
+def test_two_processes_one_leader(bench):
+    leaders = [bench.leader(), bench.leader()]
+    runs = [bench.submit(steps=20, pause=0.01) for _ in range(3)]
+    first = wait_for(lambda: holder_of(bench.desk.store))
+    for run in runs:
+        bench.until(run, "done")
+    assert holder_of(bench.desk.store)["pid"] == first["pid"]
+    next(leader for leader in leaders if leader.pid == first["pid"]).kill()
+    wait_for(lambda: (holder_of(bench.desk.store) or first)["pid"] != first["pid"], seconds=3)
+    last = bench.submit(steps=20, pause=0.01)
+    bench.until(last, "done")
+    for run in [*runs, last]:
+        assert bench.steps(run) == list(range(1, 21))
+        assert bench.desk.get(run).attempt == 1
+
+
+def test_deposed_leader_changes_nothing(bench):
+    """A leader that slept too long is fenced off by the generation of the next."""
+    now = [0.0]
+    old, new = Leadership(bench.desk.store, lambda: now[0]), Leadership(bench.desk.store, lambda: now[0])
+    assert old.lead()
+    assert not new.lead()
+    run = bench.submit(steps=1)
+    job = bench.desk.store.job(bench.desk.store.run(run).job)
+    now[0] += 60
+    assert new.lead()
+    assert not bench.desk.store.admit(job, old.fence)
+    assert not old.lead()
+    assert bench.desk.store.admit(job, new.fence)
+
+
+def test_killed_keeper_and_no_final_event(bench):
+    bench.lead()
+    run = bench.submit(steps=100000, pause=0.01)
+    wait_for(lambda: len(bench.steps(run)) > 5)
+    keeper = bench.keeper()
+    os.kill(keeper["pid"], signal.SIGKILL)
+    seen = len(bench.steps(run))
+    wait_for(lambda: len(bench.steps(run)) > seen + 20)
+    os.kill(bench.worker(run)["pid"], signal.SIGKILL)
+    bench.until(run, "interrupted", seconds=5)
+    assert bench.desk.get(run).error == "end_unknown"
+    bench.desk.resume(run)
+    wait_for(lambda: bench.steps(run)[-1:] > [seen + 40])
+    assert bench.keeper()["pid"] != keeper["pid"]
+    assert bench.steps(run) == list(range(1, len(bench.steps(run)) + 1))
+
+
+def test_killed_keeper_and_done(bench):
+    bench.lead()
+    run = bench.submit(steps=100, pause=0.01)
+    wait_for(lambda: len(bench.steps(run)) > 5)
+    os.kill(bench.keeper()["pid"], signal.SIGKILL)
+    bench.until(run, "done")
+    assert bench.steps(run) == list(range(1, 101))
+
+
+def test_stop_with_nobody_leading(bench):
+    leader = bench.leader()
+    run = bench.submit(steps=100000, pause=0.01)
+    wait_for(lambda: len(bench.steps(run)) > 5)
+    leader.kill()
+    leader.wait()
+    bench.desk.stop(run)
+    bench.lead()
+    bench.until(run, "stopped", seconds=5)
+
+
+def test_updated_studio_gets_a_new_keeper(bench, tmp_path):
+    """A keeper of other code finishes its workers and makes room."""
+    bench.lead()
+    run = bench.submit(steps=200, pause=0.01)
+    wait_for(lambda: len(bench.steps(run)) > 5)
+    old = bench.keeper()["pid"]
+    other = tmp_path / "other_keeper.py"
+    other.write_text((HERE / "stub_keeper.py").read_text().replace("stub_keeper", "other_keeper"))
+    os.environ["PYTHONPATH"] += os.pathsep + str(tmp_path)
+    bench.launcher.module = "other_keeper"
+    bench.launcher.warm()
+    assert bench.keeper()["pid"] != old
+    bench.until(run, "done")
+    assert (bench.desk.folder(run) / "exit-1.json").exists()
+
+
+def test_long_home_path(bench, tmp_path):
+    home = tmp_path / ("long" * 30)
+    command = [sys.executable, "-c", "import sys; from conftest import Bench; b = Bench(sys.argv[1]); "]
+    command[-1] += "b.lead(); r = b.submit(steps=3); b.until(r, 'done'); print(b.keeper()['socket']); b.close()"
+    done = subprocess.run([*command, str(home)], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.startswith("/tmp/studio-")
