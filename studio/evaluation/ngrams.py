@@ -11,6 +11,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -64,15 +65,17 @@ class Vectoriser:
         self.codes: Codes = np.zeros(0, np.uint64)
         self.weights: Floats = np.zeros(0, np.float32)
 
-    def fit(self, texts: Sequence[str | None], most: int) -> Vectoriser:
-        """Keep the `most` n-grams found in most texts (in at least two, unless the texts are few)."""
+    def fit(self, texts: Sequence[str | None], most: int) -> Sparse:
+        """Keep the `most` n-grams found in most texts (in at least two, unless the texts are few); the texts' rows."""
         pieces = [self._pieces(text) for text in texts]
         # Sorted by frequency, then by symbol: the same numbers in every process, whatever the hash seed.
-        counted = sorted(Counter(symbol for row in pieces for symbol in row).items(), key=lambda item: (-item[1], item))
+        counted = sorted(Counter(chain.from_iterable(pieces)).items(), key=lambda item: (-item[1], item[0]))
         limit = 2 ** min(_BITS[self.analyser], 20) - 1
         self.symbols = {symbol: number for number, (symbol, _) in enumerate(counted[:limit], start=1)}
-        rows = [self._count(row)[0] for row in pieces]
-        codes, found_in = np.unique(np.concatenate([*rows, np.zeros(0, np.uint64)]), return_counts=True)
+        rows = [self._count(row) for row in pieces]
+        codes, found_in = np.unique(
+            np.concatenate([*(row[0] for row in rows), np.zeros(0, np.uint64)]), return_counts=True
+        )
         often = found_in >= (2 if len(texts) >= 100 else 1)
         codes, found_in = codes[often], found_in[often]
         if len(codes) > most:
@@ -81,19 +84,21 @@ class Vectoriser:
         self.codes = codes
         self.weights = (np.log((1 + len(texts)) / (1 + found_in)) + 1).astype(np.float32)
         self._forget_unused()
-        return self
+        return self._weigh(rows)
 
     def transform(self, texts: Sequence[str | None]) -> Sparse:
         """TF-IDF rows with sublinear counts, each of length 1 (or 0 where nothing is known)."""
+        return self._weigh([self._count(self._pieces(text)) for text in texts])
+
+    def _weigh(self, rows: Sequence[tuple[Codes, npt.NDArray[np.int64]]]) -> Sparse:
         columns, values, starts = [], [], [0]
-        for text in texts:
-            codes, counts = self._count(self._pieces(text))
+        for codes, counts in rows:
             place = np.searchsorted(self.codes, codes)
             known = place < len(self.codes)
             known[known] = self.codes[place[known]] == codes[known]
             place = place[known]
             weighed = (1 + np.log(counts[known])) * self.weights[place]
-            length = float(np.linalg.norm(weighed))
+            length = float(np.sqrt(weighed @ weighed))
             columns.append(place)
             values.append((weighed / length if length else weighed).astype(np.float32))
             starts.append(starts[-1] + len(place))

@@ -55,10 +55,11 @@ class Tfidf(Baseline):
             return None
         found: list[tuple[float, Tfidf]] = []
         for analyser in ANALYSERS if held else ("char",):
-            vectoriser = Vectoriser(analyser).fit(texts, min(MOST_NGRAMS, _MOST_WEIGHTS // len(labels)))
+            vectoriser = Vectoriser(analyser)
+            rows = vectoriser.fit(texts, min(MOST_NGRAMS, _MOST_WEIGHTS // len(labels)))
             if not len(vectoriser.codes):
                 continue
-            rows, asked = vectoriser.transform(texts), vectoriser.transform(held)
+            asked = vectoriser.transform(held)
             for strength in _STRENGTHS if held and len(labels) <= _MANY_LABELS else _STRENGTHS[1:]:
                 model = Tfidf(labels, *_regress(rows, truths, strength, vectoriser))
                 answers = model._answer(asked)
