@@ -43,10 +43,7 @@ def check_folder(folder: Path) -> dict[str, Any]:
     if not (folder / "config.json").is_file():
         code = "model_is_adapter" if (folder / "adapter_config.json").is_file() else "model_no_config"
         raise UserError(code, folder=str(folder))
-    configs = {name: read_json(folder / name) for name in JSON_FILES if (folder / name).is_file()}
-    for name, config in configs.items():
-        _refuse_code(folder, name, config)
-    config = configs["config.json"]
+    config = _code_free(folder)["config.json"]
     if config.get("quantization_config"):
         raise UserError("model_quantized", folder=str(folder))
     family = str(config.get("model_type", "-"))
@@ -69,6 +66,20 @@ def read_json(path: Path) -> dict[str, Any]:
         raise UserError(
             "model_file_unreadable", folder=str(path.parent), file=path.name, reason=str(error)[:120]
         ) from error
+
+
+def check_tokenizer(folder: Path) -> None:
+    """The rules that hold for a tokenizer alone, as it lies beside an adapter. Raises UserError like `check_folder`."""
+    _code_free(folder)
+    _check_tokenizer(folder)
+
+
+def _code_free(folder: Path) -> dict[str, dict[str, Any]]:
+    """The folder's small JSON files, none of which names code."""
+    configs = {name: read_json(folder / name) for name in JSON_FILES if (folder / name).is_file()}
+    for name, config in configs.items():
+        _refuse_code(folder, name, config)
+    return configs
 
 
 def _refuse_code(folder: Path, name: str, config: Any) -> None:
