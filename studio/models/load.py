@@ -1,0 +1,94 @@
+"""Opening a model folder with torch: safetensors only, no code of the model's own, nothing from the network.
+
+Only workers import this with effect; everything heavy is imported inside the functions.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from studio.errors import UserError
+from studio.models.rules import check_folder, check_tokenizer, read_json, shapes, weight_files
+from studio.tasks.heads import quietly
+
+if TYPE_CHECKING:
+    import torch
+
+SAFELY: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
+"""What every `from_pretrained` of a tokenizer or config is called with; False, since None would ask on stdin."""
+SAFE_WEIGHTS: dict[str, Any] = {**SAFELY, "use_safetensors": True}
+"""The same for weights."""
+_PADS = ("<pad>", "[PAD]", "<|pad|>", "<|endoftext|>", "<|finetune_right_pad_id|>", "<|PAD_TOKEN|>", "<unk>")
+
+
+def load_tokenizer(folder: str | Path) -> Any:
+    """The fast tokenizer of a model folder or of a run's own, padding on the right with a token that does not end answers.
+
+    Raises UserError where the folder breaks a rule or the tokenizer cannot be read.
+    """
+    from transformers import AutoTokenizer
+
+    folder = Path(folder)
+    check_tokenizer(folder)
+    try:
+        tokenizer = quietly(lambda: AutoTokenizer.from_pretrained(str(folder), use_fast=True, **SAFELY))
+    except Exception as error:  # the tokenizers library raises bare Exception for a damaged file
+        raise UserError(
+            "model_file_unreadable", folder=str(folder), file="tokenizer.json", reason=_short(error)
+        ) from error
+    tokenizer.padding_side = "right"
+    guard_padding(tokenizer)
+    return tokenizer
+
+
+def guard_padding(tokenizer: Any) -> None:
+    """Give `tokenizer` a padding token that is not its end mark, from its own vocabulary, which never grows.
+
+    With padding that equals the end mark, code that masks padding by its id also masks every end: the model then
+    never learns to stop. Where no other token can serve, padding stays the end mark and the attention mask alone
+    tells them apart, as it does in the studio's own batches.
+    """
+    if tokenizer.pad_token_id is not None and tokenizer.pad_token_id != tokenizer.eos_token_id:
+        return
+    vocabulary = tokenizer.get_vocab()
+    for token in (*_PADS, tokenizer.unk_token):
+        if token in vocabulary and vocabulary[token] != tokenizer.eos_token_id:
+            tokenizer.pad_token = token
+            return
+    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
+
+
+def load_base(folder: str | Path, auto_class: str = "AutoModel") -> torch.nn.Module:
+    """The pretrained weights of a folder as float32, in evaluation mode, through one of transformers' auto classes.
+
+    Raises UserError where the folder breaks a rule or its weights are damaged.
+    """
+    import torch
+    import transformers
+
+    folder = Path(folder)
+    check_folder(folder)
+    shapes(weight_files(folder))
+    kind = getattr(transformers, auto_class)
+    model: torch.nn.Module = quietly(
+        lambda: kind.from_pretrained(str(folder), dtype=torch.float32, **SAFE_WEIGHTS)
+    ).eval()
+    return model
+
+
+def read_chat_template(folder: Path) -> str | None:
+    """The folder's chat template as text, None when it has none."""
+    path = folder / "chat_template.jinja"
+    if path.is_file():
+        return path.read_text("utf-8")[:100_000]
+    settings = folder / "tokenizer_config.json"
+    found = read_json(settings).get("chat_template") if settings.is_file() else None
+    if isinstance(found, list):
+        named = {entry.get("name"): entry.get("template") for entry in found if isinstance(entry, dict)}
+        found = named.get("default")
+    return found if isinstance(found, str) else None
+
+
+def _short(error: Exception) -> str:
+    return str(error).strip().split("\n", 1)[0][:120] or type(error).__name__
