@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Row
 
 from studio.errors import UserError
+from studio.inference import protocol
 from studio.runs import journal, states
 from studio.runs.files import read_json, write_whole
 from studio.runs.log import read_log
@@ -50,9 +51,15 @@ class Desk:
         from studio.runs.supervisor import Supervisor
 
         if self.supervisor is None:
+            self.purge()
             self.supervisor = Supervisor(self.store, self.launcher)
             self.supervisor.start()
         return self.supervisor
+
+    def start_inference(self) -> None:
+        """Have the workspace's inference process running. Raises UserError (`keeper_silent`)."""
+        socket = protocol.socket_path(self.workspace)
+        self.launcher.serve("inference", [str(socket), str(self.workspace.home)])
 
     def close(self) -> None:
         """Give up leadership and close the database. Runs go on."""

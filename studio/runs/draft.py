@@ -102,7 +102,8 @@ def lengths_of(workspace: Workspace, texts: Sequence[str], model: str) -> list[i
     """Tokens a text: counted where the tokenizer is on disk, else guessed from the script."""
     folder = resolve(workspace, model)
     if folder is not None:
-        return token_lengths(folder, list(texts))
+        counted: list[int] = token_lengths(folder, list(texts))
+        return counted
     rate = _CHARACTERS_A_TOKEN["latin" if mostly_latin(texts) else "other"]
     return [max(3, round(len(text) / rate) + 2) for text in texts]
 

@@ -38,7 +38,7 @@ def judge(folder: Path, attempt: int) -> Ending | None:
     """The ending of an attempt whose worker is gone, or None while only an exit record could tell."""
     final = journal.last_event(folder, attempt, ("done", "stopped", "failed"))
     if final is not None:
-        return _from_event(final)
+        return _from_event(final, folder)
     record = read_json(folder / f"exit-{attempt}.json")
     if record is None:
         return None
@@ -55,11 +55,14 @@ def unknown(attempt: int) -> Ending:
     return Ending(states.INTERRUPTED, "end_unknown", {"attempt": attempt})
 
 
-def _from_event(final: journal.Record) -> Ending:
+def _from_event(final: journal.Record, folder: Path) -> Ending:
     if final["event"] == "done":
         return Ending(states.DONE, metric=final.get("metric") or "", score=final.get("score"))
     if final["event"] == "stopped":
-        return Ending(states.STOPPED)
+        # Stopped to keep the best: there is a report all the same.
+        report = read_json(folder / "report.json") or {}
+        metric = str(report.get("main_metric", ""))
+        return Ending(states.STOPPED, metric=metric, score=report.get("test", {}).get(metric))
     kind = final.get("kind")
     known = kind if kind in (states.OUT_OF_MEMORY, states.NON_FINITE) else states.FAILED
     return Ending(known, str(final.get("code", "worker_bug")), dict(final.get("values") or {}))

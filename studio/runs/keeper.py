@@ -48,7 +48,7 @@ PRELOAD = (
     "sklearn.linear_model",
     "sklearn.feature_extraction.text",
 )
-TARGETS = {"train": "studio.runs.worker:main", "inference": "studio.runs.worker:serve"}
+TARGETS = {"train": "studio.runs.worker:main", "inference": "studio.inference.server:main"}
 """What a child may be asked to run."""
 _SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 
@@ -185,7 +185,7 @@ class Keeper:
             case "start":
                 return self._start(question)
             case "serve":
-                return self._serve(question["name"], question["arguments"])
+                return self._serve(question)
             case "retire":
                 self._retire()
                 return {"retired": True}
@@ -218,7 +218,9 @@ class Keeper:
         self._launch(worker, question["kind"], [str(folder), str(attempt)], fresh)
         return read_json(record) or {"error": "the worker ended before it began"}
 
-    def _serve(self, name: str, arguments: list[str]) -> dict[str, Any]:
+    def _serve(self, question: dict[str, Any]) -> dict[str, Any]:
+        """Start a helper of the workspace, of which there is one at a time."""
+        name = question["name"]
         folder = self.home / "servers" / name
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         record = folder / "process.json"
@@ -226,7 +228,8 @@ class Keeper:
         if known is not None and process.lives(known):
             return known
         record.unlink(missing_ok=True)
-        self._launch(Child(name, folder, record, 0), name, arguments, not self.forkable)
+        fresh = bool(question.get("exec")) or not self.forkable
+        self._launch(Child(name, folder, record, 0), name, question["arguments"], fresh)
         return read_json(record) or {"error": f"{name} ended before it began"}
 
     def _launch(self, child: Child, target: str, arguments: list[str], fresh: bool) -> None:

@@ -40,14 +40,6 @@ def main(folder: str, attempt: str) -> int:
     return attend(Path(folder), int(attempt), train)
 
 
-def serve(home: str) -> None:
-    """The workspace's inference process."""
-    from studio.inference import protocol, server
-
-    workspace = Workspace.open(home)
-    server.main(protocol.socket_path(workspace), workspace.home)
-
-
 def attend(folder: Path, attempt: int, body: Body) -> int:
     """Run `body` as an attempt: one worker a run, every ending an event."""
     journal = Journal(folder, attempt)
@@ -61,7 +53,7 @@ def attend(folder: Path, attempt: int, body: Body) -> int:
     lock = os.open(folder / "worker.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        emit(Note("attempt_started", {"attempt": attempt}))
+        emit(Note("timeline.attempt_started", {"attempt": attempt}))
         should_stop = _stopper(folder)
         if should_stop() and attempt == 1:
             emit(Stopped(0))
@@ -115,13 +107,13 @@ def is_out_of_memory(error: BaseException) -> bool:
 def train(folder: Path, spec: Spec, emit: Emit, should_stop: ShouldStop) -> None:
     """Fetch what is missing, then train."""
     from studio import hardware
-    from studio.data.store import open_version
+    from studio.data.store import find_version
     from studio.models.fetch import fetch
     from studio.training.run import Inputs, train_run
 
     workspace = Workspace.open(folder.parents[2])
     write_whole(folder / "versions.json", json.dumps(versions(), indent=1))
-    data = open_version(workspace, spec.owner, spec.data)
+    data = find_version(workspace, spec.data)
     model: Path | None = None
     if spec.model:
         emit(Phase("fetching"))
@@ -129,7 +121,7 @@ def train(folder: Path, spec: Spec, emit: Emit, should_stop: ShouldStop) -> None
     if should_stop():
         emit(Stopped(0))
         return
-    inputs = Inputs(data, model, hardware.read_or_probe(workspace))
+    inputs = Inputs(data.folder, model, hardware.read_or_probe(workspace))
     train_run(folder, spec, inputs, emit, should_stop)
 
 

@@ -65,7 +65,7 @@ class Local:
 
     def serve(self, name: str, arguments: Sequence[str]) -> Handle:
         """Start a long-lived helper of the workspace (such as "inference") unless it runs; its log is `<name>.log`."""
-        return self.ask({"do": "serve", "name": name, "arguments": list(arguments)})
+        return self.ask({"do": "serve", "name": name, "arguments": list(arguments), "exec": self._exec()})
 
     def ask(self, question: dict[str, Any]) -> dict[str, Any]:
         """One question to the keeper, started when needed. Raises UserError (`keeper_silent`)."""
