@@ -45,12 +45,10 @@ class Chat(Task):
     Options = ChatOptions
 
     def problems(self, rows: Rows) -> list[Problem]:
-        """Rows without an answer: there is nothing to learn from them."""
-        without = [(number + 1, _shown(row)) for number, row in enumerate(rows) if not _answered(row)]
-        if not without:
-            return []
-        severity = "error" if len(without) == len(rows) else "warning"
-        return [Problem("answers_missing", severity, "columns", len(without), tuple(without[:3]))]
+        """What is wrong with the conversations themselves: unreadable, unanswered, out of turn."""
+        from studio.data.chat import problems
+
+        return problems(rows)
 
     def usable(self, row: Row) -> bool:
         return _answered(row)
@@ -183,10 +181,6 @@ def _answered(row: Row) -> bool:
         return bool(prompt_of(messages_of(row))[1].strip())
     except (UserError, ValueError, KeyError, TypeError):
         return False
-
-
-def _shown(row: Row) -> str:
-    return next((str(text)[:120] for text in row.values() if text), "")
 
 
 tasks.register(Chat())

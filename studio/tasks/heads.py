@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def pooling_of(config: Any) -> str:
-    """"mean" for models that read both ways, "last" (the last real token) for those that read left to right."""
+    """ "mean" for models that read both ways, "last" (the last real token) for those that read left to right."""
     from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
     return "mean" if config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES else "last"
@@ -93,7 +93,7 @@ def core_of(model: Any) -> Any:
 
 
 def quietly(load: Any) -> Any:
-    """Call `load` without transformers' progress bars and load reports; its warnings about unused heads are expected."""
+    """Call `load` without transformers' progress bars and load reports: unused heads are expected."""
     from transformers.utils import logging
 
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()

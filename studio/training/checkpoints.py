@@ -34,7 +34,7 @@ Tensors = dict[str, "torch.Tensor"]
 
 
 class Damaged(Exception):
-    """A checkpoint that must not be used; says in a catalogue code (`damage.<code>`) why."""
+    """A checkpoint that must not be used; says why in a catalogue code (`timeline.damage_<code>`)."""
 
     def __init__(self, code: str, file: str) -> None:
         self.code, self.file = code, file

@@ -117,7 +117,10 @@ class Loop:
         self._trainable = {name: part for name, part in job.model.named_parameters() if part.requires_grad}
         self._names = {id(part): name for name, part in self._trainable.items()}
         self._optimizer = torch.optim.AdamW(
-            self._groups(), lr=job.options.learning_rate, weight_decay=job.options.weight_decay, fused=_fuses(job.device)
+            self._groups(),
+            lr=job.options.learning_rate,
+            weight_decay=job.options.weight_decay,
+            fused=_fuses(job.device),
         )
         self._process = psutil.Process()
         self._saved_at, self._saving_took, self._saved_step = time.monotonic(), 0.0, 0
@@ -141,23 +144,19 @@ class Loop:
     def resume(self) -> int:
         """Continue from the newest sound checkpoint, naming each damaged one. Returns its step, 0 for none."""
         snapshot, skipped = self.job.checkpoints.newest()
-        while snapshot is not None:
+        if snapshot is not None:
             try:
                 self._restore(snapshot)
-                break
-            except (KeyError, ValueError, RuntimeError) as error:
+            except ValueError as error:
                 # Sound files that do not fit this model: the library or the method has changed since.
-                self._emit(Caution("checkpoint_unfit", {"step": snapshot.step, "reason": str(error)[:80]}))
-                snapshot = None
+                self._emit(Caution("timeline.checkpoint_unfit", {"step": snapshot.step, "reason": str(error)[:80]}))
         for name, damage in skipped:
-            values = {"checkpoint": name, "file": damage.file, "damage": damage.code}
-            self._emit(Caution("checkpoint_damaged", values, step=self.step))
+            values = {"checkpoint": name, "file": damage.file}
+            self._emit(Caution(f"timeline.damage_{damage.code}", values, step=self.step))
         return self.step
 
     def _restore(self, snapshot: Snapshot) -> None:
-        missing = set(self._trainable) ^ set(snapshot.weights)
-        if missing:
-            raise KeyError(min(missing))
+        self._check_fit(snapshot)
         restore_weights(self._trainable, snapshot.weights)
         restore_optimizer(self._optimizer, self._names, snapshot.optimizer)
         restore_random_states(snapshot.random, snapshot.state["random"])
@@ -166,6 +165,16 @@ class Loop:
         self.best = (float(best[0]), float(best[1])) if best else None
         self.best_step, self.waited = int(snapshot.state["best_step"]), int(snapshot.state["waited"])
         self.elapsed = float(snapshot.state["elapsed"])
+
+    def _check_fit(self, snapshot: Snapshot) -> None:
+        """Raises ValueError before anything is changed: half a restored state would be worse than none."""
+        for name, part in self._trainable.items():
+            if name not in snapshot.weights or snapshot.weights[name].shape != part.shape:
+                raise ValueError(name)
+            if f"{name}.exp_avg" not in snapshot.optimizer:
+                raise ValueError(f"{name}.exp_avg")
+        if set(snapshot.weights) != set(self._trainable):
+            raise ValueError(min(set(snapshot.weights) - set(self._trainable)))
 
     def run(self, should_stop: Stop) -> Outcome:
         """Train until the planned end, a wish to stop, no more gain, or a number that is not finite."""
@@ -226,7 +235,7 @@ class Loop:
         return sound
 
     def _gradients(self, rows: Any) -> float:
-        """Fill the gradients for these rows; returns the mean loss, which may be non-finite (gradients then partial)."""
+        """Fill the gradients for these rows; returns the mean loss (gradients are partial when it is not finite)."""
         job = self.job
         lengths = job.train.lengths
         batches = [
@@ -290,7 +299,7 @@ class Loop:
         try:
             self.job.checkpoints.save(snapshot, best=best)
         except OSError as error:
-            self._emit(Caution("checkpoint_unsaved", {"reason": error.strerror or str(error)}, step=self.step))
+            self._emit(Caution("timeline.checkpoint_unsaved", {"reason": error.strerror or str(error)}, step=self.step))
             return False
         finally:
             self._saved_at = time.monotonic()

@@ -1,0 +1,213 @@
+"""Puts a run together: the plan's options, encoded items, the seeded model with its method."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from studio.errors import UserError
+from studio.events import Caution, Note
+from studio.hardware import Decision
+from studio.methods.base import Method, methods
+from studio.models.card import Card, read_card
+from studio.options import read_options
+from studio.problem import Problem
+from studio.spec import Spec
+from studio.tasks.base import Row, Task, tasks
+from studio.training.batching import Items
+from studio.training.cost import VALIDATION_ROWS
+from studio.training.encoding import Coder, labelled
+from studio.training.options import TrainingOptions
+from studio.training.plan import plan
+from studio.training.rows import Inputs, Table, replace_text
+
+if TYPE_CHECKING:
+    import torch
+
+_LENGTH_SAMPLE = 2000
+
+
+@dataclass
+class Assembled:
+    """Everything the loop needs of a run."""
+
+    task: Task
+    method: Method
+    card: Card
+    tokenizer: Any
+    facts: dict[str, Any]
+    options: TrainingOptions
+    task_options: Any
+    decisions: list[Decision]
+    model: torch.nn.Module
+    train: Items
+    validation: Items
+    validation_rows: list[Row]
+    validation_numbers: list[int]
+    autocast: str
+    device: str
+    notes: list[Note | Caution] = field(default_factory=list)
+
+
+def assemble(
+    run_dir: Path, spec: Spec, inputs: Inputs, table: Table, progress: Callable[[int, int], None]
+) -> Assembled:
+    """Tokenise, plan, load the seeded model and prepare it.
+
+    `progress` is told (rows done, rows in all) while tokenising. Raises UserError for options out of bounds, for
+    rows that lose all they teach at this length, and what loading the model raises.
+    """
+    import torch
+
+    from studio.models.load import load_tokenizer
+
+    if inputs.model is None:
+        raise UserError("model_needed", method=spec.method)
+    task, method = tasks.get(spec.task), methods.get(spec.method)
+    card = read_card(inputs.model, spec.model)
+    tokenizer = load_tokenizer(inputs.model)
+    task_options = _checked(task.Options, "task", spec)
+    facts = task.facts(table.part("train"), task_options)
+    if card.prefix:
+        facts["prefix"] = card.prefix
+    options, decisions = _options(run_dir, spec, inputs, table, task, method, card, tokenizer, facts)
+    validation_places = _capped(table.split["validation"], task, spec.seed)
+    notes: list[Note | Caution] = []
+    if len(validation_places) < len(table.split["validation"]):
+        values = {"rows": len(validation_places), "total": len(table.split["validation"])}
+        notes.append(Note("timeline.validation_capped", values))
+    coder = Coder(run_dir, spec, inputs.model, task, tokenizer, facts, options.max_length, progress)
+    coder.total = len(table.split["train"]) + len(validation_places)
+    train = coder.items("train", table.part("train"))
+    validation = coder.items("validation", [table.rows[place] for place in validation_places])
+    train, lost = labelled(train, task)
+    validation, lost_too = labelled(validation, task)
+    if lost:
+        notes.append(Caution("timeline.answers_cut", {"rows": len(lost), "tokens": options.max_length}))
+    dropped = set(lost_too)
+    validation_places = [place for number, place in enumerate(validation_places) if number not in dropped]
+    if not len(train.lengths) or not len(validation.lengths):
+        raise UserError("answers_all_cut", tokens=options.max_length)
+    seed_everything(spec.seed)
+    model = method.prepare(
+        task.load(str(inputs.model), facts, task_options), task.peft_type, _checked(method.Options, "method", spec)
+    )
+    device = inputs.hardware.device
+    autocast = inputs.hardware.precision if options.precision == "auto" else options.precision
+    settle(model, options, method, autocast)
+    model = model.to(torch.device(device))
+    return Assembled(
+        task=task,
+        method=method,
+        card=card,
+        tokenizer=tokenizer,
+        facts=facts,
+        options=options,
+        task_options=task_options,
+        decisions=[*inputs.hardware.decisions(), *decisions],
+        model=model,
+        train=train,
+        validation=validation,
+        validation_rows=[table.rows[place] for place in validation_places],
+        validation_numbers=[table.numbers[place] for place in validation_places],
+        autocast=autocast,
+        device=device,
+        notes=notes,
+    )
+
+
+def _checked(cls: type, group: str, spec: Spec) -> Any:
+    """The options of a group of the spec. Raises UserError (`options_wrong`) with the first thing wrong."""
+    options, problems = read_options(cls, group, spec.options.get(group, {}))
+    _refuse(problems)
+    return options
+
+
+def _refuse(problems: list[Problem]) -> None:
+    if problems:
+        raise UserError("options_wrong", field=problems[0].field, found=problems[0].text(), count=len(problems))
+
+
+def _options(
+    run_dir: Path,
+    spec: Spec,
+    inputs: Inputs,
+    table: Table,
+    task: Task,
+    method: Method,
+    card: Card,
+    tokenizer: Any,
+    facts: dict[str, Any],
+) -> tuple[TrainingOptions, list[Decision]]:
+    """The options of this run, kept in plan.json: a resumed run must not plan anew on a machine that got faster."""
+    kept = run_dir / "plan.json"
+    if kept.is_file():
+        raw = json.loads(kept.read_text("utf-8"))
+        return TrainingOptions(**raw["options"]), [Decision(**decision) for decision in raw["decisions"]]
+    chosen, problems = read_options(TrainingOptions, "training", spec.options.get("training", {}))
+    _refuse(problems)
+    given = {name: getattr(chosen, name) for name in spec.options.get("training", {})}
+    sample = table.part("train")[:_LENGTH_SAMPLE]
+    whole = card.max_positions or 1 << 20
+    lengths = [len(item["input_ids"]) for item in task.encode(sample, tokenizer, facts, whole)]
+    shares = (spec.split.validation, spec.split.test)
+    about = (task, card, method, lengths, inputs.hardware, spec.preset, len(table.rows))
+    # The screen writes the whole plan into the spec; what it planned itself was not chosen by a person.
+    own = plan(*about, measured=inputs.measured, shares=shares).options
+    by_hand = frozenset(name for name, value in given.items() if not _near(value, own[name]))
+    found = plan(*about, measured=inputs.measured, shares=shares, chosen=given, by_hand=by_hand)
+    decisions = [decision.to_json() for decision in found.decisions]
+    replace_text(kept, json.dumps({"options": found.options, "decisions": decisions}, indent=1))
+    return TrainingOptions(**found.options), found.decisions
+
+
+def _near(value: Any, planned: Any) -> bool:
+    """Whether a value may come from a plan made earlier from a sample of the rows or a guess of their lengths."""
+    if isinstance(value, (int, float)) and isinstance(planned, (int, float)):
+        return abs(value - planned) <= 0.3 * abs(planned)
+    return bool(value == planned)
+
+
+def _capped(places: Sequence[int], task: Task, seed: int) -> list[int]:
+    """At most so many validation rows that scoring them stays cheap; the same ones every time."""
+    most = VALIDATION_ROWS.get(task.result, 2000)
+    if len(places) <= most:
+        return list(places)
+    drawn = np.random.default_rng([seed, 7]).choice(len(places), most, replace=False)
+    return [places[int(number)] for number in np.sort(drawn)]
+
+
+def settle(model: torch.nn.Module, options: TrainingOptions, method: Method, autocast: str) -> None:
+    """Freeze the word table where asked, and keep a frozen base in the half-width format that it is computed in.
+
+    What trains stays float32: rounding its small updates away is how training in bfloat16 goes wrong.
+    """
+    import torch
+
+    if options.freeze_embeddings == "yes" and not method.adapter:
+        model.get_input_embeddings().weight.requires_grad_(False)  # type: ignore[operator]
+    if method.adapter and autocast == "bf16":
+        for parameter in model.parameters():
+            if not parameter.requires_grad and parameter.dtype == torch.float32:
+                parameter.data = parameter.data.to(torch.bfloat16)
+
+
+def seed_everything(seed: int) -> None:
+    """Before the model is made: the new head is drawn from these."""
+    import torch
+
+    random.seed(seed)
+    np.random.seed(seed % (1 << 32))
+    torch.manual_seed(seed)
+
+
+def as_options(options: TrainingOptions) -> dict[str, Any]:
+    """The options as JSON."""
+    return dataclasses.asdict(options)

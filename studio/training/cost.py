@@ -1,0 +1,138 @@
+"""What a run costs in seconds, memory and disk: arithmetic on the model card and the hardware record. No torch.
+
+The constants were fitted to runs on two CPU cores; `measured` gflops of earlier runs replace the guess.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from studio.hardware import Hardware
+from studio.models.card import Card
+from studio.training.options import TrainingOptions
+
+EFFICIENCY = 0.5
+"""Share of the machine's matrix speed that a whole training step reaches."""
+BASELINE_SECONDS = 0.004
+"""Seconds a row for the simple models."""
+START_SECONDS = 8.0
+"""Loading, tokenising, saving, reloading for the report."""
+VALIDATION_ROWS = {"labels": 2000, "chat": 48}
+"""At most so many validation rows are scored at each evaluation."""
+SAMPLE_SECONDS_CHAT = 3.0
+_STEP_SECONDS = 0.015
+_OPTIMIZER_BYTES = 28
+_MEMORY_SPEED = 6e9
+_BACKWARD = {"full": 3.0, "lora": 2.3, "head": 1.0}
+_PROCESS_BYTES = 650_000_000
+_RANK = 16
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be done: rows by split, sorted token lengths (of a sample), model, method, machine."""
+
+    result: str
+    card: Card
+    method: str
+    adapter: bool
+    lengths: tuple[int, ...]
+    rows: int
+    train: int
+    validation: int
+    test: int
+    hardware: Hardware
+    measured: float | None = None
+
+
+def steps(work: Work, options: TrainingOptions) -> int:
+    """Optimizer steps in all."""
+    return max(1, math.ceil(options.epochs * math.ceil(work.train / options.batch_size)))
+
+
+def trainable(work: Work, options: TrainingOptions) -> int:
+    """How many numbers the method moves, the new head aside."""
+    card = work.card
+    if work.method == "full":
+        return card.parameters - (card.embedding_parameters if options.freeze_embeddings == "yes" else 0)
+    if work.method == "head":
+        return card.hidden * 16
+    inner = card.intermediate or 4 * card.hidden
+    gates = 3 if card.kind == "decoder" else 2
+    return card.layers * _RANK * (8 * card.hidden + gates * (card.hidden + inner))
+
+
+def forward_flops(work: Work, lengths: Sequence[int]) -> float:
+    """Operations of one forward pass, averaged a row, over rows of these lengths."""
+    card = work.card
+    inner = max(card.parameters - card.embedding_parameters, 1)
+    head = card.vocabulary * card.hidden * 0.5 if work.result == "chat" else 0.0
+    total = sum(2 * (inner + head) * length + 4 * card.layers * card.hidden * length * length for length in lengths)
+    return total / len(lengths)
+
+
+def speed(work: Work, options: TrainingOptions) -> float:
+    """Operations a second that a step reaches."""
+    if work.measured:
+        return work.measured * 1e9
+    record = work.hardware
+    peak = record.gflops_bf16 if options.precision == "bf16" and record.gflops_bf16 else record.gflops
+    return max(peak, 5.0) * 1e9 * EFFICIENCY
+
+
+def training_flops(work: Work, options: TrainingOptions) -> float:
+    """Operations of all optimizer steps. A frozen encoder is computed once, however many epochs there are."""
+    row = forward_flops(work, [min(length, options.max_length) for length in work.lengths])
+    passes = 1.0 if work.method == "head" else options.epochs
+    return row * _BACKWARD.get(work.method, 3.0) * work.train * passes
+
+
+def seconds(work: Work, options: TrainingOptions) -> float:
+    """From the start of the worker to the report."""
+    row = forward_flops(work, [min(length, options.max_length) for length in work.lengths])
+    evaluations = min(options.evaluations, steps(work, options)) + (1 if work.result == "chat" else 0)
+    scored = min(work.validation, VALIDATION_ROWS.get(work.result, 2000)) * evaluations
+    if work.method == "head":
+        scored = work.validation
+    flops = training_flops(work, options) + row * (scored + work.test)
+    each = _STEP_SECONDS + trainable(work, options) * _OPTIMIZER_BYTES / _MEMORY_SPEED
+    samples = SAMPLE_SECONDS_CHAT * evaluations if work.result == "chat" else 0.0
+    simple = work.rows * BASELINE_SECONDS if work.result == "labels" else 0.0
+    return START_SECONDS + flops / speed(work, options) + each * steps(work, options) + samples + simple
+
+
+def _row_bytes(work: Work, options: TrainingOptions) -> float:
+    """Activations of the longest row a micro-batch may hold; the logits of its answer for chat."""
+    card = work.card
+    length = min(work.lengths[-1], options.max_length)
+    width = 34 if options.precision == "bf16" else 68
+    layers = card.layers * length * card.hidden * width
+    logits = length * card.vocabulary * 12 if work.result == "chat" else 0
+    return (0.15 if work.method == "head" else 1.0) * layers + logits
+
+
+def micro_batch(work: Work, options: TrainingOptions) -> int:
+    """The most rows at once whose activations stay within a third of the memory; halved until they do."""
+    rows = options.batch_size
+    room = work.hardware.usable_memory / 3
+    while rows > 1 and rows * _row_bytes(work, options) > room:
+        rows = (rows + 1) // 2
+    return rows
+
+
+def memory(work: Work, options: TrainingOptions) -> int:
+    """Bytes at the peak: weights, gradients, optimizer, activations, the process itself."""
+    frozen_bytes = 2 if options.precision == "bf16" and work.adapter else 4
+    moving = trainable(work, options)
+    rows = options.micro_batch or options.batch_size
+    held = work.card.parameters * frozen_bytes + moving * 12 + rows * _row_bytes(work, options)
+    return int(held + _PROCESS_BYTES)
+
+
+def disk(work: Work, options: TrainingOptions) -> int:
+    """Bytes the run folder takes at its fullest: two checkpoints, the best weights, the finished model."""
+    moving = trainable(work, options)
+    whole = work.card.parameters * 4 if work.method == "full" else moving * 4
+    return int(2 * moving * 12 + moving * 4 + whole + 20_000_000 + work.rows * 3_000)

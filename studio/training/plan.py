@@ -1,0 +1,241 @@
+"""From a preset (a time budget) to options, each with its reason, and what the run will cost. No torch here.
+
+The screen and the command line show the plan before the start; the run uses the same function, so they agree.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from studio.hardware import Decision, Hardware
+from studio.methods.base import Method
+from studio.models.card import Card
+from studio.tasks.base import Task
+from studio.training import cost
+from studio.training.options import TrainingOptions
+
+BUDGETS = {"quick": 180.0, "balanced": 600.0, "thorough": 2700.0}
+"""Seconds a preset may take, from the start of the worker to the report."""
+_AIM = 0.8
+"""Share of the budget that is planned with: estimates err, and neighbours take their part of the machine."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a preset wants for a result kind: passes over 400 rows (fewer over more, as the root), bounds, lengths."""
+
+    epochs: float
+    least: float
+    most: float
+    longest: int
+    evaluations: int
+    patience: int
+
+
+_RECIPES = {
+    "labels": {
+        "quick": Recipe(6, 2, 10, 128, 5, 0),
+        "balanced": Recipe(8, 2, 12, 256, 8, 4),
+        "thorough": Recipe(12, 3, 20, 512, 12, 5),
+    },
+    "chat": {
+        "quick": Recipe(3, 1, 4, 384, 3, 0),
+        "balanced": Recipe(4, 1, 6, 768, 6, 3),
+        "thorough": Recipe(6, 2, 8, 1024, 10, 4),
+    },
+}
+_RATES = {
+    # result kind -> method -> (rate of what was there before, rate of a new head)
+    "labels": {"full": (1e-4, 5e-3), "lora": (5e-4, 5e-3), "head": (1e-3, 1e-2)},
+    "chat": {"full": (5e-5, 5e-5), "lora": (5e-4, 5e-4), "head": (1e-4, 1e-4)},
+}
+_SHORTER = (1.0, 0.75, 0.5, 0.35, 0.25)
+
+
+class Estimate(NamedTuple):
+    """Seconds from start to report, bytes of memory at the peak, bytes of disk the run folder takes."""
+
+    seconds: float
+    memory_bytes: int
+    disk_bytes: int
+
+
+class Plan(NamedTuple):
+    """Options of the group "training", why they are so, and what they cost."""
+
+    options: dict[str, Any]
+    decisions: list[Decision]
+    estimate: Estimate
+
+
+def plan(
+    task: Task,
+    card: Card,
+    method: Method,
+    lengths: Sequence[int],
+    hardware: Hardware,
+    preset: str,
+    rows: int,
+    *,
+    measured: float | None = None,
+    chosen: Mapping[str, Any] | None = None,
+    shares: tuple[float, float] = (0.15, 0.15),
+    by_hand: frozenset[str] | None = None,
+) -> Plan:
+    """Options for `preset` on this machine.
+
+    `lengths` are tokens a row (of all `rows` or of a sample), `measured` the gflops that earlier runs here really
+    reached, `chosen` what is kept as it is, `by_hand` which of that a person set (None: all of it), `shares` those of
+    validation and test rows.
+    """
+    work = _work(task, card, method, lengths, hardware, rows, measured, shares)
+    recipe = _RECIPES.get(task.result, _RECIPES["labels"])[preset if preset in BUDGETS else "quick"]
+    budget = BUDGETS.get(preset, BUDGETS["quick"])
+    rate, head_rate = _RATES.get(task.result, _RATES["labels"]).get(method.key, (1e-4, 5e-3))
+    chosen = dict(chosen or {})
+    fixed = TrainingOptions(
+        learning_rate=rate,
+        head_learning_rate=head_rate,
+        batch_size=_batch_size(task, work.train),
+        evaluations=recipe.evaluations,
+        patience=recipe.patience,
+        precision=hardware.precision,
+        freeze_embeddings="yes" if _freezes(card, method) else "no",
+    )
+    fixed = dataclasses.replace(fixed, **{name: value for name, value in chosen.items() if name in _NAMES})
+    epochs, length, wanted = _fit(work, fixed, recipe, chosen, budget * _AIM)
+    options = dataclasses.replace(fixed, epochs=epochs, max_length=length)
+    micro = options.micro_batch or cost.micro_batch(work, options)
+    options = dataclasses.replace(options, micro_batch=micro)
+    decisions = _decisions(work, options, wanted, preset, set(chosen) if by_hand is None else set(by_hand))
+    estimate = Estimate(cost.seconds(work, options), cost.memory(work, options), cost.disk(work, options))
+    return Plan(dataclasses.asdict(options), decisions, estimate)
+
+
+_NAMES = {item.name for item in dataclasses.fields(TrainingOptions)}
+
+
+def plan_simple(rows: int, hardware: Hardware) -> Plan:
+    """The plan of a run without a neural model: counting words takes seconds."""
+    return Plan({}, [], Estimate(3.0 + rows * cost.BASELINE_SECONDS, 400_000_000, 5_000_000 + 2_000 * rows))
+
+
+def _work(
+    task: Task,
+    card: Card,
+    method: Method,
+    lengths: Sequence[int],
+    hardware: Hardware,
+    rows: int,
+    measured: float | None,
+    shares: tuple[float, float],
+) -> cost.Work:
+    known = sorted(int(length) for length in lengths) or [32]
+    return cost.Work(
+        result=task.result,
+        card=card,
+        method=method.key,
+        adapter=method.adapter,
+        lengths=tuple(known),
+        rows=rows,
+        train=max(1, round(rows * (1 - sum(shares)))),
+        validation=round(rows * shares[0]),
+        test=round(rows * shares[1]),
+        hardware=hardware,
+        measured=measured,
+    )
+
+
+def _batch_size(task: Task, train: int) -> int:
+    """Small sets need many small steps, large ones afford steadier gradients."""
+    if task.result == "chat":
+        return 8
+    return 16 if train < 20_000 else 32
+
+
+def _freezes(card: Card, method: Method) -> bool:
+    """Word tables that make up most of a model hardly gain from a small set and cost most of the optimizer's time."""
+    return method.key == "full" and card.embedding_parameters > 0.4 * card.parameters
+
+
+def _fit(
+    work: cost.Work, options: TrainingOptions, recipe: Recipe, chosen: Mapping[str, Any], seconds: float
+) -> tuple[float, int, float]:
+    """Epochs and length that fit into `seconds`, and the epochs the recipe wanted. What was chosen by hand stays."""
+    bound = work.card.max_positions or 1 << 30
+    longest = min(recipe.longest, bound, _rounded(_quantile(work.lengths, 0.99)))
+    wanted = min(max(recipe.epochs * math.sqrt(400 / work.train), recipe.least), recipe.most)
+    wanted = float(chosen.get("epochs", round(wanted * 2) / 2))
+    lengths = [longest * share for share in _SHORTER if longest * share >= 32 or share == 1.0]
+    if "max_length" in chosen:
+        lengths = [min(int(chosen["max_length"]), bound)]
+    epochs = wanted
+    for candidate in lengths:
+        length = max(4, int(candidate))
+        trial = dataclasses.replace(options, epochs=wanted, max_length=length)
+        if "epochs" in chosen or cost.seconds(work, trial) <= seconds:
+            return wanted, length, wanted
+        # Rather a shorter look at every row than fewer passes, but never less than the recipe's least for that.
+        epochs = _epochs_within(work, trial, wanted, seconds)
+        if epochs >= min(recipe.least, wanted):
+            return epochs, length, wanted
+    return epochs, length, wanted
+
+
+def _epochs_within(work: cost.Work, options: TrainingOptions, wanted: float, seconds: float) -> float:
+    """The most epochs, in quarters, predicted to end within `seconds`; below one, a share of an epoch."""
+    once = cost.seconds(work, dataclasses.replace(options, epochs=1.0))
+    none = cost.seconds(work, dataclasses.replace(options, epochs=0.01))
+    each = max((once - none) / 0.99, 1e-9)
+    epochs = (seconds - none) / each
+    epochs = math.floor(epochs * 4) / 4 if epochs >= 1 else round(epochs, 2)
+    return min(wanted, max(0.05, epochs))
+
+
+def _quantile(lengths: Sequence[int], share: float) -> int:
+    return lengths[min(len(lengths) - 1, int(share * len(lengths)))]
+
+
+def _rounded(length: int) -> int:
+    """Up to a multiple of 8, the width that matrix units like."""
+    return max(16, -(-length // 8) * 8)
+
+
+def _decisions(
+    work: cost.Work, options: TrainingOptions, wanted: float, preset: str, chosen: set[str]
+) -> list[Decision]:
+    """One decision an option the plan set, with the numbers behind it."""
+    cut = sum(length > options.max_length for length in work.lengths) / len(work.lengths)
+    fewer = options.epochs < wanted
+    steps = math.ceil(options.epochs * work.train / options.batch_size)
+    about: dict[str, tuple[str, dict[str, Any]]] = {
+        "epochs": (
+            "epochs_budget" if fewer else "epochs_rows",
+            {
+                "epochs": options.epochs,
+                "wanted": wanted,
+                "rows": work.train,
+                "steps": steps,
+                "minutes": int(BUDGETS.get(preset, BUDGETS["quick"]) // 60),
+            },
+        ),
+        "max_length": (
+            "length_cut" if cut >= 0.001 else "length_whole",
+            {"tokens": options.max_length, "percent": round(100 * cut, 1), "longest": work.lengths[-1]},
+        ),
+        "batch_size": ("batch", {"rows": options.batch_size, "steps": steps}),
+        "learning_rate": (f"rate_{work.method}", {"rate": options.learning_rate, "head": options.head_learning_rate}),
+    }
+    if options.micro_batch < options.batch_size:
+        about["micro_batch"] = ("micro", {"rows": options.batch_size, "micro": options.micro_batch})
+    if work.method == "full" and options.freeze_embeddings == "yes":
+        share = round(100 * work.card.embedding_parameters / max(work.card.parameters, 1))
+        about["freeze_embeddings"] = ("freeze", {"percent": share})
+    return [
+        Decision(name, getattr(options, name), "reason.chosen" if name in chosen else f"reason.{code}", values)
+        for name, (code, values) in about.items()
+    ]

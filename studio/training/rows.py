@@ -1,0 +1,91 @@
+"""The rows of a run: read from the data version's Parquet file, usable ones only, split once and for all attempts."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from studio.data.split import split_rows
+from studio.errors import UserError
+from studio.hardware import Hardware
+from studio.spec import Spec
+from studio.tasks.base import Row, Rows, Task
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a run needs besides its spec: the data version's folder, the model's (None for simple models), the
+    machine, and the gflops earlier runs here reached where that is known."""
+
+    data: Path
+    model: Path | None
+    hardware: Hardware
+    measured: float | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """The usable rows of a data version by role, their places in the file, and their split (places in `rows`)."""
+
+    rows: Rows
+    numbers: Sequence[int]
+    split: Mapping[str, Sequence[int]]
+
+    def part(self, name: str) -> list[Row]:
+        return [self.rows[place] for place in self.split[name]]
+
+    def part_numbers(self, name: str) -> list[int]:
+        return [self.numbers[place] for place in self.split[name]]
+
+
+def read_table(run_dir: Path, spec: Spec, task: Task, data: Path) -> tuple[Table, int]:
+    """The usable rows and their split, which is kept in split.json; and how many rows had to be left out.
+
+    Raises UserError (`rows_unusable`, `split_too_small`, `data_gone`).
+    """
+    from datasets import Dataset, disable_progress_bars
+
+    disable_progress_bars()  # type: ignore[no-untyped-call]
+    file = data / "rows.parquet"
+    if not file.is_file():
+        raise UserError("data_gone", data=spec.data)
+    columns = {role: name for role, name in spec.columns.items() if name}
+    wanted = list(dict.fromkeys(columns.values()))
+    loaded = Dataset.from_parquet(str(file), columns=wanted, cache_dir=str(run_dir / "cache"))
+    stored = {name: loaded[name][:] for name in wanted}
+    every = [{role: stored[name][number] for role, name in columns.items()} for number in range(len(loaded))]
+    numbers = [number for number, row in enumerate(every) if task.usable(row)]
+    rows: list[Row] = [every[number] for number in numbers]
+    if not rows:
+        raise UserError("rows_unusable", rows=len(every))
+    split = _split(run_dir, spec, task, rows)
+    for name in ("train", "validation", "test"):
+        if not split[name]:
+            raise UserError("split_too_small", part=name, rows=len(rows))
+    return Table(rows, numbers, split), len(every) - len(rows)
+
+
+def _split(run_dir: Path, spec: Spec, task: Task, rows: Rows) -> dict[str, list[int]]:
+    """The split of an earlier attempt, or a new one, written down: every attempt and the report use the same rows."""
+    kept = run_dir / "split.json"
+    if kept.is_file():
+        split: dict[str, list[int]] = json.loads(kept.read_text("utf-8"))
+        return split
+    labels = [task.truth(row) or "" for row in rows] if task.result == "labels" else None
+    found = split_rows([task.question(row) for row in rows], labels, spec.split)
+    split = {name: [int(place) for place in places] for name, places in found.items()}
+    replace_text(kept, json.dumps(split))
+    return split
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a small file whole or not at all."""
+    partial = path.with_name(f".{path.name}.new")
+    with partial.open("w", encoding="utf-8") as handle:
+        handle.write(text)
+        handle.flush()
+        os.fsync(handle.fileno())
+    partial.replace(path)

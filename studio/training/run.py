@@ -1,0 +1,218 @@
+"""One training run from its spec to its report, in the worker's process; what happens is told as events.
+
+The worker fetches the model and hands its folder over; it turns an error that is raised here into the final event.
+This module emits the final event itself only for ends that are no errors (Done, Stopped) and for non-finite numbers.
+"""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+from studio.errors import UserError
+from studio.events import Baseline, Done, Emit, Eval, Failed, Note, Phase, Plan, Resumed, Sample, Stopped
+from studio.spec import Spec
+from studio.tasks.base import Task, tasks
+from studio.training.assemble import Assembled, assemble
+from studio.training.checkpoints import Checkpoints
+from studio.training.encoding import frozen_features
+from studio.training.loop import Job, Loop, Outcome, Score, Stop, evaluation_steps, number_format, validated
+from studio.training.reporting import report_run
+from studio.training.rows import Inputs, Table, read_table
+from studio.training.saving import CHECKED_ROWS, answers, check_reloaded, save_model
+from studio.training.simple import Simple
+from studio.training.validation import Validation
+
+__all__ = ["Inputs", "train_run"]
+
+SIMPLE_METHOD = "baseline"
+
+
+def train_run(run_dir: Path, spec: Spec, inputs: Inputs, emit: Emit, should_stop: Stop) -> None:
+    """Train, save and report a run; continues an earlier attempt found in `run_dir`.
+
+    `should_stop` is polled once a step: None, "stop" (save, end, can be resumed) or "best" (end with the best
+    weights and a report). Raises UserError for what a person can mend.
+    """
+    import torch
+
+    torch.set_num_threads(max(1, inputs.hardware.threads))
+    task = tasks.get(spec.task)
+    again = (run_dir / "plan.json").is_file()
+    emit(Phase("tokenising"))
+    table, left_out = read_table(run_dir, spec, task, inputs.data)
+    if left_out:
+        emit(Note("timeline.rows_left_out", {"rows": left_out}))
+    simple = Simple(run_dir, task, table, task.facts(table.part("train"), task.Options()), spec.seed)
+    if spec.method == SIMPLE_METHOD:
+        return _simple_run(run_dir, spec, task, table, simple, emit)
+    if task.result == "labels":
+        simple.start()
+    found = assemble(run_dir, spec, inputs, table, lambda done, total: emit(Phase("tokenising", done, total)))
+    for note in found.notes:
+        emit(note)
+    ended = _train(run_dir, spec, inputs, found, simple, again, emit, should_stop)
+    if ended is not None:
+        _finish(run_dir, spec, inputs, table, found, simple, ended, emit)
+
+
+def _simple_run(run_dir: Path, spec: Spec, task: Task, table: Table, simple: Simple, emit: Emit) -> None:
+    """A run without a neural model: the simple models and their report."""
+    if task.result != "labels":
+        raise UserError("baseline_needs_labels", task=task.key)
+    emit(Phase("baselines"))
+    simple.start()
+    simple.wait(emit, None)
+    if not simple.models:
+        raise UserError("baselines_failed")
+    emit(Phase("reporting"))
+    metric, value = report_run(run_dir, spec, task, table, simple, None, emit)
+    emit(Done(0, metric, value))
+
+
+def _train(
+    run_dir: Path, spec: Spec, inputs: Inputs, found: Assembled, simple: Simple, again: bool, emit: Emit, stop: Stop
+) -> Outcome | None:
+    """The loop with everything around it. None when the run ended there (stopped or not finite)."""
+    job = _job(run_dir, spec, found, simple, emit)
+    loop = Loop(job, emit)
+    step = loop.resume()
+    epochs = job.steps / max(1, math.ceil(len(job.train.lengths) / job.options.batch_size))
+    emit(Plan(job.steps, round(epochs, 3), [decision.to_json() for decision in found.decisions]))
+    if again:
+        emit(Resumed(step, exact=found.device == "cpu"))
+    if found.task.result == "chat" and step == 0:
+        _before(job, found, emit)
+    emit(Phase("baselines"))
+    simple.wait(emit) if found.task.result == "labels" else None
+    emit(Phase("training", step, job.steps))
+    outcome = loop.run(stop)
+    if outcome.reason == "non-finite":
+        values = {"step": outcome.step + 1, "rate": job.options.learning_rate}
+        emit(Failed("non_finite", values, kind="non-finite", step=outcome.step))
+        return None
+    if outcome.reason == "stop":
+        if outcome.step:
+            emit(Phase("saving"))
+            save_model(run_dir, spec, found, _base(inputs))
+        emit(Stopped(outcome.step))
+        return None
+    if outcome.reason == "early":
+        emit(Note("timeline.early_stop", {"step": outcome.step, "best": outcome.best_step}, step=outcome.step))
+    if loop.restore_best():
+        emit(Note("timeline.best_restored", {"step": outcome.best_step, "score": outcome.best}, step=outcome.step))
+    return outcome
+
+
+def _job(run_dir: Path, spec: Spec, found: Assembled, simple: Simple, emit: Emit) -> Job:
+    """Validation, checkpoints and steps around what was assembled; a frozen encoder is computed once for all."""
+
+    def scoring(done: int, total: int) -> None:
+        emit(Phase("evaluating", done, total))
+
+    train, validation = found.train, found.validation
+    if found.method.key == "head" and hasattr(found.model, "pooled") and _fits_memory(found):
+        everything = len(train.lengths) + len(validation.lengths)
+        train = frozen_features(found, train, lambda done, _: emit(Phase("tokenising", done, everything)))
+        start = len(train.lengths)
+        validation = frozen_features(
+            found, validation, lambda done, _: emit(Phase("tokenising", start + done, everything))
+        )
+    judge = Validation(
+        found.task,
+        found.facts,
+        found.tokenizer,
+        validation,
+        found.validation_rows,
+        found.validation_numbers,
+        found.device,
+        spec.seed,
+        scoring,
+    )
+    options = found.options
+    each = math.ceil(len(train.lengths) / options.batch_size)
+    steps = max(1, math.ceil(options.epochs * each))
+    return Job(
+        task=found.task,
+        task_options=found.task_options,
+        model=found.model,
+        train=train,
+        options=options,
+        steps=steps,
+        micro_batch=options.micro_batch or options.batch_size,
+        checkpoints=Checkpoints(run_dir / "checkpoints", _fingerprint(spec, options)),
+        validate=judge,
+        seed=spec.seed,
+        pad_id=found.tokenizer.pad_token_id or 0,
+        device=found.device,
+        autocast=found.autocast,
+        head=found.task.head,
+        eval_steps=evaluation_steps(steps, options.evaluations),
+        beside=lambda: simple.tell(emit),
+    )
+
+
+def _fits_memory(found: Assembled) -> bool:
+    rows = len(found.train.lengths) + len(found.validation.lengths)
+    return rows * found.card.hidden * 4 < 2_000_000_000
+
+
+def _fingerprint(spec: Spec, options: Any) -> str:
+    """What a checkpoint must share with the run that continues from it: names may change, the rest may not."""
+    parts = (spec.data, spec.columns, spec.task, spec.model, spec.method, spec.seed, spec.split, options)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def _before(job: Job, found: Assembled, emit: Emit) -> None:
+    """How the base model does before the first step: its loss is the line to beat, its answers are shown first."""
+    score: Score = validated(job, emit)
+    emit(Baseline("base", found.task.main_metric, score.main))
+    emit(Eval(0, score.loss, score.metrics))
+    emit(Sample(0, score.samples))
+
+
+def _finish(
+    run_dir: Path,
+    spec: Spec,
+    inputs: Inputs,
+    table: Table,
+    found: Assembled,
+    simple: Simple,
+    outcome: Outcome,
+    emit: Emit,
+) -> None:
+    """Save, reload, compare, report. The report is computed on what a person will use, not on what was trained."""
+    from studio.inference.predictor import Predictor
+
+    emit(Phase("saving"))
+    save_model(run_dir, spec, found, _base(inputs))
+    probe = found.validation.take(range(min(CHECKED_ROWS, len(found.validation.lengths))))
+    pad = found.tokenizer.pad_token_id or 0
+    with number_format(found.autocast, found.device):
+        before = answers(found.task, found.model, probe, pad, found.facts)
+    del found.model
+    gc.collect()
+    predictor = Predictor.load(run_dir, found.device)
+    after = answers(predictor.task, predictor.model, probe, pad, predictor.facts)
+    gap = check_reloaded(before, after, found.autocast)
+    emit(Note("timeline.reloaded", {"rows": len(probe), "gap": f"{gap:.1e}"}, step=outcome.step))
+    if found.task.result == "labels":
+        simple.wait(emit, None)
+    emit(Phase("reporting"))
+    metric, value = report_run(run_dir, spec, found.task, table, simple, predictor, emit)
+    Checkpoints(run_dir / "checkpoints", "").drop_resumable()
+    shutil.rmtree(run_dir / "cache", ignore_errors=True)
+    if outcome.reason == "best":
+        emit(Stopped(outcome.step))
+    else:
+        emit(Done(outcome.step, metric, value))
+
+
+def _base(inputs: Inputs) -> Path:
+    if inputs.model is None:
+        raise UserError("model_needed", method="-")
+    return inputs.model

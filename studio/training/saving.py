@@ -1,0 +1,93 @@
+"""Writes the finished model as a folder, and proves that what was written answers like what was trained."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from studio.errors import UserError
+from studio.spec import Spec
+from studio.tasks.base import Item, Prediction, Task
+from studio.training.assemble import Assembled, as_options
+from studio.training.batching import collate
+
+if TYPE_CHECKING:
+    import torch
+
+FORMAT = 1
+CHECKED_ROWS = 16
+_TOLERANCE = {"fp32": 1e-3, "bf16": 0.05}
+
+
+def save_model(run_dir: Path, spec: Spec, found: Assembled, base: Path) -> Path:
+    """model/: what the method saves, the tokenizer, facts.json and studio.json; there whole or not at all."""
+    folder, unfinished, old = run_dir / "model", run_dir / "model.new", run_dir / "model.old"
+    for left in (unfinished, old):
+        shutil.rmtree(left, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    found.method.save(found.model, str(unfinished))
+    found.tokenizer.save_pretrained(str(unfinished))
+    (unfinished / "facts.json").write_text(json.dumps(found.facts, ensure_ascii=False, indent=1), "utf-8")
+    about = {
+        "format": FORMAT,
+        "task": spec.task,
+        "method": spec.method,
+        "base": spec.model,
+        "base_folder": str(base),
+        "columns": spec.columns,
+        "max_length": found.options.max_length,
+        "precision": found.autocast,
+        "options": {**spec.options, "training": as_options(found.options)},
+    }
+    (unfinished / "studio.json").write_text(json.dumps(about, ensure_ascii=False, indent=1), "utf-8")
+    for file in unfinished.rglob("*"):
+        if file.is_file():
+            _sync(file)
+    _sync(unfinished)
+    if folder.exists():
+        os.rename(folder, old)
+    os.rename(unfinished, folder)
+    _sync(run_dir)
+    shutil.rmtree(old, ignore_errors=True)
+    return folder
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def answers(
+    task: Task, model: torch.nn.Module, items: Sequence[Item], pad_id: int, facts: dict[str, Any]
+) -> list[float]:
+    """Numbers by which two models are compared: probabilities of every label, or mean losses of the answers."""
+    model.eval()
+    device = str(next(model.parameters()).device)
+    found: list[float] = []
+    for item in items:
+        prediction: Prediction = task.read(model, collate([item], pad_id, device), facts)[0]
+        if "scores" in prediction:
+            found += prediction["scores"].values()
+        else:
+            found.append(prediction["loss"] / max(prediction["tokens"], 1))
+    return found
+
+
+def check_reloaded(before: Sequence[float], after: Sequence[float], precision: str) -> float:
+    """The largest difference between the trained and the reloaded model.
+
+    Raises UserError (`reload_differs`) when it is more than rounding: a head that was not saved, a wrong base.
+    """
+    gap = max((abs(left - right) for left, right in zip(before, after, strict=True)), default=0.0)
+    allowed = _TOLERANCE.get(precision, 1e-3)
+    if not math.isfinite(gap) or gap > allowed:
+        raise UserError("reload_differs", gap=f"{gap:.4f}", allowed=allowed)
+    return gap

@@ -1,0 +1,61 @@
+"""The simple models of a run, fitted beside the loading of the neural one so that they never hold it up."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from studio.evaluation.metrics import score
+from studio.events import Baseline as BaselineScore
+from studio.events import Caution, Emit, Event
+from studio.tasks.base import Task
+from studio.training.rows import Table
+
+if TYPE_CHECKING:
+    from studio.evaluation.baseline import Baseline
+
+FOLDER = "baselines"
+_PATIENCE = 3.0
+"""Seconds the first step waits for them at most."""
+
+
+class Simple:
+    """Fits and saves the simple models in a thread of its own; what it finds is told by the caller's thread."""
+
+    def __init__(self, run_dir: Path, task: Task, table: Table, facts: dict[str, Any], seed: int) -> None:
+        self._run_dir, self._task, self._table, self._facts, self._seed = run_dir, task, table, facts, seed
+        self._found: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self.models: Mapping[str, Baseline] = {}
+        self._thread = threading.Thread(target=self._work, name="simple-models", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def tell(self, emit: Emit) -> None:
+        """Emit what has been found since the last call; never waits."""
+        while not self._found.empty():
+            emit(self._found.get())
+
+    def wait(self, emit: Emit, seconds: float | None = _PATIENCE) -> None:
+        """Give the thread `seconds` to end (None: as long as it takes), then tell."""
+        self._thread.join(seconds)
+        self.tell(emit)
+
+    def _work(self) -> None:
+        from studio.evaluation.baseline import fit_baselines
+
+        try:
+            train, validation = self._table.part("train"), self._table.part("validation")
+            models = fit_baselines(train, validation, self._facts, self._seed)
+            texts = [self._task.question(row) for row in validation]
+            truths = [self._task.truth(row) for row in validation]
+            for key, model in models.items():
+                model.save(self._run_dir / FOLDER / key)
+                metrics = score(self._task.result, model.predict(texts), truths, self._facts)
+                self._found.put(BaselineScore(key, self._task.main_metric, metrics[self._task.main_metric]))
+            self.models = models
+        except Exception as error:  # a run goes on without its simple models, and says so
+            self._found.put(Caution("timeline.baselines_failed", {"reason": f"{type(error).__name__}: {error}"[:200]}))
