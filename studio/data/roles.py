@@ -1,0 +1,202 @@
+"""What the columns are for: the task and roles a data set suggests, with the reason. Unsure means a question.
+
+A guess is sure only when nothing else in the file fits as well; a wrong choice made silently costs a person a whole
+training, a question costs a click.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from studio.data.store import DataVersion
+from studio.tasks.base import Task, tasks
+
+Column = Mapping[str, Any]
+_TARGET_NAMES = frozenset("label labels target class y 标签 类别".split())
+"""Headers that mean "this is what to predict" and nothing else."""
+_MACHINERY = frozenset(
+    "split fold source lang language locale set subset dataset version date year index idx id".split()
+)
+"""Headers of columns that describe rows for machines; they are never the text or the target by themselves."""
+_SURELY_TEXT = 3.0
+"""How many times longer than every other text a column has to be to be the text without asking."""
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """`columns` maps roles to columns as far as they are certain. `code` names the reason (`data.reason.*`) when
+    sure, else the question (`data.question.*`) whose answers are `alternatives`, complete suggestions each."""
+
+    task: str | None
+    columns: dict[str, str]
+    sure: bool
+    code: str
+    values: dict[str, Any] = field(default_factory=dict)
+    alternatives: tuple[Suggestion, ...] = ()
+
+
+def suggest(version: DataVersion) -> Suggestion:
+    """The suggestion for a data version, from its profile alone."""
+    return suggest_for(version.profile()["columns"])
+
+
+def suggest_for(columns: Sequence[Column]) -> Suggestion:
+    """`suggest` for the columns of a profile."""
+    known = [column for column in columns if column["kind"] not in ("empty", "constant")]
+    for guess in (_conversations, _instructions, _labels):
+        found = guess(known)
+        if found is not None:
+            return found
+    return _nothing_fits(known)
+
+
+def _task(result: str) -> Task | None:
+    return next((task for task in tasks if task.result == result), None)
+
+
+def _names(task: Task, role: str) -> tuple[str, ...]:
+    return next(item.names for item in task.roles if item.key == role)
+
+
+def _plain(column: Column) -> str:
+    return str(column["name"]).strip().lower().replace("-", "_").replace(" ", "_")
+
+
+def _of_kind(columns: Sequence[Column], *kinds: str) -> list[Column]:
+    return [column for column in columns if column["kind"] in kinds and _plain(column) not in _MACHINERY]
+
+
+def _conversations(columns: Sequence[Column]) -> Suggestion | None:
+    """Columns whose cells are conversations."""
+    task, found = _task("chat"), _of_kind(columns, "chat")
+    if task is None or not found:
+        return None
+    names = [str(column["name"]) for column in found]
+    options = [_certain(task, {"messages": name}, "conversations") for name in names]
+    return options[0] if len(options) == 1 else _ask("which_messages", options, task, ("messages",), columns=names)
+
+
+def _instructions(columns: Sequence[Column]) -> Suggestion | None:
+    """Alpaca and prompt + completion by their header words; any further text column makes it a question."""
+    task = _task("chat")
+    if task is None:
+        return None
+    # Short recurring answers ("yes", "no") count as text here: the headers say what they are.
+    texts = {_plain(column): str(column["name"]) for column in _of_kind(columns, "text", "label", "number")}
+    asked = next((name for name in _names(task, "instruction") if name in texts), None)
+    extra = next((name for name in _names(task, "input") if name in texts), None)
+    answer = next((name for name in _names(task, "output") if name in texts), None)
+    if asked is None and extra is not None:
+        asked, extra = extra, None
+    if asked is None or answer is None:
+        return None
+    chosen = {"instruction": texts[asked], "output": texts[answer]}
+    if extra is not None:
+        chosen["input"] = texts[extra]
+    rest = [column for column in _of_kind(columns, "text", "label") if str(column["name"]) not in chosen.values()]
+    made = _certain(task, chosen, "instructions")
+    # "context" beside a question is a passage to read, not an Alpaca input: the answer may be a span of it.
+    if rest or extra == "context":
+        others = [str(column["name"]) for column in rest] or [texts["context"]]
+        return _ask("instructions_and_more", [made], task, tuple(chosen), rest=others)
+    return made
+
+
+def _labels(columns: Sequence[Column]) -> Suggestion | None:
+    """One text and one column of few recurring values."""
+    task = _task("labels")
+    texts, labels = _of_kind(columns, "text"), _of_kind(columns, "label")
+    if task is None or not labels:
+        return None
+    if not texts and len(labels) > 1:
+        texts, labels = _short_texts(task, labels)
+    if not texts or not labels:
+        return None
+    text_choices = _narrow(texts, _obvious_text(task, texts))
+    label_choices = _narrow(labels, _obvious_label(labels))
+    options = [
+        _certain(task, {"text": str(text["name"]), "label": str(label["name"])}, "one_label", labels=label["distinct"])
+        for text in text_choices
+        for label in label_choices
+    ]
+    if len(label_choices) > 1 and len(text_choices) > 1:
+        names = [str(column["name"]) for column in (*text_choices, *label_choices)]
+        return _ask("which_both", options, task, ("text", "label"), columns=names)
+    if len(label_choices) > 1:
+        return _ask("which_label", options, task, ("label",), columns=[str(label["name"]) for label in label_choices])
+    if len(text_choices) > 1:
+        return _ask("which_text", options, task, ("text",), columns=[str(text["name"]) for text in text_choices])
+    if label_choices[0]["several"]:
+        name, mark = str(label_choices[0]["name"]), label_choices[0]["several"]
+        return _ask("several_labels", options, task, ("label",), column=name, mark=mark)
+    return options[0]
+
+
+def _short_texts(task: Task, labels: list[Column]) -> tuple[list[Column], list[Column]]:
+    """Texts that recur so often that they look like labels are told from them by the header alone."""
+    named = [column for column in labels if _plain(column) in _names(task, "text")]
+    return named, [column for column in labels if column not in named]
+
+
+def _narrow(columns: list[Column], obvious: Column | None) -> list[Column]:
+    return columns if obvious is None else [obvious]
+
+
+def _obvious_text(task: Task, texts: list[Column]) -> Column | None:
+    """The only text, the only one named so, or one far longer than all others."""
+    named = [column for column in texts if _plain(column) in _names(task, "text")]
+    for few in (texts, named):
+        if len(few) == 1 and (few is texts or all(_longer(few[0], other) for other in texts if other is not few[0])):
+            return few[0]
+    for column in texts:
+        if all(column["mean_length"] > _SURELY_TEXT * other["mean_length"] for other in texts if other is not column):
+            return column
+    return None
+
+
+def _longer(column: Column, other: Column) -> bool:
+    return bool(column["mean_length"] > other["mean_length"])
+
+
+def _obvious_label(labels: list[Column]) -> Column | None:
+    """The only candidate, or the only one whose header can mean nothing else."""
+    if len(labels) == 1:
+        return labels[0]
+    named = [column for column in labels if _plain(column) in _TARGET_NAMES]
+    return named[0] if len(named) == 1 else None
+
+
+def _nothing_fits(columns: Sequence[Column]) -> Suggestion:
+    """No task is plain: a question, with what could be meant."""
+    texts = _of_kind(columns, "text")
+    names = [str(column["name"]) for column in texts]
+    chat, labels = _task("chat"), _task("labels")
+    if len(texts) == 2 and chat is not None:
+        both = [_certain(chat, {"instruction": a, "output": b}, "instructions") for a, b in (names, names[::-1])]
+        return Suggestion(
+            None, {}, False, "data.question.two_texts", {"first": names[0], "second": names[1]}, tuple(both)
+        )
+    if len(texts) == 1 and labels is not None:
+        # Any other column that repeats itself at all might be the label after all.
+        others = [column for column in columns if column is not texts[0] and column["distinct"] >= 2]
+        options = [
+            _certain(labels, {"text": names[0], "label": str(one["name"])}, "one_label", labels=one["distinct"])
+            for one in others
+            if one["kind"] in ("number", "text", "date")
+        ]
+        return Suggestion(None, {}, False, "data.question.no_label", {"text": names[0]}, tuple(options))
+    code = "many_texts" if texts else "no_text"
+    return Suggestion(None, {}, False, f"data.question.{code}", {"columns": names})
+
+
+def _certain(task: Task, chosen: dict[str, str], reason: str, **values: Any) -> Suggestion:
+    return Suggestion(task.key, chosen, True, f"data.reason.{reason}", {**chosen, **values})
+
+
+def _ask(question: str, options: list[Suggestion], task: Task, asked: tuple[str, ...], **values: Any) -> Suggestion:
+    """A question about the roles `asked`; only the other ones are filled in."""
+    kept = {role: column for role, column in options[0].columns.items() if role not in asked}
+    code = f"data.question.{question}"
+    return Suggestion(task.key, kept, False, code, {**options[0].columns, **values}, tuple(options))
