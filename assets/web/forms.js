@@ -11,15 +11,17 @@
   kinds.facts = (root) => ({ update(value) { fill(root, value ? [h("p", { style: { fontSize: "17px", fontWeight: 600 } }, value.line), value.reason ? h("div.banner", { class: value.sure ? "good" : "amber" }, value.reason) : null] : h("p.muted", {}, say("web.data.none"))); } });
 
   kinds.charts = (root) => {
-    let value = null;
+    let value = null, turn = 0;
     async function draw() {
-      fill(root);
-      if (!value) return;
+      const mine = ++turn;
+      if (!value) return fill(root);
       const engine = await plotly();
+      if (mine !== turn) return;
+      fill(root);
       for (const figure of value) {
         const node = h("div", { role: "img", "aria-label": figure.title }); root.append(h("div", {}, h("h3", {}, figure.title), node));
         const bars = figure.horizontal ? { type: "bar", orientation: "h", y: figure.x, x: figure.y } : { type: "bar", x: figure.x, y: figure.y };
-        await engine.newPlot(node, [{ ...bars, marker: { color: colour("accent") }, hovertemplate: figure.horizontal ? "%{y}: %{x}<extra></extra>" : "%{x}: %{y}<extra></extra>" }], layout({ height: figure.horizontal ? Math.max(160, 60 + 26 * figure.x.length) : 240, hovermode: "closest", margin: { t: 8, r: 8, b: 40, l: figure.horizontal ? 120 : 44 }, xaxis: { title: { text: figure.x_title }, ...(figure.horizontal ? {} : { type: "category" }) }, yaxis: figure.horizontal ? { automargin: true, autorange: "reversed", type: "category" } : { title: { text: figure.y_title } } }), { ...PLOT, displayModeBar: false });
+        await engine.newPlot(node, [{ ...bars, marker: { color: colour("accent") }, hovertemplate: figure.horizontal ? "%{y}: %{x}<extra></extra>" : "%{x}: %{y}<extra></extra>" }], layout({ height: figure.horizontal ? Math.max(160, 60 + 26 * figure.x.length) : 240, hovermode: "closest", margin: { t: 8, r: 8, b: 40, l: figure.horizontal ? 120 : 44 }, xaxis: { title: { text: figure.x_title }, ...(figure.horizontal ? {} : { type: "category", nticks: 7, tickangle: 0 }) }, yaxis: figure.horizontal ? { automargin: true, autorange: "reversed", type: "category" } : { title: { text: figure.y_title } } }), { ...PLOT, displayModeBar: false });
       }
     }
     window.addEventListener("studio:shade", draw);
@@ -35,6 +37,8 @@
     if (!value?.length) return fill(root);
     fill(root, h("h2", {}, say("web.data.as_seen")), h("p.muted", {}, say("web.data.as_seen_help")), value.map((text) => h("pre.log", {}, text)));
   } });
+
+  kinds.heading = (root) => ({ update(text) { fill(root, h("h3", {}, text)); } });
 
   kinds.card = (root) => ({ update(card) {
     if (!card) return fill(root);

@@ -17,12 +17,12 @@ from fastapi import APIRouter, Body, Request
 from fastapi.responses import FileResponse, JSONResponse
 from starlette.background import BackgroundTask
 
-from studio.data.samples import import_sample, list_samples
 from studio import hardware
+from studio.data.samples import import_sample, list_samples
+from studio.data.use import Use
 from studio.errors import UserError
 from studio.inference.client import InferenceClient
 from studio.runs.desk import Desk
-from studio.data.use import Use
 from studio.runs.draft import again, draft
 from studio.runs.people import Person
 from studio.runs.view import RunView
@@ -239,7 +239,13 @@ def _acts(router: APIRouter, desk: Desk, workspace: Workspace) -> None:
         who = person(request).id
         version = import_sample(workspace, who, key)
         sample = next(item for item in list_samples() if item.key == key)
-        made = draft(workspace, version, use=Use(sample.task, dict(sample.columns)), owner=who, name=sample.title[language(request)])
+        made = draft(
+            workspace,
+            version,
+            use=Use(sample.task, dict(sample.columns)),
+            owner=who,
+            name=sample.title[language(request)],
+        )
         run = desk.submit(made.spec, data_name=version.name, estimate=made.estimate.seconds if made.estimate else None)
         return {"run": run, "data": version.version}
 

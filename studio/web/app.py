@@ -18,7 +18,9 @@ TABS = {"start": start, "data": data, "train": train, "runs": runs, "evaluate": 
 def build(desk: Desk, inference: InferenceClient, language: str) -> gr.Blocks:
     """Every tab in `language`, and the events that bring the page to an address and back after a reload."""
     page = Page(desk, inference, language)
-    with gr.Blocks(title=page.t("web.name"), analytics_enabled=False, delete_cache=(3600, 86400)) as blocks:
+    with gr.Blocks(
+        title=page.t("web.name"), analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)
+    ) as blocks:
         island("header", elem_id="header")
         bridge = island("bridge", elem_id="bridge")
         with gr.Tabs(elem_id="tabs") as tabs:
@@ -48,4 +50,4 @@ def build(desk: Desk, inference: InferenceClient, language: str) -> gr.Blocks:
 
         bridge.click(go, None, outputs, api_visibility="private", show_progress="hidden")
         blocks.load(load, None, outputs, api_visibility="private", show_progress="hidden")
-    return blocks
+    return blocks  # type: ignore[no-any-return]

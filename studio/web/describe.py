@@ -64,4 +64,3 @@ def describe(desk: Desk, view: RunView, language: str) -> dict[str, Any]:
             owner=view.owner_name,
         ),
     }
-

@@ -7,8 +7,8 @@ from typing import Any
 import gradio as gr
 
 from studio.options import Option, options_of
-from studio.words import has
 from studio.web.context import Page
+from studio.words import has
 
 
 def draw(page: Page, group: str, declared: type, scope: str = "") -> dict[str, gr.components.Component]:
@@ -35,7 +35,13 @@ def _widget(page: Page, item: Option, scope: str) -> gr.components.Component:
         return gr.Dropdown(choices=named, **common)
     if item.kind in ("int", "float"):
         precision = 0 if item.kind == "int" else None
-        return gr.Number(minimum=item.low, maximum=item.high, step=item.step or (1 if precision == 0 else 1e-9), precision=precision, **common)
+        return gr.Number(
+            minimum=item.low,
+            maximum=item.high,
+            step=item.step or (1 if precision == 0 else 1e-9),
+            precision=precision,
+            **common,
+        )
     return gr.Textbox(**common)
 
 

@@ -29,9 +29,8 @@ def island(kind: str, value: Any = None, **options: Any) -> gr.HTML:
 def head(language: str) -> str:
     """The scripts and the style sheet, loaded in order before any island mounts."""
     scripts = "".join(f'<script src="/static/{name}"></script>' for name in SCRIPTS)
-    return (
-        f'<link rel="stylesheet" href="/static/studio.css"><script src="/static/words.js?lang={language}"></script>{scripts}'
-    )
+    words = f'<script src="/static/words.js?lang={language}"></script>'
+    return f'<link rel="stylesheet" href="/static/studio.css">{words}{scripts}'
 
 
 def lead(text: str, title: str = "") -> gr.HTML:

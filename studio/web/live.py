@@ -77,7 +77,9 @@ class Live:
             return None
         return {
             "text": say(advice.code, language, **advice.values),
-            "evidence": say(f"{advice.code}_evidence", language, **advice.values) if has(f"{advice.code}_evidence") else "",
+            "evidence": say(f"{advice.code}_evidence", language, **advice.values)
+            if has(f"{advice.code}_evidence")
+            else "",
             "action": advice.action,
             "action_label": say(f"coach.action.{advice.action}", language) if advice.action else "",
             "tone": advice.tone,
@@ -98,7 +100,9 @@ def worded(event: Record, language: str) -> Record:
         told["decisions"] = [
             {
                 **decision,
-                "label": say(f"decision.{decision['name']}", language) if has(f"decision.{decision['name']}") else decision["name"],
+                "label": say(f"decision.{decision['name']}", language)
+                if has(f"decision.{decision['name']}")
+                else decision["name"],
                 "text": say(decision["reason"], language, **decision.get("values", {})),
             }
             for decision in event["decisions"]
@@ -113,7 +117,8 @@ def seconds_left(records: list[Record]) -> float | None:
     if plan is None or len(steps) < 2 or steps[-1]["step"] <= steps[0]["step"]:
         return None
     pace = (steps[-1]["time"] - steps[0]["time"]) / (steps[-1]["step"] - steps[0]["step"])
-    return max(0.0, (plan["steps"] - steps[-1]["step"]) * pace)
+    left: float = max(0.0, (plan["steps"] - steps[-1]["step"]) * pace)
+    return left
 
 
 def status(view: RunView, records: list[Record], left: float | None, language: str) -> str:

@@ -41,8 +41,8 @@ def routes(sessions: Sessions, ask_name: bool) -> APIRouter:
         )
         return HTMLResponse(
             f"<!doctype html><html lang='{lang}'><head><meta charset='utf-8'><title>{say('web.name', lang)}</title>"
-            f"<meta name='viewport' content='width=device-width'><style>{_STYLE}</style></head><body><form method='post' "
-            f"action='/login'><h1>{say('web.login.title', lang)}</h1>"
+            f"<meta name='viewport' content='width=device-width'><style>{_STYLE}</style></head><body>"
+            f"<form method='post' action='/login'><h1>{say('web.login.title', lang)}</h1>"
             f"{f'<p role=alert>{escape(message)}</p>' if message else ''}"
             f"<label>{say('web.login.token', lang)}<input name='token' type='password' required "
             f"value='{escape(token, quote=True)}'><small>{say('web.login.token_help', lang)}</small></label>{name}"
@@ -62,8 +62,13 @@ def routes(sessions: Sessions, ask_name: bool) -> APIRouter:
             return page(request, token, then)
         reply = RedirectResponse(then, status_code=303)
         reply.set_cookie(
-            COOKIE, sessions.begin(name), max_age=int(LASTS), httponly=True, samesite="lax", secure=request.url.scheme == "https"
-        )  # fmt: skip
+            COOKIE,
+            sessions.begin(name),
+            max_age=int(LASTS),
+            httponly=True,
+            samesite="lax",
+            secure=request.url.scheme == "https",
+        )
         return reply
 
     @router.get("/login")

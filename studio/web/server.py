@@ -57,7 +57,7 @@ def make_app(desk: Desk, hosts: set[str], ask_name: bool) -> Gate:
         query = request.url.query
         return RedirectResponse(f"/{lang}/" + (f"?{query}" if query else ""), status_code=303)
 
-    inference = InferenceClient(workspace, start=desk.start_inference)
+    inference = InferenceClient(workspace, start=lambda: desk.launcher.serve("inference", [str(workspace.home)]))
     app.include_router(login.routes(sessions, ask_name))
     app.include_router(static.routes())
     app.include_router(api.routes(desk, workspace, inference))
@@ -126,7 +126,9 @@ def prepare(workspace: Workspace) -> None:
     os.umask(0o077)
 
 
-def serve(host: str, port: int, home: str | Path | None, announce: Callable[[str], None], extra: set[str] | None = None) -> None:
+def serve(
+    host: str, port: int, home: str | Path | None, announce: Callable[[str], None], extra: set[str] | None = None
+) -> None:
     """Run the studio until it is interrupted. `announce` is told the address with its access token.
 
     Raises UserError (`port_taken`, `home_unusable`, `share_refused`) before anything is started.
@@ -142,7 +144,14 @@ def serve(host: str, port: int, home: str | Path | None, announce: Callable[[str
     shown = "127.0.0.1" if host in ("0.0.0.0", "::", *LOOPBACK) else host
     bound = listening.getsockname()[1]
     announce(f"http://{shown}:{bound}/login?token={quote(access_token(workspace.home))}")
-    settings = uvicorn.Config(app, log_level="warning", access_log=False, proxy_headers=False, timeout_graceful_shutdown=3, server_header=False)
+    settings = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=3,
+        server_header=False,
+    )
     try:
         uvicorn.Server(settings).run(sockets=[listening])
     finally:
@@ -165,4 +174,3 @@ def _listen(host: str, port: int) -> socket.socket:
 def heavy_modules() -> list[str]:
     """Which of the libraries that only workers may load are loaded in this process; a test wants none."""
     return [name for name in ("torch", "transformers", "datasets", "peft") if name in sys.modules]
-

@@ -26,8 +26,7 @@ def _plotly() -> tuple[bytes, bytes, str]:
     """plotly.js as it is and gzipped, and its tag. Read without importing plotly, which the web process needs only
     for still figures."""
     spec = find_spec("plotly")
-    assert spec is not None and spec.origin is not None, "plotly is a declared dependency"
-    raw = (Path(spec.origin).parent / "package_data" / "plotly.min.js").read_bytes()
+    raw = (Path(str(spec and spec.origin)).parent / "package_data" / "plotly.min.js").read_bytes()
     return raw, gzip.compress(raw, 6), hashlib.sha256(raw).hexdigest()[:16]
 
 

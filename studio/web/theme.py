@@ -13,8 +13,14 @@ STONE = gr.themes.Color(
     c700="#2A3441", c800="#1F2733", c900="#19202B", c950="#12171F",
 )  # fmt: skip
 # Gradio's bundled fonts have no Chinese glyphs, so the system's own follow.
-SANS = [gr.themes.LocalFont("IBM Plex Sans"), "Noto Sans SC", "PingFang SC", "Microsoft YaHei", "sans-serif"]
-MONO = [gr.themes.LocalFont("IBM Plex Mono"), "ui-monospace", "monospace"]
+SANS: list[gr.themes.Font | str] = [
+    gr.themes.LocalFont("IBM Plex Sans"),
+    "Noto Sans SC",
+    "PingFang SC",
+    "Microsoft YaHei",
+    "sans-serif",
+]
+MONO: list[gr.themes.Font | str] = [gr.themes.LocalFont("IBM Plex Mono"), "ui-monospace", "monospace"]
 
 
 def theme() -> gr.themes.Base:
@@ -53,6 +59,27 @@ def theme() -> gr.themes.Base:
         color_accent="#0B6E69",
         border_color_primary="#E2E2DA",
         border_color_primary_dark="#2A3441",
+        button_secondary_background_fill="#FFFFFF",
+        button_secondary_background_fill_dark="#19202B",
+        button_secondary_background_fill_hover="#F1F1EB",
+        button_secondary_background_fill_hover_dark="#2A3441",
+        button_secondary_border_color="#C9CBC7",
+        button_secondary_border_color_dark="#414C5B",
+        button_border_width="1px",
+        button_border_width_dark="1px",
+        checkbox_label_background_fill="#FFFFFF",
+        checkbox_label_background_fill_dark="#1F2733",
+        checkbox_label_background_fill_selected="#E3F0EE",
+        checkbox_label_background_fill_selected_dark="#17332F",
+        checkbox_label_border_color="#E2E2DA",
+        checkbox_label_border_color_dark="#2A3441",
+        checkbox_label_border_width="1px",
+        block_info_text_color="#5B6675",
+        block_info_text_color_dark="#94A3B8",
+        input_border_color="#C9CBC7",
+        input_border_color_dark="#414C5B",
+        input_border_width="1px",
+        input_border_width_dark="1px",
         input_background_fill="#FFFFFF",
         input_background_fill_dark="#1F2733",
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,16 +32,24 @@ def build(page: Page, run: gr.Dropdown) -> Talk:
         before = gr.Chatbot(label=page.t("web.play.before"), height=380, elem_id="chat-before", buttons=["copy"])
         after = gr.Chatbot(label=page.t("web.play.after"), height=380, elem_id="chat-after", buttons=["copy"])
     with gr.Row(equal_height=True):
-        message = gr.Textbox(label=page.t("web.play.text"), lines=2, max_lines=12, max_length=20_000, elem_id="chat-message", scale=5)
+        message = gr.Textbox(
+            label=page.t("web.play.text"), lines=2, max_lines=12, max_length=20_000, elem_id="chat-message", scale=5
+        )
         send = gr.Button(page.t("web.play.send"), variant="primary", elem_id="chat-send", min_width=100)
         stop = gr.Button(page.t("web.play.stop"), elem_id="chat-stop", min_width=80)
         clear = gr.Button(page.t("web.play.clear"), elem_id="chat-clear", min_width=80)
     with gr.Accordion(page.t("web.play.settings"), open=False):
-        system = gr.Textbox(label=page.t("web.play.system"), info=page.t("web.play.system_info"), lines=2, max_length=8000)
+        system = gr.Textbox(
+            label=page.t("web.play.system"), info=page.t("web.play.system_info"), lines=2, max_length=8000
+        )
         with gr.Row():
             tokens = gr.Slider(8, MOST_TOKENS, 200, step=8, label=page.t("web.play.tokens"))
-            temperature = gr.Slider(0.0, 2.0, 0.0, step=0.1, label=page.t("web.play.temperature"), info=page.t("web.play.temperature_info"))
-            top_p = gr.Slider(0.05, 1.0, 0.95, step=0.05, label=page.t("web.play.top_p"), info=page.t("web.play.top_p_info"))
+            temperature = gr.Slider(
+                0.0, 2.0, 0.0, step=0.1, label=page.t("web.play.temperature"), info=page.t("web.play.temperature_info")
+            )
+            top_p = gr.Slider(
+                0.05, 1.0, 0.95, step=0.05, label=page.t("web.play.top_p"), info=page.t("web.play.top_p_info")
+            )
 
     @page.told
     def talk(
@@ -58,7 +65,10 @@ def build(page: Page, run: gr.Dropdown) -> Talk:
 
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
     inputs = [run, message, before, after, system, tokens, temperature, top_p]
-    sending = [trigger(talk, inputs, [before, after, message], concurrency_id="chat", concurrency_limit=4, **quiet) for trigger in (send.click, message.submit)]
+    sending: list[Any] = [
+        trigger(talk, inputs, [before, after, message], concurrency_id="chat", concurrency_limit=4, **quiet)
+        for trigger in (send.click, message.submit)
+    ]
     stop.click(None, None, None, cancels=sending, api_visibility="private")
     clear.click(lambda: ([], []), None, [before, after], api_visibility="private")
     run.change(lambda: ([], []), None, [before, after], api_visibility="private")
@@ -78,13 +88,13 @@ def _stream(
     texts = dict.fromkeys(sides, "")
     shown = 0.0
     for group in groups:
-        with closing(page.inference.chat(page.desk.folder(run), opening + heard[group[0]], chosen, group)) as bits:
-            for bit in bits:
-                if bit.side:
-                    texts[bit.side] += bit.text
-                if time.monotonic() - shown >= PACE:
-                    shown = time.monotonic()
-                    yield _both(heard, texts)
+        # Leaving this loop early closes the connection, which cancels the answer.
+        for bit in page.inference.chat(page.desk.folder(run), opening + heard[group[0]], chosen, group):
+            if bit.side:
+                texts[bit.side] += bit.text
+            if time.monotonic() - shown >= PACE:
+                shown = time.monotonic()
+                yield _both(heard, texts)
     yield _both(heard, texts)
 
 

@@ -20,7 +20,11 @@ def finished_runs(page: Page, able: str) -> Choices:
 
 def data_sets(page: Page, ready: bool = False) -> Choices:
     """(what to show, version) of the workspace's data, newest first; `ready`: only what has its columns confirmed."""
-    found = [version for version in list_versions(page.workspace) if not ready or saved_use(page.workspace, version.owner, version.version)]
+    found = [
+        version
+        for version in list_versions(page.workspace)
+        if not ready or saved_use(page.workspace, version.owner, version.version)
+    ]
     return [(f"{item.name} · {item.rows} · {_when(item.created)}", item.version) for item in found]
 
 

@@ -9,8 +9,8 @@ import gradio as gr
 
 from studio.data.store import find_version
 from studio.data.store import page as page_of
-from studio.problem import Problem
 from studio.data.use import Use, save_use
+from studio.problem import Problem
 from studio.runs.draft import use_of
 from studio.spec import Split
 from studio.tasks.base import tasks
@@ -34,7 +34,7 @@ class Widgets:
     task: gr.Radio
     roles: dict[tuple[str, str], gr.Dropdown]
     groups: dict[str, gr.Group]
-    split: list[gr.components.Component]
+    split: list[Any]
     findings: gr.HTML
     charts: gr.HTML
     rendered: gr.HTML
@@ -62,7 +62,13 @@ def build(page: Page) -> None:
             scale=2,
         )
         with gr.Column(scale=3):
-            chosen = gr.Dropdown(label=page.t("web.data.chosen"), info=page.t("web.data.chosen_info"), choices=[], value=None, elem_id="data-chosen")
+            chosen = gr.Dropdown(
+                label=page.t("web.data.chosen"),
+                info=page.t("web.data.chosen_info"),
+                choices=[],
+                value=None,
+                elem_id="data-chosen",
+            )
             facts = island("facts", elem_id="data-facts")
     widgets = _columns(page, chosen, facts)
     page.parts["data"] = chosen
@@ -90,9 +96,23 @@ def _columns(page: Page, chosen: gr.Dropdown, facts: gr.HTML) -> Widgets:
     with gr.Accordion(page.t("web.data.split"), open=False):
         with gr.Row():
             split: list[Any] = [
-                gr.Slider(0.05, 0.4, 0.15, step=0.05, label=page.t("web.data.validation"), info=page.t("web.data.validation_info")),
+                gr.Slider(
+                    0.05,
+                    0.4,
+                    0.15,
+                    step=0.05,
+                    label=page.t("web.data.validation"),
+                    info=page.t("web.data.validation_info"),
+                ),
                 gr.Slider(0.05, 0.4, 0.15, step=0.05, label=page.t("web.data.test"), info=page.t("web.data.test_info")),
-                gr.Number(13, precision=0, minimum=0, maximum=2**31 - 1, label=page.t("web.data.seed"), info=page.t("web.data.seed_info")),
+                gr.Number(
+                    13,
+                    precision=0,
+                    minimum=0,
+                    maximum=2**31 - 1,
+                    label=page.t("web.data.seed"),
+                    info=page.t("web.data.seed_info"),
+                ),
             ]
     with gr.Row():
         with gr.Column(scale=3):
@@ -101,7 +121,13 @@ def _columns(page: Page, chosen: gr.Dropdown, facts: gr.HTML) -> Widgets:
             drawn = island("charts", elem_id="data-charts")
     seen = island("rendered", elem_id="data-rendered")
     with gr.Row(equal_height=True):
-        search = gr.Textbox(label=page.t("web.data.search"), info=page.t("web.data.search_info"), elem_id="data-search", scale=4, max_lines=1)
+        search = gr.Textbox(
+            label=page.t("web.data.search"),
+            info=page.t("web.data.search_info"),
+            elem_id="data-search",
+            scale=4,
+            max_lines=1,
+        )
         number = gr.Number(0, visible="hidden", precision=0, elem_classes="visually-hidden")
         before = gr.Button(page.t("web.data.previous"), scale=1, min_width=90, elem_id="data-previous")
         after = gr.Button(page.t("web.data.next"), scale=1, min_width=90, elem_id="data-next")
@@ -134,7 +160,11 @@ def rows_at(page: Page, version: str, search: str, number: int) -> tuple[dict[st
     first = number * ROWS + 1 if rows else 0
     line = page.t("web.data.page", first=first, last=first + len(rows) - 1 if rows else 0, total=total)
     shown = [{"n": row["row"] + 1, "cells": [row["cells"][column] for column in found.columns]} for row in rows]
-    return {"columns": list(found.columns), "rows": shown, "line": line if total else page.t("web.data.no_rows")}, number
+    return {
+        "columns": list(found.columns),
+        "rows": shown,
+        "line": line if total else page.t("web.data.no_rows"),
+    }, number
 
 
 def _wire(page: Page, widgets: Widgets) -> None:
@@ -145,31 +175,20 @@ def _wire(page: Page, widgets: Widgets) -> None:
         """Everything about a data set that was just chosen."""
         if not version:
             blank = [gr.Dropdown(choices=[], value=None)] * len(roles)
-            return [None, None, *blank, None, None, 0, *[gr.skip()] * 3]
+            hidden = [gr.Column(visible=False)] * len(widgets.groups)
+            return [None, None, *hidden, *blank, None, None, 0, *[gr.skip()] * 3]
         found = find_version(page.workspace, version)
         use, reason, values, sure = use_of(page.workspace, found)
-        columns = [(page.t("web.data.column_none"), NO_COLUMN), *((name, name) for name in found.columns)]
-        filled = [
-            gr.Dropdown(choices=columns, value=(use.columns.get(role, NO_COLUMN) if task == use.task else NO_COLUMN))
-            for task, role in widgets.roles
-        ]
+        filled = [_role(page, found.columns, use, task, role) for task, role in widgets.roles]
+        groups = [gr.Column(visible=key == use.task) for key in widgets.groups]
         grid, number = rows_at(page, version, "", 0)
         line = {"line": facts_line(page, found), "reason": page.t(reason, **values), "sure": sure}
-        return [line, use.task or None, *filled, grid, "", number, use.split.validation, use.split.test, use.split.seed]
-
-    widgets.chosen.change(
-        show,
-        widgets.chosen,
-        [widgets.facts, widgets.task, *roles, widgets.grid, widgets.search, widgets.number, *widgets.split],
-        **QUIET,
-    )
-    widgets.chosen.input(None, widgets.chosen, None, js="(data) => window.studio.open({ tab: 'data', data }, true)")
+        split = [use.split.validation, use.split.test, use.split.seed]
+        return [line, use.task or None, *groups, *filled, grid, "", number, *split]
 
     @page.told
     def choose_task(task: str | None) -> list[Any]:
         return [gr.Column(visible=key == task) for key in widgets.groups]
-
-    widgets.task.change(choose_task, widgets.task, list(widgets.groups.values()), **QUIET)
 
     @page.told
     def examine(*values: Any) -> list[Any]:
@@ -181,14 +200,23 @@ def _wire(page: Page, widgets: Widgets) -> None:
         problems, lines = findings(page, found, use)
         return [lines, charts(page, found, use), None if _blocked(problems) else rendered(page, found, use)]
 
-    gr.on(
-        [widgets.task.change, *(role.change for role in roles), *(part.change for part in widgets.split)],
-        examine,
-        widgets.inputs(),
-        [widgets.findings, widgets.charts, widgets.rendered],
-        trigger_mode="always_last",
-        **QUIET,
-    )
+    examining: list[Any] = [examine, widgets.inputs(), [widgets.findings, widgets.charts, widgets.rendered]]
+    shown = [
+        widgets.facts,
+        widgets.task,
+        *widgets.groups.values(),
+        *roles,
+        widgets.grid,
+        widgets.search,
+        widgets.number,
+        *widgets.split,
+    ]
+    widgets.chosen.change(show, widgets.chosen, shown, **QUIET).then(*examining, **QUIET)
+    widgets.chosen.input(None, widgets.chosen, None, js="(data) => window.studio.open({ tab: 'data', data }, true)")
+    widgets.task.input(choose_task, widgets.task, list(widgets.groups.values()), **QUIET).then(*examining, **QUIET)
+    # Only what a person changes asks again; what the handlers above fill in has been examined by them.
+    edited = [*(role.input for role in roles), *(part.input for part in widgets.split)]
+    gr.on(edited, *examining, trigger_mode="always_last", **QUIET)
 
     saved = gr.Textbox(visible="hidden", elem_classes="visually-hidden")
 
@@ -208,6 +236,16 @@ def _wire(page: Page, widgets: Widgets) -> None:
     widgets.use.click(use_columns, widgets.inputs(), saved, api_visibility="private").success(
         None, widgets.chosen, None, js="(data) => window.studio.open({ tab: 'train', data, run: '' })"
     )
+
+
+def _role(page: Page, columns: tuple[str, ...], use: Use, task: str, role: str) -> gr.Dropdown:
+    """A role's dropdown: the guessed or confirmed column; a role that is not required may stay empty."""
+    declared = next(item for item in tasks.get(task).roles if item.key == role)
+    choices = [(name, name) for name in columns]
+    if not declared.required:
+        choices.insert(0, (page.t("web.data.column_none"), NO_COLUMN))
+    guessed = use.columns.get(role) if task == use.task else None
+    return gr.Dropdown(choices=choices, value=guessed if guessed or declared.required else NO_COLUMN)
 
 
 def _blocked(problems: list[Problem]) -> list[Problem]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from studio.data.chat import as_messages
 from studio.data.checks import check, label_counts, length_histogram
 from studio.data.split import split_rows
 from studio.data.store import DataVersion, read_rows
-from studio.models.catalogue import resolve
-from studio.problem import Problem
 from studio.data.use import Use
+from studio.models.catalogue import resolve
+from studio.models.template import render_rows
+from studio.problem import Problem
+from studio.runs.draft import suggest_model
 from studio.tasks.base import tasks
 from studio.web.context import Page
 from studio.web.tabs.preflight import shown_problems
@@ -72,10 +75,9 @@ def rendered(page: Page, version: DataVersion, use: Use) -> list[str] | None:
     task = tasks.get(use.task)
     if task.result != "chat":
         return None
-    from studio.models.template import render_rows
-
     rows = read_rows(version, use.columns, [0, 1, 2][: version.rows])
-    return render_rows(resolve(page.workspace, "starter:smollm2"), rows)
+    talks = [as_messages(row, {role: role for role in row}) for row in rows]
+    return render_rows(resolve(page.workspace, suggest_model(page.workspace, version, use)), talks)
 
 
 def split_sizes(version: DataVersion, use: Use) -> dict[str, int]:

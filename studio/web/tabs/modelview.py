@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from studio.data.store import DataVersion
+from studio.data.use import Use
 from studio.errors import UserError
 from studio.methods.base import Verdict
 from studio.models.catalogue import card as card_of
 from studio.models.catalogue import list_models
-from studio.data.use import Use
 from studio.runs.draft import BASELINE, reads_text, suggest_model, texts_of
 from studio.tasks.base import tasks
 from studio.web.context import Page
@@ -20,7 +20,11 @@ from studio.words import has
 def model_choices(page: Page, task: str) -> Choices:
     """(title, id) of the models whose kind fits the task; simple models alone where the task has them."""
     kinds = {"chat": ("decoder",), "labels": ("encoder", "decoder")}[tasks.get(task).result]
-    found = [(f"{card.title} ({_size(page, card.parameters)})", card.id) for card in list_models(page.workspace) if card.kind in kinds]
+    found = [
+        (f"{card.title} ({_size(page, card.parameters)})", card.id)
+        for card in list_models(page.workspace)
+        if card.kind in kinds
+    ]
     if tasks.get(task).result == "labels":
         found.append((page.t("web.train.baseline"), BASELINE))
     return found
@@ -39,16 +43,29 @@ def shown_card(page: Page, version: DataVersion, use: Use, model: str) -> dict[s
     except UserError as error:
         if error.code != "model_not_fetched":
             raise
-        return {"size": model, "licence": "", "languages": "", "on_disk": False, "download": "", "note": error.text(page.language)}
+        return {
+            "size": model,
+            "licence": "",
+            "languages": "",
+            "on_disk": False,
+            "download": "",
+            "note": error.text(page.language),
+        }
     reads = reads_text(page.workspace, texts_of(version, use), model)
     suggested = suggest_model(page.workspace, version, use) == model
     why = ""
     if suggested:
-        why = page.t("web.train.default_reads", share=round(100 * reads)) if reads is not None else page.t("web.train.default_language")
+        why = (
+            page.t("web.train.default_reads", share=round(100 * reads))
+            if reads is not None
+            else page.t("web.train.default_language")
+        )
     return {
         "size": _size(page, card.parameters),
         "licence": card.licence,
-        "languages": ", ".join(page.t(f"language.{code}") if has(f"language.{code}") else code for code in card.languages),
+        "languages": ", ".join(
+            page.t(f"language.{code}") if has(f"language.{code}") else code for code in card.languages
+        ),
         "on_disk": card.on_disk,
         "download": f"{card.bytes / 1e6:.0f} MB",
         "reads": reads,

@@ -1,4 +1,4 @@
-"""Playground: your words in, its answer out, beside what came before. Widgets belong to the result kind, not the task."""
+"""Playground: your words in, its answer out, beside what came before. Widgets belong to a result kind."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from studio.web.tabs.choose import finished_runs, pick
 from studio.web.tabs.rules import rules_of, save_rules
 
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+SLOW: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
 EXAMPLES = 8
 
 
@@ -45,13 +46,23 @@ def build(page: Page) -> None:
     run = gr.Dropdown(label=page.t("web.play.run"), info=page.t("web.play.run_info"), choices=[], elem_id="play-run")
     with gr.Column(visible=False, elem_id="play-labels") as labels:
         with gr.Row(equal_height=True):
-            text = gr.Textbox(label=page.t("web.play.text"), placeholder=page.t("web.play.placeholder"), lines=3, max_lines=12, max_length=20_000, elem_id="play-text", scale=5)
+            text = gr.Textbox(
+                label=page.t("web.play.text"),
+                placeholder=page.t("web.play.placeholder"),
+                lines=3,
+                max_lines=12,
+                max_length=20_000,
+                elem_id="play-text",
+                scale=5,
+            )
             send = gr.Button(page.t("web.play.send"), variant="primary", elem_id="play-send", scale=1, min_width=110)
         answers = island("answers", elem_id="play-answers")
         with gr.Accordion(page.t("web.play.descriptions"), open=False):
             descriptions = gr.Textbox(label=page.t("web.play.descriptions"), show_label=False, lines=4, max_length=8000)
         with gr.Accordion(page.t("web.play.rules"), open=False):
-            rules = gr.Textbox(label=page.t("web.play.rules"), show_label=False, lines=6, max_length=40_000, elem_id="play-rules")
+            rules = gr.Textbox(
+                label=page.t("web.play.rules"), show_label=False, lines=6, max_length=40_000, elem_id="play-rules"
+            )
             keep = gr.Button(page.t("web.play.rules_save"), size="sm")
     with gr.Column(visible=False, elem_id="play-chat") as chat:
         talk = chatting.build(page, run)
@@ -85,9 +96,9 @@ def _wire(page: Page, widgets: Widgets, send: gr.Button, keep: gr.Button, talk: 
     def answer(run: str | None, text: str, described: str, request: gr.Request) -> dict[str, Any] | None:
         return classify(page, run, text, described)
 
-    inputs, slow = [widgets.run, widgets.text, widgets.descriptions], {"api_visibility": "private", "show_progress": "minimal"}
-    send.click(answer, inputs, widgets.answers, concurrency_id="predict", concurrency_limit=4, **slow)  # type: ignore[arg-type]
-    widgets.text.submit(answer, inputs, widgets.answers, concurrency_id="predict", concurrency_limit=4, **slow)  # type: ignore[arg-type]
+    inputs = [widgets.run, widgets.text, widgets.descriptions]
+    send.click(answer, inputs, widgets.answers, concurrency_id="predict", concurrency_limit=4, **SLOW)
+    widgets.text.submit(answer, inputs, widgets.answers, concurrency_id="predict", concurrency_limit=4, **SLOW)
 
     @page.told
     def try_example(run: str | None, described: str, event: gr.EventData) -> list[Any]:
@@ -100,7 +111,9 @@ def _wire(page: Page, widgets: Widgets, send: gr.Button, keep: gr.Button, talk: 
         shown = classify(page, run, found["text"], described)
         return [found["text"], {**(shown or {}), "truth": found["truth"]}, gr.skip()]
 
-    widgets.examples.click(try_example, [widgets.run, widgets.descriptions], [widgets.text, widgets.answers, talk.message], **slow)  # type: ignore[arg-type]
+    widgets.examples.click(
+        try_example, [widgets.run, widgets.descriptions], [widgets.text, widgets.answers, talk.message], **SLOW
+    )
 
     @page.told
     def keep_rules(run: str | None, rules: str) -> None:
@@ -193,4 +206,3 @@ def arrive(page: Page, address: dict[str, str]) -> dict[str, Any]:
         return {}
     choices = finished_runs(page, "can_play")
     return {"play_run": gr.Dropdown(choices=choices, value=pick(choices, address["run"]))}
-

@@ -16,7 +16,9 @@ def shown_problems(problems: list[Problem], language: str) -> list[dict[str, Any
     """Problems as JSON for the page, the gravest first."""
     grave = {"error": 0, "warning": 1, "note": 2}
     ordered = sorted(problems, key=lambda problem: grave[problem.severity])
-    return [{"severity": p.severity, "text": p.text(language), "examples": [list(e) for e in p.examples]} for p in ordered]
+    return [
+        {"severity": p.severity, "text": p.text(language), "examples": [list(e) for e in p.examples]} for p in ordered
+    ]
 
 
 def shown_preflight(page: Page, made: Draft) -> dict[str, Any]:
@@ -29,6 +31,7 @@ def shown_preflight(page: Page, made: Draft) -> dict[str, Any]:
     return {
         "title": page.t(f"web.train.{code}"),
         "problems": shown_problems(made.problems, page.language),
-        "estimate": estimate and {"seconds": estimate.seconds, "memory": estimate.memory_bytes, "disk": estimate.disk_bytes},
+        "estimate": estimate
+        and {"seconds": estimate.seconds, "memory": estimate.memory_bytes, "disk": estimate.disk_bytes},
         "free": page.t("web.train.free", memory=free, disk=disk),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,7 +62,9 @@ def build(page: Page) -> None:
 
 def _form(page: Page) -> Widgets:
     with gr.Row():
-        data = gr.Dropdown(label=page.t("web.train.data"), info=page.t("web.train.data_info"), choices=[], elem_id="train-data")
+        data = gr.Dropdown(
+            label=page.t("web.train.data"), info=page.t("web.train.data_info"), choices=[], elem_id="train-data"
+        )
         model = gr.Dropdown(
             label=page.t("web.train.model"),
             info=page.t("web.train.model_info"),
@@ -77,7 +80,13 @@ def _form(page: Page) -> Widgets:
     reasons = island("methods", elem_id="train-reasons")
     preflight = island("preflight", elem_id="train-preflight")
     with gr.Row(equal_height=True):
-        name = gr.Textbox(label=page.t("web.train.name"), info=page.t("web.train.name_info"), max_lines=1, elem_id="train-name", scale=3)
+        name = gr.Textbox(
+            label=page.t("web.train.name"),
+            info=page.t("web.train.name_info"),
+            max_lines=1,
+            elem_id="train-name",
+            scale=3,
+        )
         start = gr.Button(page.t("web.train.start"), variant="primary", elem_id="train-start", scale=1, min_width=160)
     given = gr.Textbox(visible="hidden", elem_classes="visually-hidden")
     with gr.Accordion(page.t("web.train.advanced"), open=False, elem_id="train-advanced"):
@@ -101,7 +110,13 @@ def _advanced(page: Page) -> tuple[dict[tuple[str, str, str], Any], dict[str, gr
 
     section(page.t("web.train.advanced_training"), "", "training", TrainingOptions, True)
     for task in tasks:
-        section(page.t("web.train.advanced_task", title=page.t(f"task.{task.key}.title")), task.key, "task", task.Options, False)
+        section(
+            page.t("web.train.advanced_task", title=page.t(f"task.{task.key}.title")),
+            task.key,
+            "task",
+            task.Options,
+            False,
+        )
     for method in methods:
         title = page.t("web.train.advanced_method", title=page.t(f"method.{method.key}.title"))
         section(title, method.key, "method", method.Options, False)
@@ -110,7 +125,7 @@ def _advanced(page: Page) -> tuple[dict[tuple[str, str, str], Any], dict[str, gr
 
 def _wire_choices(page: Page, widgets: Widgets) -> None:
     @page.told
-    def choose_data(version: str | None, given: str, request: gr.Request) -> list[Any]:
+    def choose_data(version: str | None, given: str) -> list[Any]:
         """Data decides the default model."""
         if not version:
             return [gr.skip(), gr.skip()]
@@ -124,9 +139,19 @@ def _wire_choices(page: Page, widgets: Widgets) -> None:
             choices.append((model, model))
         return [gr.Dropdown(choices=choices, value=model), preset]
 
-    gr.on([widgets.data.change, widgets.given.change], choose_data, [widgets.data, widgets.given], [widgets.model, widgets.preset], **QUIET).then(
-        *_model_step(page, widgets), **QUIET
-    ).then(*_plan_step(page, widgets), **QUIET)
+    @page.told
+    def open_form(given: str) -> list[Any]:
+        """The page arrived here by its address, perhaps with an earlier run's settings."""
+        return choose_data(json.loads(given)["data"] if given else None, given)
+
+    # The address carries the data itself: the dropdown beside it may not have been drawn yet when this is asked.
+    for trigger, asked, inputs in (
+        (widgets.data.input, choose_data, [widgets.data, widgets.given]),
+        (widgets.given.change, open_form, [widgets.given]),
+    ):
+        trigger(asked, inputs, [widgets.model, widgets.preset], **QUIET).then(
+            *_model_step(page, widgets), **QUIET
+        ).then(*_plan_step(page, widgets), **QUIET)
     widgets.model.input(*_model_step(page, widgets), **QUIET).then(*_plan_step(page, widgets), **QUIET)
     gr.on([widgets.method.input, widgets.preset.input], *_plan_step(page, widgets), **QUIET)
 
@@ -153,7 +178,11 @@ def _model_step(page: Page, widgets: Widgets) -> tuple[Any, list[Any], list[Any]
         able = [(page.t(f"method.{key}.title"), key) for key, verdict in found_verdicts.items() if verdict.ok]
         first = wanted.method if wanted and wanted.model == model else None
         value = first if first in [key for _, key in able] else (able[0][1] if able else None)
-        return [shown_card(page, found, use, model), gr.Radio(choices=able, value=value), method_reasons(page, found_verdicts)]
+        return [
+            shown_card(page, found, use, model),
+            gr.Radio(choices=able, value=value),
+            method_reasons(page, found_verdicts),
+        ]
 
     return choose_model, [widgets.data, widgets.model, widgets.given], [widgets.card, widgets.method, widgets.reasons]
 
@@ -170,9 +199,20 @@ def _plan_step(page: Page, widgets: Widgets) -> tuple[Any, list[Any], list[Any]]
         use = use_of(page.workspace, found)[0]
         wanted = _given(given, version)
         same = wanted and (wanted.model, wanted.method, wanted.preset) == (model, method, preset)
-        made = draft(page.workspace, found, use=use, model=model, method=method or "", preset=preset, options=wanted.options if same and wanted else None)
+        made = draft(
+            page.workspace,
+            found,
+            use=use,
+            model=model,
+            method=method or "",
+            preset=preset,
+            options=wanted.options if same and wanted else None,
+        )
         shown = [gr.Column(visible=scope in (use.task, method)) for scope in widgets.scopes]
-        values = [made.spec.options.get(group, {}).get(name, gr.skip()) if scope in ("", use.task, method) else gr.skip() for scope, group, name in widgets.options]
+        values = [
+            made.spec.options.get(group, {}).get(name, gr.skip()) if scope in ("", use.task, method) else gr.skip()
+            for scope, group, name in widgets.options
+        ]
         return [shown_preflight(page, made), *shown, *values]
 
     inputs = [widgets.data, widgets.model, widgets.method, widgets.preset, widgets.given]
@@ -181,7 +221,8 @@ def _plan_step(page: Page, widgets: Widgets) -> tuple[Any, list[Any], list[Any]]
 
 def _given(raw: str, version: str) -> Spec | None:
     """The settings of an earlier run that this form was opened with, when they are about this data."""
-    spec = Spec.loads(raw) if raw else None
+    settings = json.loads(raw)["settings"] if raw else None
+    spec = Spec.from_json(settings) if settings else None
     return spec if spec and spec.data == version else None
 
 
@@ -196,7 +237,17 @@ def _drafted(page: Page, widgets: Widgets, values: tuple[Any, ...], who: str = "
     for (scope, group, key), value in zip(widgets.options, options, strict=True):
         if scope in ("", use.task, method) and value is not None:
             chosen.setdefault(group, {})[key] = value
-    made = draft(page.workspace, found, use=use, model=str(model), method=str(method or ""), preset=str(preset), options=chosen, name=str(name or ""), owner=who)
+    made = draft(
+        page.workspace,
+        found,
+        use=use,
+        model=str(model),
+        method=str(method or ""),
+        preset=str(preset),
+        options=chosen,
+        name=str(name or ""),
+        owner=who,
+    )
     return found, made
 
 
@@ -232,11 +283,12 @@ def arrive(page: Page, address: dict[str, str]) -> dict[str, Any]:
     if address["tab"] != "train":
         return {}
     choices = data_sets(page, ready=True)
-    wanted, given = address["data"], ""
+    wanted, settings = address["data"], None
     if address["from"]:
         spec = page.desk.spec(address["from"])
-        wanted, given = spec.data, json.dumps(spec.to_json(), ensure_ascii=False)
+        wanted, settings = spec.data, spec.to_json()
     elif not wanted and address["run"]:
         wanted = page.desk.get(address["run"]).data
-    return {"train_data": gr.Dropdown(choices=choices, value=pick(choices, wanted)), "train_given": given}
-
+    chosen = pick(choices, wanted)
+    given = json.dumps({"data": chosen, "settings": settings, "asked": time.time()}, ensure_ascii=False)
+    return {"train_data": gr.Dropdown(choices=choices, value=chosen), "train_given": given}

@@ -26,6 +26,6 @@ def wire(page: Page, drop: gr.File) -> None:
             file.unlink(missing_ok=True)
         return version.version, None
 
-    drop.upload(bring, drop, [made, drop], api_visibility="private", concurrency_id="import", concurrency_limit=2).success(
-        None, made, None, js="(data) => { if (data) window.studio.open({ tab: 'data', data, run: '' }); }"
-    )
+    drop.upload(
+        bring, drop, [made, drop], api_visibility="private", concurrency_id="import", concurrency_limit=2
+    ).success(None, made, None, js="(data) => { if (data) window.studio.open({ tab: 'data', data, run: '' }); }")
