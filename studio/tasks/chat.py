@@ -45,10 +45,10 @@ class Chat(Task):
     Options = ChatOptions
 
     def problems(self, rows: Rows) -> list[Problem]:
-        """What is wrong with the conversations themselves: unreadable, unanswered, out of turn."""
+        """Rows without an answer: there is nothing to learn from them. What else is wrong any chat check sees."""
         from studio.data.chat import problems
 
-        return problems(rows)
+        return [problem for problem in problems(rows) if problem.code == "chat_no_answer"]
 
     def usable(self, row: Row) -> bool:
         return _answered(row)

@@ -54,6 +54,8 @@ def pooled_classifier() -> type[Any]:
 
         def __init__(self, encoder: Any, labels: int, dropout: float) -> None:
             super().__init__(encoder.config)
+            if getattr(encoder, "pooler", None) is not None:
+                encoder.pooler = None  # it reads the first token for the stock heads; nothing here asks it
             self.pooling = pooling_of(encoder.config)
             self.base_model_prefix = encoder.base_model_prefix or "encoder"
             setattr(self, self.base_model_prefix, encoder)

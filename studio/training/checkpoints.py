@@ -224,10 +224,12 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer, names: dict[int, str]) -
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, names: dict[int, str], tensors: Tensors) -> None:
-    """Put AdamW's state back. Raises KeyError when a moment is missing."""
+    """Put AdamW's state back; a parameter that never had a gradient has none."""
     for group in optimizer.param_groups:
         for parameter in group["params"]:
             name = names[id(parameter)]
+            if f"{name}.step" not in tensors:
+                continue
             state = {moment: tensors[f"{name}.{moment}"] for moment in _MOMENTS}
             optimizer.state[parameter] = {
                 moment: tensor.to(parameter.device) if moment != "step" else tensor for moment, tensor in state.items()

@@ -171,8 +171,6 @@ class Loop:
         for name, part in self._trainable.items():
             if name not in snapshot.weights or snapshot.weights[name].shape != part.shape:
                 raise ValueError(name)
-            if f"{name}.exp_avg" not in snapshot.optimizer:
-                raise ValueError(f"{name}.exp_avg")
         if set(snapshot.weights) != set(self._trainable):
             raise ValueError(min(set(snapshot.weights) - set(self._trainable)))
 

@@ -1,0 +1,68 @@
+"""Batches: every row once an epoch, like lengths together, the same order for a seed, padding told by the mask."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from studio.training.batching import ListItems, Sampler, collate, epoch_batches, micro_batches
+
+LENGTHS = np.random.default_rng(0).lognormal(3.3, 0.8, 1000).astype(np.int64) + 1
+
+
+def padding(batches) -> float:
+    """Share of a batch's cells that hold no token."""
+    cells = sum(len(batch) * LENGTHS[batch].max() for batch in batches)
+    return 1 - LENGTHS.sum() / cells
+
+
+def test_every_row_comes_once_an_epoch_and_epochs_differ():
+    first, second = (epoch_batches(LENGTHS, 16, 1, epoch) for epoch in (0, 1))
+    for batches in (first, second):
+        assert sorted(np.concatenate(batches)) == list(range(1000))
+        assert sorted(map(len, batches)) == [8] + [16] * 62
+    assert [batch.tolist() for batch in first] != [batch.tolist() for batch in second]
+
+
+def test_the_order_is_that_of_the_seed():
+    one, same, other = (epoch_batches(LENGTHS, 16, seed, 0) for seed in (1, 1, 2))
+    assert [batch.tolist() for batch in one] == [batch.tolist() for batch in same]
+    assert [batch.tolist() for batch in one] != [batch.tolist() for batch in other]
+
+
+def test_like_lengths_go_together():
+    shuffled = np.random.default_rng(0).permutation(1000)
+    random_padding = padding([shuffled[start : start + 16] for start in range(0, 1000, 16)])
+    grouped = padding(epoch_batches(LENGTHS, 16, 0, 0))
+    assert random_padding > 0.5
+    assert grouped < 0.2
+
+
+def test_the_sampler_knows_any_step_without_the_ones_before():
+    whole = Sampler(LENGTHS, 16, 3)
+    steps = [whole.batch(step).tolist() for step in range(1, 130)]
+    assert whole.steps_per_epoch == 63
+    for step in (128, 64, 5, 63):
+        assert Sampler(LENGTHS, 16, 3).batch(step).tolist() == steps[step - 1]
+
+
+def test_micro_batches_hold_all_rows_of_the_batch():
+    rows = np.array([5, 900, 17, 3, 44])
+    parts = list(micro_batches(rows, LENGTHS, 2))
+    assert sorted(row for part in parts for row in part) == sorted(rows)
+    assert [len(part) for part in parts] == [2, 2, 1]
+
+
+def test_padding_is_masked_by_place_even_where_a_real_token_has_the_pad_id():
+    items = [{"input_ids": [7, 0, 5], "labels": [-100, 0, 5]}, {"input_ids": [0], "labels": [0]}]
+    batch = collate(items, 0, "cpu")
+    assert batch["input_ids"].tolist() == [[7, 0, 5], [0, 0, 0]]
+    assert batch["attention_mask"].tolist() == [[1, 1, 1], [1, 0, 0]]
+    assert batch["labels"].tolist() == [[-100, 0, 5], [0, -100, -100]]
+
+
+def test_labels_of_rows_and_features_are_stacked():
+    batch = collate([{"features": torch.ones(3), "labels": 1}, {"features": torch.zeros(3), "labels": 0}], 0, "cpu")
+    assert (batch["features"].shape, batch["labels"].tolist()) == ((2, 3), [1, 0])
+    assert "labels" not in collate([{"input_ids": [1], "labels": 1}, {"input_ids": [2]}], 0, "cpu")
+    assert ListItems([{"input_ids": [1, 2]}, {"input_ids": [3]}]).lengths.tolist() == [2, 1]
