@@ -5,6 +5,7 @@ What only a task knows (one label, no answer) it says itself; here stand the fin
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -19,6 +20,8 @@ from studio.problem import Problem
 from studio.spec import Split
 from studio.tasks.base import Row, Task, tasks
 
+CHECKED = 100_000
+"""Rows that are looked at; of larger data an even sample of that size."""
 _EXAMPLES = 5
 _FEW = 40
 """Usable rows below which nothing learnt can be trusted."""
@@ -41,11 +44,29 @@ def _check(version: DataVersion, key: str, columns: tuple[tuple[str, str], ...],
     chosen = {role: column for role, column in columns if column}
     found = _choice(version, task, chosen)
     if not found:
-        rows = read_rows(version, chosen)
+        places = _places(version.rows)
+        rows = read_rows(version, chosen, places)
         usable = [(number, row) for number, row in enumerate(rows, 1) if task.usable(row)]
         found = [*task.problems(rows), *_rows(task, rows, usable, chosen), *_split(task, usable, split)]
+        if places is not None:
+            found = [_renumbered(problem, places) for problem in found]
+            found.append(Problem("rows_sampled", "note", "data", len(places), values={"rows": version.rows}))
     found += [Problem.from_json(raw) for raw in version.profile()["problems"]]
     return tuple(sorted(found, key=lambda problem: ("error", "warning", "note").index(problem.severity)))
+
+
+def _places(rows: int) -> list[int] | None:
+    """The rows to look at where there are too many for the memory of a page: some, spread evenly."""
+    return None if rows <= CHECKED else [place * rows // CHECKED for place in range(CHECKED)]
+
+
+def _renumbered(problem: Problem, places: Sequence[int]) -> Problem:
+    """The problem with row numbers of the file instead of those among the rows looked at."""
+    values = dict(problem.values)
+    if "row" in values:
+        values["row"] = places[values["row"] - 1] + 1
+    examples = tuple((places[number - 1] + 1, text) for number, text in problem.examples)
+    return dataclasses.replace(problem, examples=examples, values=values)
 
 
 def label_counts(version: DataVersion, column: str) -> list[tuple[str, int]]:
@@ -56,9 +77,12 @@ def label_counts(version: DataVersion, column: str) -> list[tuple[str, int]]:
 
 
 def length_histogram(version: DataVersion, task: str, columns: Mapping[str, str]) -> list[tuple[str, int]]:
-    """("low–high" in characters, rows) of what the model reads, shortest first; [] where nothing can be read."""
+    """("low–high" in characters, rows) of what the model reads, shortest first; [] where nothing can be read.
+
+    Of data with more than CHECKED rows, an even sample.
+    """
     member = tasks.get(task)
-    rows = read_rows(version, columns)
+    rows = read_rows(version, columns, _places(version.rows))
     lengths = [len(text) for text in (_read_text(member, row) for row in rows) if text]
     bins = histogram(lengths)
     edges = [round(edge) for edge in bins["edges"]]
@@ -104,6 +128,7 @@ def _rows(task: Task, rows: Sequence[Row], usable: Sequence[Numbered], chosen: M
                 severity = "error" if len(empty) == len(rows) else "warning"
                 found.append(Problem("cells_missing", severity, f"columns.{role.key}", len(empty), shown, values))
     if task.result == "chat":
+        # Rows without an answer are the task's own finding.
         found += [problem for problem in chat.problems(rows) if problem.code != "chat_no_answer"]
     if len(usable) < _FEW:
         found.append(Problem("rows_few", "warning", "data", len(usable), values={"wanted": _FEW}))
@@ -136,7 +161,7 @@ def _repeated(task: Task, usable: Sequence[Numbered]) -> list[Problem]:
             shown = tuple((n, f"{text[:120]} → {answer}") for group in torn for n, text, answer in group)[
                 : 2 * _EXAMPLES
             ]
-            values = {"rows": [number for number, _, _ in torn[0]][:2], "texts": len(torn)}
+            values = {"row": torn[0][0][0], "texts": len(torn)}
             found.append(Problem("rows_contradict", "warning", "columns.label", sum(map(len, torn)), shown, values))
     return found
 
