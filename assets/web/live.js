@@ -10,7 +10,7 @@
     let data = fresh();
     function fresh() { return { step: [], loss: [], epoch: [], evals: [], baselines: {}, marks: [], samples: null, plan: null, phase: null, last: null }; }
 
-    const title = h("h2", { style: { margin: "0" } }), state = h("span"), sub = h("p.muted"), acts = h("div.ask");
+    const title = h("h2", { style: { margin: "0" } }), state = h("span"), sub = h("p.muted"), acts = h("div.ask", { style: { flex: "none", maxWidth: "100%" } });
     const chart = h("div.chart", { role: "img", "aria-label": say("web.live.chart") });
     const status = h("p", { role: "status", style: { fontSize: "17px", fontWeight: 600, margin: 0 } });
     const coach = h("div.coach"), failure = h("div");

@@ -17,6 +17,10 @@ from studio.web.island import SCRIPTS
 from studio.words import LANGUAGES, catalogue
 
 FILES = {**{name: "text/javascript" for name in SCRIPTS}, "studio.css": "text/css"}
+ICON = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><circle cx="16" cy="16" r="13" fill="#0B6E69"/>'
+    '<path d="M8 12l6 8 4-4 6 5" fill="none" stroke="#fff" stroke-width="3" stroke-linecap="round"/></svg>'
+)
 SPOKEN = ("web.", "state.", "phase.", "metric.", "ladder.")
 """What the page's scripts say themselves; every other sentence reaches them already spoken."""
 
@@ -51,6 +55,10 @@ def routes() -> APIRouter:
         if "gzip" in request.headers.get("accept-encoding", ""):
             return Response(packed, media_type="text/javascript", headers={**headers, "content-encoding": "gzip"})
         return Response(raw, media_type="text/javascript", headers=headers)
+
+    @router.get("/favicon.ico")
+    def favicon() -> Response:
+        return Response(ICON, media_type="image/svg+xml", headers={"cache-control": "max-age=86400"})
 
     @router.get("/static/words.js")
     def words(lang: str = "en") -> Response:

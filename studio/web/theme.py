@@ -12,15 +12,16 @@ STONE = gr.themes.Color(
     c50="#FAFAF7", c100="#F1F1EB", c200="#E2E2DA", c300="#C9CBC7", c400="#94A3B8", c500="#5B6675", c600="#414C5B",
     c700="#2A3441", c800="#1F2733", c900="#19202B", c950="#12171F",
 )  # fmt: skip
-# Gradio's bundled fonts have no Chinese glyphs, so the system's own follow.
+# The bundled semi-bold face holds no Latin letters, so bold is the second weight; no bundled font has Chinese glyphs,
+# so the system's own follow.
 SANS: list[gr.themes.Font | str] = [
-    gr.themes.LocalFont("IBM Plex Sans"),
+    gr.themes.LocalFont("IBM Plex Sans", weights=(400, 700)),
     "Noto Sans SC",
     "PingFang SC",
     "Microsoft YaHei",
     "sans-serif",
 ]
-MONO: list[gr.themes.Font | str] = [gr.themes.LocalFont("IBM Plex Mono"), "ui-monospace", "monospace"]
+MONO: list[gr.themes.Font | str] = [gr.themes.LocalFont("IBM Plex Mono", weights=(400, 700)), "ui-monospace", "monospace"]
 
 
 def theme() -> gr.themes.Base:

@@ -1,0 +1,128 @@
+"""Options, specs, events, registry, workspace: read back as written, and wrong input named."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+
+import pytest
+
+from studio import events
+from studio.errors import UserError
+from studio.options import option, options_of, read_options
+from studio.registry import Registry
+from studio.spec import Spec, Split
+from studio.workspace import Workspace, checked_id, new_id
+
+
+@dataclass(frozen=True)
+class Sample:
+    rate: float = option(0.1, low=0.0, high=1.0)
+    rounds: int = option(3, low=1, high=9, advanced=False)
+    mode: str = option("soft", choices=("soft", "hard"))
+    keep: bool = option(True)
+    note: str = option("")
+
+
+def test_options_know_their_kinds():
+    kinds = {item.name: item.kind for item in options_of(Sample, "sample")}
+    assert kinds == {"rate": "float", "rounds": "int", "mode": "choice", "keep": "bool", "note": "text"}
+
+
+def test_options_are_read_from_strings_as_a_command_line_gives_them():
+    values, problems = read_options(Sample, "sample", {"rate": "0.5", "rounds": "4", "mode": "hard", "keep": "no"})
+    assert problems == []
+    assert values == Sample(0.5, 4, "hard", False, "")
+
+
+def test_every_bad_option_is_named_at_once_and_keeps_its_default():
+    raw = {"rate": 2, "rounds": "1.5", "mode": "loud", "keep": "maybe", "nonsense": 1}
+    values, problems = read_options(Sample, "sample", raw)
+    assert values == Sample()
+    assert {problem.field for problem in problems} == {f"sample.{name}" for name in raw}
+    assert all(problem.severity == "error" and problem.text("zh") for problem in problems)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), True, None, [1], "1e999"])
+def test_a_number_that_is_none_is_refused(value):
+    _, problems = read_options(Sample, "sample", {"rounds": value})
+    assert [problem.field for problem in problems] == ["sample.rounds"]
+
+
+def test_spec_round_trip():
+    spec = Spec(
+        "d-1",
+        {"text": "t"},
+        "classification",
+        "starter:minilm",
+        "full",
+        split=Split(0.2, 0.1, 7),
+        options={"training": {"epochs": 2.0}},
+    )
+    assert Spec.loads(spec.dumps()) == spec
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"data": 1', '{"data":"d","columns":{},"task":"t","model":"m","method":"f","colour":1}']
+)
+def test_an_unreadable_spec_says_where(text):
+    with pytest.raises(UserError) as caught:
+        Spec.loads(text)
+    assert caught.value.code == "spec_unreadable"
+    assert caught.value.values["part"]
+
+
+def test_a_spec_of_a_newer_studio_is_refused():
+    with pytest.raises(UserError) as caught:
+        Spec.from_json({"version": 99, "data": "d", "columns": {}, "task": "t", "model": "m", "method": "f"})
+    assert caught.value.code == "spec_newer"
+
+
+def test_events_round_trip_and_hide_no_nan_as_a_number():
+    step = events.Step(3, 0.5, float("nan"), 1e-4, float("inf"), 10.0, 100)
+    raw = events.to_json(step, 12.0)
+    assert raw["loss"] is None
+    assert raw["gradient_norm"] is None
+    for event in (
+        events.Phase("training", 1, 2),
+        events.Eval(4, 0.3, {"macro_f1": 0.9}, True),
+        events.Done(5, "macro_f1", 0.8),
+    ):
+        assert events.from_json(events.to_json(event, 0.0)) == event
+
+
+@dataclass(frozen=True)
+class Member:
+    key: str
+
+
+def test_registry_refuses_doubles_and_names_the_nearest():
+    registry: Registry[Member] = Registry("member", "tests_have_no_members")
+    registry._scanned = True
+    registry.register(Member("classification"))
+    with pytest.raises(ValueError, match="twice"):
+        registry.register(Member("classification"))
+    with pytest.raises(UserError) as caught:
+        registry.get("clasification")
+    assert caught.value.values["near"] == "classification"
+
+
+@pytest.mark.parametrize("value", ["", "..", "a/b", "A", "x" * 65, "a\0b", ".hidden", None, 3])
+def test_only_ids_become_folder_names(value):
+    with pytest.raises(UserError):
+        checked_id(value)
+    assert checked_id(new_id("r")).startswith("r-")
+
+
+def test_the_workspace_is_private(tmp_path):
+    place = Workspace.open(tmp_path / "home")
+    for folder in (place.home, place.models, place.temporary):
+        assert stat.S_IMODE(os.stat(folder).st_mode) == 0o700
+
+
+def test_a_file_in_the_way_of_the_workspace_is_told(tmp_path):
+    (tmp_path / "home").write_text("a file")
+    with pytest.raises(UserError) as caught:
+        Workspace.open(tmp_path / "home")
+    assert caught.value.code == "home_unusable"
