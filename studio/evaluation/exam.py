@@ -1,0 +1,99 @@
+"""What a report is made from: the test rows with their truths, and who answers them."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any, Protocol
+
+from studio.tasks.base import Prediction, Row, Rows, Task
+
+_TIMED_ROWS, _TIMED_SECONDS = 30, 2.0
+
+
+class Answering(Protocol):
+    """Anything that answers rows: a predictor, a simple model, an untuned guess."""
+
+    def predict(self, rows: Sequence[Any], /) -> list[Prediction]: ...
+
+
+@dataclass(frozen=True)
+class Exam:
+    """The test rows of a run. `numbers` are the rows' places in the data version, `facts` the task's facts,
+    `train` the training rows (for counting only)."""
+
+    task: Task
+    rows: Rows
+    numbers: Sequence[int]
+    facts: Mapping[str, Any]
+    train: Rows = ()
+    seed: int = 13
+
+
+@dataclass
+class Contender:
+    """One rung of the ladder with its answers to the exam. `milliseconds` is the median time of one answer alone."""
+
+    key: str
+    answers: list[Prediction]
+    bytes: int
+    milliseconds: float
+    labels: list[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.labels = [answer["label"] for answer in self.answers]
+
+
+def sit(key: str, model: Answering, questions: Sequence[Any], size: int) -> Contender:
+    """Let `model` answer everything at once, then some questions one by one against the clock."""
+    return Contender(key, model.predict(questions), size, milliseconds(model.predict, questions))
+
+
+def milliseconds(predict: Callable[[Sequence[Any]], Any], questions: Sequence[Any]) -> float:
+    """The median time of one answer, over at most 30 of them and two seconds, after one unmeasured."""
+    if not questions:
+        return 0.0
+    predict(questions[:1])
+    until, spent = time.perf_counter() + _TIMED_SECONDS, []
+    for question in questions[:_TIMED_ROWS]:
+        start = time.perf_counter()
+        predict([question])
+        spent.append(time.perf_counter() - start)
+        if time.perf_counter() > until:
+            break
+    return 1000 * median(spent)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON whole or not at all. Raises ValueError for numbers that JSON does not know."""
+    write_text(path, json.dumps(value, ensure_ascii=False, allow_nan=False))
+
+
+def write_lines(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write JSON lines whole or not at all."""
+    write_text(path, "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all, and for good: file and folder are flushed to the disk."""
+    partial = path.with_name(f".{path.name}.new")
+    with partial.open("w", encoding="utf-8") as handle:
+        handle.write(text)
+        handle.flush()
+        os.fsync(handle.fileno())
+    partial.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def questions_of(exam: Exam) -> list[Row]:
+    """The rows as the models see them: nothing of the truth."""
+    return [{"text": exam.task.question(row)} for row in exam.rows]
