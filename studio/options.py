@@ -71,6 +71,55 @@ def options_of(cls: type, group: str) -> list[Option]:
 
 def read_options(cls: type, group: str, raw: dict[str, Any]) -> tuple[Any, list[Problem]]:
     """An instance of `cls` from `raw` (strings or typed values), and every problem; a bad value keeps the default."""
+    known = {item.name: item for item in options_of(cls, group)}
+    problems = [
+        Problem("option_unknown", "error", f"{group}.{name}", values={"name": name, "known": sorted(known)})
+        for name in raw
+        if name not in known
+    ]
+    values = {}
+    for name, item in known.items():
+        if name in raw:
+            value, problem = _read(item, raw[name])
+            if problem is None:
+                values[name] = value
+            else:
+                problems.append(problem)
+    return cls(**values), problems
+
+
+def _read(item: Option, raw: Any) -> tuple[Any, Problem | None]:
+    where = f"{item.group}.{item.name}"
+    about = {
+        "name": item.name,
+        "value": raw,
+        "low": item.low,
+        "high": item.high,
+        "choices": list(item.choices),
+    }
+    try:
+        value = _cast(item.kind, raw)
+    except (TypeError, ValueError, OverflowError):
+        return None, Problem(f"option_not_{item.kind}", "error", where, values=about)
+    if item.kind == "choice" and value not in item.choices:
+        return None, Problem("option_not_choice", "error", where, values=about)
+    if item.kind in ("int", "float"):
+        if (
+            value != value
+            or (item.low is not None and value < item.low)
+            or (item.high is not None and value > item.high)
+        ):
+            return None, Problem("option_out_of_bounds", "error", where, values=about)
+    return value, None
+
+
+_SWITCH = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+
+
+def _cast(kind: str, raw: Any) -> Any:
+    if kind == "bool":
+        if isinstance(raw, bool):
+            return raw
         if str(raw).lower() not in _SWITCH:
             raise ValueError(raw)
         return _SWITCH[str(raw).lower()]
