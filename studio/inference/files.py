@@ -12,20 +12,18 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
 
 from studio.errors import UserError
+from studio.tasks.base import Task
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 FORMATS = (".csv", ".jsonl")
+TRUTHS = frozenset({"label", "output"})
+"""Roles that hold the truth; a question has none. (Conversations may end with it: it is left out of the prompt.)"""
+QUESTION = {"chat": "instruction"}
+"""The role of a plain text by result kind, where it is not the task's first role."""
 Cells = dict[str, "str | None"]
-
-
-class RoleLike(Protocol):
-    """What is needed of a task's role."""
-
-    key: str
-    required: bool
 
 
 def harmless(text: str) -> str:
@@ -61,26 +59,32 @@ class Table:
         self._file.close()
 
 
-def match_columns(
-    roles: Sequence[RoleLike], answer_roles: set[str], wanted: Mapping[str, str], there: Sequence[str]
-) -> dict[str, str]:
-    """Which column plays each role of the question: as wanted, by the role's own name, or the file's only column.
+def match_columns(task: Task, wanted: Mapping[str, str], there: Sequence[str]) -> dict[str, str]:
+    """Which column plays each role of the question: as wanted, by a name such roles have, or the file's only column.
 
-    `answer_roles` ("label") need no column. Raises UserError (`predict_column_missing`) naming what is there.
+    Roles that hold the truth need no column. Raises UserError (`predict_column_missing`) naming what is there.
     """
-    asked = [role for role in roles if role.key not in answer_roles]
     found: dict[str, str] = {}
+    by_name = {name.casefold(): name for name in reversed(there)}
+    asked = [role for role in task.roles if role.key not in TRUTHS]
     for role in asked:
-        for name in (wanted.get(role.key, ""), role.key):
-            if name in there:
-                found[role.key] = name
-                break
-    missing = [wanted.get(role.key) or role.key for role in asked if role.required and role.key not in found]
-    if missing and len(asked) == 1 and len(there) == 1:
-        return {asked[0].key: there[0]}
+        names = [wanted.get(role.key, ""), *(by_name.get(name.casefold(), "") for name in (role.key, *role.names))]
+        place = next((name for name in names if name in there and name not in found.values()), None)
+        if place is not None:
+            found[role.key] = place
+    missing = [role.key for role in asked if role.required and role.key not in found]
+    if not found and not missing:
+        missing = [asked[0].key]
+    if missing and len(there) == 1:
+        return {QUESTION.get(task.result, asked[0].key): there[0]}
     if missing:
-        raise UserError("predict_column_missing", missing=missing, columns=list(there))
+        raise UserError("predict_column_missing", missing=[wanted.get(key) or key for key in missing], columns=there)
     return found
+
+
+def as_asked(row: Cells, columns: Mapping[str, str]) -> Cells:
+    """The row by role."""
+    return {role: row[name] for role, name in columns.items()}
 
 
 def answer_cells(prediction: Mapping[str, Any]) -> dict[str, Any]:
@@ -153,6 +157,8 @@ class AnswerFile:
     ) -> None:
         """Publish the file, or remove the half of it after an error or a cancel."""
         try:
+            if self._sheet is not None and not self._names and kind is None:
+                self._sheet.writerow([harmless(name) for name in self._columns])
             self._out.close()
             if kind is None:
                 self._half.replace(self._path)

@@ -159,7 +159,7 @@ def answer_batch(
 class Steps:
     """Forward steps over a growing cache. `logits` (batch, vocabulary; float32, on the CPU) are for the next token."""
 
-    def __init__(self, model: Any, ids: Any, within: Callable[[], Any] | None, mask: Any = None) -> None:
+    def __init__(self, model: Any, ids: Any, within: Callable[[], Any] | None = None, mask: Any = None) -> None:
         self._model = model
         self._within = within
         self._device = next(model.parameters()).device

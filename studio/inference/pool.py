@@ -34,15 +34,15 @@ class _Place:
 class Pool:
     """Models by (run folder, which). Belongs to one thread.
 
-    `load(folder, which)` makes a model, `expect(folder, which)` foretells its bytes, `stamp(folder)` changes when
-    the run's model was written anew, `limit` is the most bytes held at once, `free()` the machine's bytes to spare.
+    `load(folder, which)` makes a model, `expect(folder, which)` foretells its bytes, `stamp(folder, which)` changes
+    when that model was written anew, `limit` is the most bytes held at once, `free()` the machine's bytes to spare.
     """
 
     def __init__(
         self,
         load: Callable[[Path, str], Held],
         expect: Callable[[Path, str], int],
-        stamp: Callable[[Path], int],
+        stamp: Callable[[Path, str], int],
         limit: int,
         free: Callable[[], int],
     ) -> None:
@@ -56,7 +56,7 @@ class Pool:
     def __contains__(self, key: tuple[Path, str]) -> bool:
         """Whether a fresh copy is loaded, so that asking for it costs nothing."""
         place = self._places.get(key)
-        return place is not None and place.stamp == self._stamp(key[0])
+        return place is not None and place.stamp == self._stamp(*key)
 
     def held(self) -> int:
         """Bytes of all loaded models."""
@@ -81,7 +81,7 @@ class Pool:
             place.used = time.monotonic()
 
     def _take(self, folder: Path, which: str) -> _Place:
-        key, stamp = (folder, which), self._stamp(folder)
+        key, stamp = (folder, which), self._stamp(folder, which)
         if key not in self:
             self._places.pop(key, None)
             self._make_room(folder.name, self._expect(folder, which))

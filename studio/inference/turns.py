@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 class Work:
     """A request at work. `send` takes its messages from the computing thread; the last is `done` or `error`."""
 
-    steps: Iterator[Message]
+    steps: Generator[Message, None, None]
     send: Callable[[Message], None]
     cancelled: threading.Event = field(default_factory=threading.Event)
 
@@ -31,7 +31,7 @@ class Work:
 class Turns:
     """Runs works round robin on one thread. `rest` is called there about once a `pause` seconds of quiet."""
 
-    def __init__(self, rest: Callable[[], None], pause: float = 1.0) -> None:
+    def __init__(self, rest: Callable[[], object], pause: float = 1.0) -> None:
         self._line: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         self._rest = rest
         self._pause = pause
@@ -65,7 +65,7 @@ class Turns:
     def _step(self, work: Work) -> bool:
         """One step of `work`; whether it has more. Its generator is closed at the end, whatever the end is."""
         if work.cancelled.is_set():
-            work.steps.close() if hasattr(work.steps, "close") else None
+            work.steps.close()
             work.send({"event": "error", "code": "inference_cancelled", "values": {}})
             return False
         try:

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tiny_inference import byte_tokenizer, chat_model
 
 from studio.errors import UserError
 from studio.inference import generation
 from studio.inference.generation import Sampler, answer_batch, end_of_turn, stop_ids, stream
 from studio.inference.settings import ChatSettings
-from tiny_inference import byte_tokenizer, chat_model
 
 PROMPTS = ["a cat", "外卖很好吃, and the dogs ran away", "x"]
 

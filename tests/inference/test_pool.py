@@ -28,7 +28,7 @@ class Machine:
         self.loaded: list[str] = []
         self.free = free
         self.shared = shared
-        self.pool = Pool(self.load, self.expect, lambda run: self.stamps.get(run, 0), limit, lambda: self.free)
+        self.pool = Pool(self.load, self.expect, lambda run, which: self.stamps.get(run, 0), limit, lambda: self.free)
 
     def load(self, run, which):
         self.loaded.append(f"{run}:{which}")

@@ -95,3 +95,51 @@ def save_encoder_base(folder: Path, seed: int = 0) -> Path:
     BertModel(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def save_run(
+    home: Path, name: str, base: Path, task_key: str, method_key: str, facts: dict, nudge: float = 0.3, **about
+):
+    """A run folder as a finished training leaves it: the method's own saved weights, changed from the base by `nudge`.
+
+    Returns (run folder, the tuned model it was saved from).
+    """
+    import json
+
+    import torch
+    from transformers import AutoTokenizer
+
+    from studio.methods.base import methods
+    from studio.tasks.base import tasks
+
+    task, method = tasks.get(task_key), methods.get(method_key)
+    torch.manual_seed(7)
+    model = method.prepare(task.load(str(base), facts, task.Options()), task.peft_type, method.Options())
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.requires_grad:
+                weight += nudge * torch.randn_like(weight)
+    run = home / "local" / "runs" / name
+    folder = run / "model"
+    folder.mkdir(parents=True)
+    method.save(model, str(folder))
+    AutoTokenizer.from_pretrained(base).save_pretrained(folder)
+    columns = about.pop("columns", {"text": "text", "label": "label"})
+    saved = {"task": task_key, "method": method_key, "base": "starter:minilm", "base_folder": str(base)}
+    saved |= {"columns": columns, "max_length": 48, "options": {}, **about}
+    (folder / "facts.json").write_text(json.dumps(facts))
+    (folder / "studio.json").write_text(json.dumps(saved))
+    spec = {"name": "My run", "task": task_key, "columns": columns, "model": "starter:minilm", "method": method_key}
+    (run / "spec.json").write_text(json.dumps(spec))
+    return run, model.eval()
+
+
+LABELS = {"labels": ["animal", "food", "other"]}
+TEXTS = [
+    "the cat sat on a mat",
+    "好吃",
+    "dogs ran far away to see the red blue green one two three",
+    "",
+    "外卖 不错",
+    "world",
+]

@@ -1,0 +1,235 @@
+"""Asks the inference process, starting it when it is not there. Imports no torch: the web and the command line use it.
+
+Every request is a connection of its own; giving up a generator (closing it) closes the connection, which cancels the
+request within a step.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from socket import AF_UNIX, SOCK_STREAM, socket
+from typing import Any
+
+from studio import child
+from studio.errors import UserError
+from studio.inference import protocol
+from studio.inference.settings import ChatSettings
+from studio.workspace import Workspace
+
+START_SECONDS = 60.0
+SILENCE_SECONDS = 45.0
+"""The process shows a sign of life every few seconds; after this long without one it is given up."""
+Message = dict[str, Any]
+Talk = Sequence[Mapping[str, str]]
+Rows = Sequence["str | Mapping[str, str | None]"]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Predictions in the order of the rows, and the milliseconds one of them took."""
+
+    predictions: list[dict[str, Any]]
+    milliseconds: float
+
+
+@dataclass(frozen=True)
+class Bit:
+    """A piece of a chat answer. `side` is "tuned" or "base", or "" with `loading` while the model is being loaded.
+
+    The last bit of a side has a `reason` (end, length, time), `tokens` and `seconds`.
+    """
+
+    side: str = ""
+    text: str = ""
+    reason: str = ""
+    tokens: int = 0
+    seconds: float = 0.0
+    loading: bool = False
+
+
+@dataclass(frozen=True)
+class FileProgress:
+    """`done` of `total` rows are answered; `columns` (role -> column) comes with the last, when the file is whole."""
+
+    done: int
+    total: int
+    finished: bool = False
+    columns: dict[str, str] = field(default_factory=dict)
+
+
+class InferenceClient:
+    """Methods raise UserError: `inference_start`, `inference_died`, `inference_silent`, `inference_busy`,
+    `model_gone`, `base_gone`, `inference_memory` and what the request itself can go wrong with."""
+
+    def __init__(self, workspace: Workspace, start: Callable[[], None] | None = None) -> None:
+        self._workspace = workspace
+        self._start = start or (lambda: start_process(workspace))
+        self._path = protocol.socket_path(workspace)
+
+    def predict(self, run_dir: Path, rows: Rows, which: str = "tuned") -> Answers:
+        """Answers of the tuned model, or of a simple one (`which`: majority, rules, tfidf)."""
+        value = self._value({"op": "predict", "run": str(run_dir), "rows": list(rows), "which": which})
+        return Answers(**value)
+
+    def before(self, run_dir: Path, rows: Rows, descriptions: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """What there was before tuning, see `before.answer`. `descriptions` say more about labels than their names."""
+        request = {"op": "before", "run": str(run_dir), "rows": list(rows), "descriptions": dict(descriptions or {})}
+        value: dict[str, Any] = self._value(request)
+        return value
+
+    def chat(
+        self,
+        run_dir: Path,
+        messages: Talk | Mapping[str, Talk],
+        settings: ChatSettings | None = None,
+        sides: Sequence[str] = ("tuned",),
+    ) -> Generator[Bit, None, None]:
+        """The answer, streamed; with sides ("tuned", "base") both at once, a token of each in turn.
+
+        `messages` is one conversation, or one for each side where they already differ.
+        """
+        request = {
+            "op": "chat",
+            "run": str(run_dir),
+            "messages": messages,
+            "settings": asdict(settings or ChatSettings()),
+            "sides": list(sides),
+        }
+        with contextlib.closing(self._ask(request)) as answer:
+            for message in answer:
+                if message["event"] == "loading":
+                    yield Bit(loading=True)
+                elif message["event"] in ("piece", "end"):
+                    yield Bit(**{name: value for name, value in message.items() if name != "event"})
+
+    def predict_file(
+        self,
+        run_dir: Path,
+        data: Path,
+        out: Path,
+        which: str = "tuned",
+        columns: Mapping[str, str] | None = None,
+    ) -> Generator[FileProgress, None, None]:
+        """Answers every row of a Parquet file of text cells into `out` (.csv or .jsonl), which appears at the end.
+
+        `columns` maps roles to the file's columns where they are called other than in training.
+        """
+        request = {
+            "op": "predict_file",
+            "run": str(run_dir),
+            "data": str(data.resolve()),
+            "out": str(out.resolve()),
+            "which": which,
+            "columns": dict(columns or {}),
+        }
+        with contextlib.closing(self._ask(request)) as answer:
+            for message in answer:
+                if message["event"] == "progress":
+                    yield FileProgress(message["done"], message["total"])
+                elif message["event"] == "done":
+                    rows = message["value"]["rows"]
+                    yield FileProgress(rows, rows, finished=True, columns=message["value"]["columns"])
+
+    def predict_version(
+        self, run_dir: Path, owner: str, version: str, out: Path, which: str = "tuned"
+    ) -> Generator[FileProgress, None, None]:
+        """The same for an imported data version of the workspace."""
+        return self.predict_file(run_dir, self._workspace.data(owner, version) / "rows.parquet", out, which)
+
+    def package(self, run_dir: Path, out: Path) -> Generator[str, None, None]:
+        """Writes the run's model as a zip that stands alone to `out`; yields the names of its phases."""
+        with contextlib.closing(self._ask({"op": "package", "run": str(run_dir), "out": str(out.resolve())})) as answer:
+            for message in answer:
+                if message["event"] == "phase":
+                    yield str(message["name"])
+
+    def warm(self, run_dir: Path, which: str = "tuned") -> None:
+        """Load the model now, so that the first answer comes at once."""
+        self._value({"op": "warm", "run": str(run_dir), "which": which})
+
+    def ping(self) -> dict[str, Any]:
+        """The process's pid, loaded models and their bytes; starts the process when there is none."""
+        value: dict[str, Any] = self._value({"op": "ping"})
+        return value
+
+    def unload(self, run_dir: Path | None = None) -> int:
+        """Make room: give up models nobody uses at this moment (of one run only); how many. Starts nothing."""
+        try:
+            connection = self._connect()
+        except OSError:
+            return 0
+        connection.close()
+        return int(self._value({"op": "unload", "run": str(run_dir) if run_dir else ""})["unloaded"])
+
+    def _value(self, request: Message) -> Any:
+        """The value of the last message."""
+        with contextlib.closing(self._ask(request)) as answer:
+            return [message["value"] for message in answer if message["event"] == "done"][0]
+
+    def _ask(self, request: Message) -> Generator[Message, None, None]:
+        """Messages up to the last. A process that ends before it took the request is started again, once."""
+        line = protocol.encode(request)
+        for attempt in (1, 2):
+            with contextlib.closing(self._connected()) as connection:
+                accepted = False
+                for message in self._messages(connection, line):
+                    accepted = True
+                    if message["event"] == "error":
+                        raise UserError(message["code"], **message["values"])
+                    yield message
+                    if message["event"] == "done":
+                        return
+            if accepted or attempt == 2:
+                raise UserError("inference_died", log=str(self._workspace.home / "inference.log"))
+
+    def _messages(self, connection: socket, line: bytes) -> Iterator[Message]:
+        """What the process sends, until it closes. Raises UserError (`inference_silent`)."""
+        connection.settimeout(SILENCE_SECONDS)
+        try:
+            connection.sendall(line)
+            with connection.makefile("rb") as answer:
+                for text in answer:
+                    if text.endswith(b"\n"):
+                        yield protocol.decode(text)
+        except TimeoutError as error:
+            raise UserError("inference_silent", seconds=round(SILENCE_SECONDS)) from error
+        except OSError:
+            return
+
+    def _connect(self) -> socket:
+        connection = socket(AF_UNIX, SOCK_STREAM)
+        try:
+            connection.settimeout(START_SECONDS)
+            connection.connect(str(self._path))
+        except OSError:
+            connection.close()
+            raise
+        return connection
+
+    def _connected(self) -> socket:
+        """A connection, after starting the process where needed. Raises UserError (`inference_start`)."""
+        until = time.monotonic() + START_SECONDS
+        again = 0.0
+        while True:
+            try:
+                return self._connect()
+            except OSError as error:
+                if time.monotonic() > until:
+                    log = str(self._workspace.home / "inference.log")
+                    raise UserError("inference_start", seconds=round(START_SECONDS), log=log) from error
+            # Starting twice is harmless: the second process sees the first and ends.
+            if time.monotonic() >= again:
+                self._start()
+                again = time.monotonic() + START_SECONDS / 4
+            time.sleep(0.02)
+
+
+def start_process(workspace: Workspace) -> None:
+    """Start the inference process in a session of its own: Ctrl-C in our terminal or our end does not touch it."""
+    command = child.command("studio.inference.server", "--home", str(workspace.home), "--detach")
+    subprocess.run(command, env=child.environment(), stdin=subprocess.DEVNULL, check=False, timeout=START_SECONDS)

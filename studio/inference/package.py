@@ -1,0 +1,212 @@
+"""The download: a run's model as a folder that stands alone, tried in a fresh process, then packed as a zip.
+
+Adapters are merged into their base, so that `predict.py` needs only torch and transformers. Imports torch; runs in
+the inference process.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from studio.child import environment
+from studio.errors import UserError
+from studio.inference.generation import stop_ids
+from studio.inference.predictor import Predictor, read_saved
+from studio.tasks.heads import core_of, pooling_of
+from studio.words import say
+
+SNIPPETS = Path(__file__).parent / "snippets"
+TRY_SECONDS = 300.0
+LARGEST_GAP = 1e-3
+"""Between probabilities (or, for chat, between scores of the next token on their own scale) of copy and original."""
+TRIED_TEXTS = 8
+_TRY = """
+import json, runpy, sys
+import torch
+torch.set_num_threads(1)
+made = runpy.run_path(sys.argv[1])
+found = []
+for question in json.load(sys.stdin):
+    if "encoder" in made:
+        found.append(made["predict"](question))
+    else:
+        tokens = made["tokenizer"].apply_chat_template(
+            question, add_generation_prompt=True, return_tensors="pt", return_dict=True)
+        made["predict"](question, 2)
+        with torch.inference_mode():
+            found.append(dict(enumerate(made["model"](**tokens).logits[0, -1].tolist())))
+json.dump(found, sys.stdout)
+"""
+
+
+def build(run_dir: Path, out: Path, language: str = "en") -> Iterator[str]:
+    """Write the zip to `out`; yields the phase it is in ("collecting", "trying", "packing"), often.
+
+    Raises UserError (`model_gone`, `base_gone`, `package_space`, `package_broken`, `package_differs`); then nothing
+    is left behind.
+    """
+    yield "collecting"
+    about, _ = read_saved(run_dir)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".package-") as place:
+        folder = Path(place) / "model"
+        folder.mkdir()
+        predictor = Predictor.load(run_dir)
+        _check_space(predictor, out.parent)
+        questions = _questions(run_dir, predictor)
+        expected = [_own_answer(predictor, question) for question in questions]
+        _write(predictor, folder)
+        (folder / "README.md").write_text(_card(run_dir, about, predictor, language), "utf-8")
+        del predictor
+        yield "trying"
+        yield from _try(folder, questions, expected)
+        yield "packing"
+        yield from _pack(folder, out)
+
+
+def _check_space(predictor: Predictor, place: Path) -> None:
+    """The folder and its zip lie on the disk at once."""
+    needed = 2 * sum(predictor.parts().values()) + 50_000_000
+    free = shutil.disk_usage(place).free
+    if free < needed:
+        raise UserError("package_space", needed=needed // 1_000_000, free=free // 1_000_000)
+
+
+def _write(predictor: Predictor, folder: Path) -> None:
+    """Weights, tokenizer, and what `predict.py` reads. The predictor's model is merged and spent afterwards."""
+    merge = getattr(predictor.model, "merge_and_unload", None)
+    core = core_of(merge() if merge else predictor.model)
+    predictor.tokenizer.save_pretrained(folder)
+    if predictor.task.result == "chat":
+        core.generation_config.eos_token_id = sorted(stop_ids(core, predictor.tokenizer))
+        core.generation_config.pad_token_id = predictor.tokenizer.pad_token_id
+        core.save_pretrained(folder)
+        shutil.copy(SNIPPETS / "chat.txt", folder / "predict.py")
+        return
+    from safetensors.torch import save_file
+
+    core.base_model.save_pretrained(folder)
+    head = {name: tensor.detach().cpu().contiguous() for name, tensor in core.classifier.state_dict().items()}
+    save_file(head, str(folder / "head.safetensors"), {"format": "pt"})
+    facts = {
+        "labels": predictor.facts["labels"],
+        "prefix": predictor.facts.get("prefix", ""),
+        "max_length": predictor.max_length,
+        "pooling": pooling_of(core.config),
+    }
+    (folder / "labels.json").write_text(json.dumps(facts, ensure_ascii=False, indent=1), "utf-8")
+    shutil.copy(SNIPPETS / "labels.txt", folder / "predict.py")
+
+
+def _questions(run_dir: Path, predictor: Predictor) -> list[Any]:
+    """Held-out texts of the report where there is one, and two of our own: short, and longer than one word."""
+    texts = ["ok", "The answer should stay the same after downloading. 下载之后，回答应当保持不变。"]
+    seen = run_dir / "predictions.jsonl"
+    if seen.is_file():
+        with seen.open(encoding="utf-8") as lines:
+            texts += [
+                str(json.loads(line).get("text") or "") for _, line in zip(range(TRIED_TEXTS), lines, strict=False)
+            ]
+    if predictor.task.result != "chat":
+        return texts
+    return [[{"role": "user", "content": text[:500]}] for text in texts[:3]]
+
+
+def _own_answer(predictor: Predictor, question: Any) -> dict[str, float]:
+    """Probabilities by label; for chat the scores of the token after the prompt, by token id."""
+    if predictor.task.result != "chat":
+        scores: dict[str, float] = predictor.predict([question])[0]["scores"]
+        return scores
+    return {str(place): score for place, score in enumerate(predictor.next_scores(question))}
+
+
+def _try(folder: Path, questions: list[Any], expected: list[dict[str, float]]) -> Iterator[str]:
+    """Run `predict.py` in a fresh, isolated Python and compare; others take their turns while it works."""
+    command = [sys.executable, "-I", "-c", _TRY, str(folder / "predict.py")]
+    quiet = environment(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8") as asked,
+        tempfile.TemporaryFile("w+", encoding="utf-8") as answered,
+        tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as complaints,
+    ):
+        json.dump(questions, asked)
+        asked.seek(0)
+        process = subprocess.Popen(command, cwd=folder, env=quiet, stdin=asked, stdout=answered, stderr=complaints)
+        try:
+            until = time.monotonic() + TRY_SECONDS
+            while process.poll() is None and time.monotonic() < until:
+                time.sleep(0.05)
+                yield "trying"
+        finally:
+            process.kill()
+            process.wait()
+        answered.seek(0)
+        complaints.seek(0)
+        text = answered.read()
+        if process.returncode != 0:
+            last = (complaints.read().strip().splitlines() or [f"exit code {process.returncode}"])[-1]
+            raise UserError("package_broken", reason=last[:200])
+    _compare([dict(answer) for answer in json.loads(text)], expected)
+
+
+def _compare(found: list[dict[str, float]], expected: list[dict[str, float]]) -> None:
+    """Raises UserError (`package_differs`) with the largest gap."""
+    gap = 0.0
+    for one, other in zip(found, expected, strict=True):
+        scale = max(1.0, *(abs(score) for score in other.values()))
+        gap = max(gap, *(abs(one[name] - score) / scale for name, score in other.items()))
+    if not gap <= LARGEST_GAP:
+        raise UserError("package_differs", gap=f"{gap:.4f}", rows=len(expected))
+
+
+def _pack(folder: Path, out: Path) -> Iterator[str]:
+    """Weights do not get smaller by packing, so they are stored as they are."""
+    half = out.with_name(f".{out.name}.half")
+    try:
+        with zipfile.ZipFile(half, "w") as archive:
+            for path in sorted(folder.rglob("*")):
+                if path.is_file():
+                    stored = path.suffix == ".safetensors"
+                    kind = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
+                    archive.write(path, Path("model") / path.relative_to(folder), kind)
+                    yield "packing"
+        half.replace(out)
+    finally:
+        half.unlink(missing_ok=True)
+
+
+def _card(run_dir: Path, about: dict[str, Any], predictor: Predictor, language: str) -> str:
+    """README.md: what it is, how it scored, how to use it, what it cannot promise."""
+    spec, report = (_object(run_dir / name) for name in ("spec.json", "report.json"))
+    title = spec.get("name") or run_dir.name
+    made = say("package.card.made", language, base=about.get("base", ""), method=about["method"], run=run_dir.name)
+    lines = [f"# {title}", "", made, ""]
+    if report.get("test"):
+        lines += [f"## {say('package.card.scores', language)}", ""]
+        lines += [f"- {name}: {score:.4f}" for name, score in report["test"].items() if isinstance(score, (int, float))]
+        lines += ["", say("package.card.limits", language, rows=report.get("rows", "?")), ""]
+    if predictor.facts.get("labels"):
+        lines += [f"## {say('package.card.labels', language)}", ""]
+        lines += [f"- {label}" for label in predictor.facts["labels"]] + [""]
+    snippet = "chat" if predictor.task.result == "chat" else "labels"
+    lines += [f"## {say('package.card.use', language)}", "", say("package.card.needs", language), ""]
+    lines += ["```", 'python predict.py "..."', "```", "", "```python"]
+    lines += [(SNIPPETS / f"{snippet}.txt").read_text("utf-8").rstrip(), "```", ""]
+    return "\n".join(lines)
+
+
+def _object(path: Path) -> dict[str, Any]:
+    """A JSON object, empty when the file is missing or damaged: the card then says less."""
+    try:
+        raw = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return raw if isinstance(raw, dict) else {}

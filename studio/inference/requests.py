@@ -1,0 +1,166 @@
+"""What the inference process can be asked: each operation is a generator of messages, a step of work between them.
+
+It works on the computing thread only and knows no sockets.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Generator, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from studio.errors import UserError
+from studio.inference import before, package
+from studio.inference.files import AnswerFile, Table, as_asked, match_columns
+from studio.inference.generation import Clock
+from studio.inference.settings import GROUP, ChatSettings
+from studio.options import read_options
+from studio.workspace import Workspace
+
+if TYPE_CHECKING:
+    from studio.inference.pool import Pool
+    from studio.inference.predictor import Predictor, SimplePredictor
+
+    AnyPredictor = Predictor | SimplePredictor
+
+Message = dict[str, Any]
+Request = Mapping[str, Any]
+FILE_ROWS = 2000
+"""Rows of a file that are sorted by length and answered together."""
+
+
+class Requests:
+    """The operations over one pool of models of one workspace."""
+
+    def __init__(self, workspace: Workspace, pool: Pool) -> None:
+        self._home = workspace.home.resolve()
+        self._pool = pool
+        self._operations: dict[str, Callable[[Request], Iterator[Message]]] = {
+            "ping": self._ping,
+            "unload": self._unload,
+            "warm": self._warm,
+            "predict": self._predict,
+            "before": self._before,
+            "chat": self._chat,
+            "predict_file": self._predict_file,
+            "package": self._package,
+        }
+
+    def steps(self, request: Request) -> Generator[Message, None, None]:
+        """The messages that answer `request`, worked out as they are taken."""
+        operation = self._operations.get(str(request.get("op")))
+        if operation is None:
+            raise UserError("inference_failed", reason=f"op {request.get('op')!r}")
+        yield from operation(request)
+
+    def _folder(self, request: Request) -> Path:
+        """The run's folder. Raises UserError (`model_gone`) when it lies outside the workspace or holds no model."""
+        folder = Path(str(request.get("run", ""))).resolve()
+        if not folder.is_relative_to(self._home) or not folder.is_dir():
+            raise UserError("model_gone", run=folder.name)
+        return folder
+
+    def _ping(self, request: Request) -> Iterator[Message]:
+        yield done({"process": os.getpid(), "models": self._pool.names(), "bytes": self._pool.held()})
+
+    def _unload(self, request: Request) -> Iterator[Message]:
+        folder = self._folder(request) if request.get("run") else None
+        yield done({"unloaded": self._pool.give_up(0.0, folder)})
+
+    def _warm(self, request: Request) -> Iterator[Message]:
+        folder, which = self._folder(request), str(request.get("which", "tuned"))
+        yield from self._loading(folder, which)
+        with self._pool.use(folder, which):
+            yield done(None)
+
+    def _loading(self, folder: Path, which: str) -> Iterator[Message]:
+        """Say so before the model is loaded."""
+        if (folder, which) not in self._pool:
+            yield {"event": "loading"}
+
+    def _predict(self, request: Request) -> Iterator[Message]:
+        folder, which = self._folder(request), str(request.get("which", "tuned"))
+        rows, clock = request["rows"], Clock()
+        yield from self._loading(folder, which)
+        with self._pool.use(folder, which) as held:
+            predictor: AnyPredictor = held  # type: ignore[assignment]
+            steps, whole = predictor.steps(rows), None
+            while whole is None:
+                with clock:
+                    count, whole = next(steps)
+                yield progress(count, len(rows))
+        yield done({"predictions": whole, "milliseconds": 1000 * clock.spent / max(1, len(rows))})
+
+    def _before(self, request: Request) -> Iterator[Message]:
+        folder = self._folder(request)
+        yield from self._loading(folder, "untuned")
+        yield done(before.answer(folder, self._pool, request["rows"], request.get("descriptions") or {}))
+
+    def _chat(self, request: Request) -> Iterator[Message]:
+        """Answers of the tuned model and of its base, a token of each in turn."""
+        folder, sides = self._folder(request), list(request.get("sides") or ["tuned"])
+        settings, problems = read_options(ChatSettings, GROUP, dict(request.get("settings") or {}))
+        if problems:
+            raise UserError("chat_setting", setting=problems[0].field, value=problems[0].values.get("value", ""))
+        yield from self._loading(folder, "tuned")
+        with contextlib.ExitStack() as held:
+            said, talks, ends = request["messages"], {}, {}
+            for side in sides:
+                heard = said[side] if isinstance(said, dict) else said
+                talks[side] = self._talk(held, folder, side).chat(heard, settings, side == "base")
+            while talks:
+                for side, talk in list(talks.items()):
+                    piece = next(talk)
+                    if piece.text or not piece.reason:
+                        yield {"event": "piece", "side": side, "text": piece.text}
+                    if piece.reason:
+                        del talks[side]
+                        ends[side] = {"reason": piece.reason, "tokens": piece.tokens, "seconds": piece.seconds}
+                        yield {"event": "end", "side": side, **ends[side]}
+        yield done(ends)
+
+    def _talk(self, held: contextlib.ExitStack, folder: Path, side: str) -> Predictor:
+        """Who answers for `side`: the base is the tuned model with its adapter off, or else a model of its own."""
+        tuned: Predictor = held.enter_context(self._pool.use(folder, "tuned"))  # type: ignore[assignment]
+        if side == "tuned" or getattr(tuned, "knows_base", False):
+            return tuned
+        base: Predictor = held.enter_context(self._pool.use(folder, "base"))  # type: ignore[assignment]
+        return base
+
+    def _predict_file(self, request: Request) -> Iterator[Message]:
+        folder, which = self._folder(request), str(request.get("which", "tuned"))
+        yield from self._loading(folder, which)
+        with (
+            self._pool.use(folder, which) as held,
+            contextlib.closing(Table(Path(str(request["data"])))) as table,
+        ):
+            predictor: AnyPredictor = held  # type: ignore[assignment]
+            columns = match_columns(predictor.task, request.get("columns") or predictor.columns, table.columns)
+            finished = 0
+            with AnswerFile(Path(str(request["out"])), table.columns) as out:
+                yield progress(0, table.rows)
+                for piece in table.pieces(FILE_ROWS):
+                    for count, answers in predictor.steps([as_asked(row, columns) for row in piece]):
+                        if answers is not None:
+                            out.write(piece, answers)
+                        yield progress(finished + count, table.rows)
+                    finished += len(piece)
+        yield done({"rows": finished, "columns": columns})
+
+    def _package(self, request: Request) -> Iterator[Message]:
+        folder = self._folder(request)
+        for name in package.build(folder, Path(str(request["out"]))):
+            yield {"event": "phase", "name": name}
+        yield done({"path": str(request["out"])})
+
+
+def progress(count: int, total: int) -> Message:
+    """`count` of `total` rows are answered."""
+    return {"event": "progress", "done": count, "total": total}
+
+
+def done(value: Any) -> Message:
+    """The last message of a request that went well."""
+    return {"event": "done", "value": value}
