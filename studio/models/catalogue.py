@@ -26,16 +26,20 @@ def place(workspace: Workspace, model_id: str) -> Path:
 
 
 def resolve(workspace: Workspace, model_id: str) -> Path | None:
-    """The folder of a model that is on disk, None for one that has to be fetched first.
+    """The folder of a model that is on disk, None for one that has to be fetched (a damaged copy has to, too).
 
     Raises UserError for what is not a model id and for a local folder that is not there.
     """
     folder = place(workspace, model_id)
-    if folder.is_dir():
-        return folder
     if model_id.startswith("local:"):
-        raise UserError("model_no_folder", folder=str(folder))
-    return None
+        if not folder.is_dir():
+            raise UserError("model_no_folder", folder=str(folder))
+        return folder
+    try:
+        read_card(folder, model_id)
+    except UserError:
+        return None
+    return folder
 
 
 def card(workspace: Workspace, model_id: str) -> Card:

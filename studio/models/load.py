@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.errors import UserError
-from studio.models.rules import check_folder, check_tokenizer, read_json, shapes, weight_files
+from studio.models.rules import check_folder, check_tokenizer, shapes, weight_files
 from studio.tasks.heads import quietly
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _PADS = ("<pad>", "[PAD]", "<|pad|>", "<|endoftext|>", "<|finetune_right_pad_id|
 
 
 def load_tokenizer(folder: str | Path) -> Any:
-    """The fast tokenizer of a model folder or of a run's own, padding on the right with a token that does not end answers.
+    """The fast tokenizer of a model folder or a run's own, padding on the right with a token that ends no answer.
 
     Raises UserError where the folder breaks a rule or the tokenizer cannot be read.
     """
@@ -75,19 +75,6 @@ def load_base(folder: str | Path, auto_class: str = "AutoModel") -> torch.nn.Mod
         lambda: kind.from_pretrained(str(folder), dtype=torch.float32, **SAFE_WEIGHTS)
     ).eval()
     return model
-
-
-def read_chat_template(folder: Path) -> str | None:
-    """The folder's chat template as text, None when it has none."""
-    path = folder / "chat_template.jinja"
-    if path.is_file():
-        return path.read_text("utf-8")[:100_000]
-    settings = folder / "tokenizer_config.json"
-    found = read_json(settings).get("chat_template") if settings.is_file() else None
-    if isinstance(found, list):
-        named = {entry.get("name"): entry.get("template") for entry in found if isinstance(entry, dict)}
-        found = named.get("default")
-    return found if isinstance(found, str) else None
 
 
 def _short(error: Exception) -> str:

@@ -97,7 +97,24 @@ def _header(cursor: _Cursor) -> _Header:
     pieces = [blob[start:stop].decode("utf-8") for start, stop in zip(offsets, offsets[1:], strict=False)]
     _, map_length = cursor.take("iI")
     cursor.place += map_length
-    return _Header(*sizes[:7], float(f"{epsilon:.6g}"), bos, eos, pad, unknown, pieces, scores)
+    hidden, layers, heads, intermediate, vocabulary, positions, types = sizes
+    return _Header(
+        hidden=hidden,
+        layers=layers,
+        heads=heads,
+        intermediate=intermediate,
+        vocabulary=vocabulary,
+        positions=positions,
+        types=types,
+        # The file keeps float32; six digits give back the number that was meant.
+        epsilon=float(f"{epsilon:.6g}"),
+        bos=bos,
+        eos=eos,
+        pad=pad,
+        unknown=unknown,
+        pieces=pieces,
+        scores=scores,
+    )
 
 
 def _tensors(cursor: _Cursor, data: memoryview, header: _Header) -> Iterator[tuple[str, Array]]:
