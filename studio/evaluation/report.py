@@ -66,6 +66,7 @@ def _labels_report(
     scored = [place for place, row in enumerate(exam.rows) if exam.task.truth(row)]
     if not scored or not (simple or tuned):
         raise UserError("report_rows", rows=len(scored), total=len(exam.rows))
+    without = len(exam.rows) - len(scored)
     rows, numbers = [exam.rows[place] for place in scored], [exam.numbers[place] for place in scored]
     exam = Exam(exam.task, rows, numbers, exam.facts, exam.train, exam.seed)
     rivals = contenders(exam, simple, tuned, untuned, progress)
@@ -83,7 +84,7 @@ def _labels_report(
         "task": exam.task.key,
         "result": exam.task.result,
         "rows": len(rows),
-        "left_out": len(scored) - len(rows),
+        "left_out": without,
         "main_metric": metric,
         "lower_is_better": False,
         "model": chosen.key,
