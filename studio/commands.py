@@ -1,0 +1,303 @@
+"""What each command of the command line does. Returns whether it succeeded; says everything through the terminal."""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from studio.data.importing import import_file
+from studio.data.store import DataVersion
+from studio.data.use import Use
+from studio.errors import UserError
+from studio.inference.client import InferenceClient
+from studio.methods.base import methods
+from studio.models.catalogue import list_models
+from studio.problem import Problem
+from studio.runs import states
+from studio.runs.desk import Desk
+from studio.runs.draft import Draft, again, draft, use_of
+from studio.runs.follow import follow
+from studio.runs.settings import read_settings
+from studio.spec import Spec
+from studio.tasks.base import tasks
+from studio.telling import Progress, document, ended, report_lines
+from studio.terminal import Terminal, table
+from studio.training.plan import BUDGETS
+from studio.workspace import Workspace
+
+OWNER = "local"
+"""Who owns what is made from a terminal of this machine."""
+
+
+@contextmanager
+def _desk(terminal: Terminal, lead: bool = False) -> Iterator[Desk]:
+    desk = Desk(Workspace.open(terminal.home))
+    try:
+        if lead:
+            desk.supervise()
+        yield desk
+    finally:
+        desk.close()
+
+
+# ---- data ----
+
+
+def check(terminal: Terminal, file: Path) -> bool:
+    """What a file holds and everything that is wrong with it; nothing is kept."""
+    with tempfile.TemporaryDirectory(prefix="studio-check-") as place:
+        workspace = Workspace.open(place)
+        version = _imported(terminal, workspace, file)
+        use, code, values, sure = use_of(workspace, version)
+        profile = version.profile()
+        problems = _data_problems(version, use) if use.task else []
+        found = {
+            "file": str(file),
+            "format": profile["format"],
+            "encoding": profile["encoding"],
+            "delimiter": profile["delimiter"],
+            "rows": version.rows,
+            "columns": profile["columns"],
+            "task": use.task or None,
+            "roles": use.columns,
+            "sure": sure,
+            "reason": {"code": code, "text": terminal.say(code, **values)},
+            "problems": [_problem(terminal, problem) for problem in problems],
+        }
+    lines = [terminal.say("cli.check_file", file=file.name, format=profile["format"], rows=version.rows)]
+    lines += table(
+        [[str(column["name"]), str(column["kind"]), str(column["missing"])] for column in profile["columns"]]
+    )
+    lines += [found["reason"]["text"], *[problem.text(terminal.language) for problem in problems]]
+    terminal.result(found, lines)
+    return not any(problem.severity == "error" for problem in problems)
+
+
+def _data_problems(version: DataVersion, use: Use) -> list[Problem]:
+    from studio.data.checks import check as check_data
+
+    return check_data(version, use.task, use.columns, use.split)
+
+
+def _imported(terminal: Terminal, workspace: Workspace, file: Path) -> DataVersion:
+    def heard(done: int, total: int) -> None:
+        terminal.progress(terminal.say("cli.reading", name=file.name, share=round(100 * done / max(1, total))))
+
+    return import_file(workspace, OWNER, file, file.name, heard)
+
+
+def _problem(terminal: Terminal, problem: Problem) -> dict[str, Any]:
+    return {**problem.to_json(), "text": problem.text(terminal.language)}
+
+
+# ---- runs ----
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What `train` was given; empty means that the studio chooses."""
+
+    spec: Path | None
+    data: Path | None
+    task: str
+    model: str
+    method: str
+    preset: str
+    settings: tuple[str, ...]
+
+
+def train(terminal: Terminal, wish: Wish) -> bool:
+    """Start a run as the screen would, and wait for its report."""
+    with _desk(terminal) as desk:
+        made, name = _from_spec(desk.workspace, wish) if wish.spec else _from_data(terminal, desk.workspace, wish)
+        errors = [problem for problem in made.problems if problem.severity == "error"]
+        for problem in made.problems:
+            if problem.severity != "error":
+                terminal.aside(problem.text(terminal.language))
+        if errors:
+            raise UserError("cannot_start", reasons=" ".join(problem.text(terminal.language) for problem in errors))
+        seconds = made.estimate.seconds if made.estimate else None
+        desk.supervise()
+        run = desk.submit(made.spec, data_name=name, estimate=seconds)
+        terminal.aside(terminal.say("cli.started", run=run))
+        return _wait(terminal, desk, run)
+
+
+def _from_spec(workspace: Workspace, wish: Wish) -> tuple[Draft, str]:
+    assert wish.spec is not None
+    if wish.data or wish.settings or wish.task or wish.model or wish.method:
+        raise UserError("spec_and_choices")
+    try:
+        spec = Spec.loads(wish.spec.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError("file_unreadable", path=str(wish.spec), reason=str(error)) from error
+    made = again(workspace, spec, "", OWNER)
+    return made, spec.name
+
+
+def _from_data(terminal: Terminal, workspace: Workspace, wish: Wish) -> tuple[Draft, str]:
+    if wish.data is None:
+        raise UserError("nothing_to_train")
+    if wish.preset not in BUDGETS:
+        raise UserError("unknown_key", kind="preset", key=wish.preset, near="quick", known=list(BUDGETS))
+    version = _imported(terminal, workspace, wish.data)
+    use, code, values, sure = use_of(workspace, version)
+    task = wish.task or use.task
+    if not task:
+        raise UserError("task_not_clear", question=terminal.say(code, **values))
+    settings = read_settings(wish.settings, task, wish.method)
+    columns = {**(use.columns if task == use.task else {}), **settings.columns}
+    required = {role.key for role in tasks.get(task).roles if role.required}
+    if not sure and not required <= set(columns):
+        raise UserError("columns_not_clear", question=terminal.say(code, **values), columns=list(version.columns))
+    made = draft(
+        workspace,
+        version,
+        use=Use(task, columns, settings.split_of(use.split)),
+        model=wish.model,
+        method=wish.method,
+        preset=wish.preset,
+        options=settings.options,
+        name=settings.name,
+        owner=OWNER,
+    )
+    return made, version.name
+
+
+def resume(terminal: Terminal, run: str) -> bool:
+    """Queue a further attempt and wait for its report."""
+    with _desk(terminal, lead=True) as desk:
+        desk.resume(run)
+        return _wait(terminal, desk, run)
+
+
+def stop(terminal: Terminal, run: str, keep: str) -> bool:
+    """Ask a run to end and wait until it has."""
+    if keep not in ("last", "best"):
+        raise UserError("unknown_key", kind="--keep", key=keep, near="last", known=["last", "best"])
+    with _desk(terminal, lead=True) as desk:
+        desk.stop(run, keep)
+        view = follow(desk, run, lambda view, events: terminal.progress(terminal.say(f"state.{view.state}")))
+        terminal.result(document(terminal, desk, view), [terminal.say("cli.ended", **ended(terminal, view))])
+        return True
+
+
+def _wait(terminal: Terminal, desk: Desk, run: str) -> bool:
+    """Show progress until a run ends, then its report. Ctrl-C leaves the run at work."""
+    progress = Progress(terminal)
+    try:
+        view = follow(desk, run, progress.tell)
+    except KeyboardInterrupt:
+        # A second Ctrl-C must not cut the handing over short.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        terminal.aside(terminal.say("cli.left", run=run))
+        raise
+    terminal.result(document(terminal, desk, view), report_lines(terminal, desk, view))
+    if view.state != states.DONE:
+        terminal.aside(terminal.why(view) or terminal.say("cli.ended", **ended(terminal, view)))
+    return view.state == states.DONE
+
+
+def runs(terminal: Terminal) -> bool:
+    """Every run, newest first."""
+    with _desk(terminal) as desk:
+        views = desk.list()
+    rows = [
+        [
+            view.id,
+            terminal.say(f"state.{view.state}"),
+            view.name,
+            view.model or view.method,
+            "" if view.score is None else f"{view.metric} {view.score:.4f}",
+        ]
+        for view in views
+    ]
+    terminal.result({"runs": [view.to_json() for view in views]}, table(rows) or [terminal.say("cli.no_runs")])
+    return True
+
+
+def show(terminal: Terminal, run: str) -> bool:
+    """One run: state, progress, report."""
+    with _desk(terminal) as desk:
+        view = desk.get(run)
+        events, _, _ = desk.events(run)
+        found = document(terminal, desk, view)
+        for kind in ("phase", "step", "eval"):
+            these = [event for event in events if event["event"] == kind]
+            found[f"last_{kind}"] = these[-1] if these else None
+        lines = report_lines(terminal, desk, view)
+        if view.error:
+            lines.append(terminal.why(view))
+        terminal.result(found, lines)
+    return True
+
+
+def predict(terminal: Terminal, run: str, data: Path, out: Path, which: str) -> bool:
+    """Answer every row of a file through the workspace's inference process."""
+    with _desk(terminal) as desk:
+        folder = desk.folder(run)
+        version = _imported(terminal, desk.workspace, data)
+        client = InferenceClient(desk.workspace, start=desk.start_inference)
+        rows = 0
+        with closing(client.predict_file(folder, version.rows_path, out, which)) as answers:
+            for answer in answers:
+                rows = answer.done
+                terminal.progress(terminal.say("cli.predicting", done=answer.done, total=answer.total))
+    terminal.result(
+        {"run": run, "rows": rows, "out": str(out)}, [terminal.say("cli.predicted", rows=rows, out=str(out))]
+    )
+    return True
+
+
+# ---- what there is ----
+
+
+def models(terminal: Terminal) -> bool:
+    """Every model that can be tuned here."""
+    cards = list_models(Workspace.open(terminal.home))
+    rows = [[card.id, card.title, f"{card.parameters / 1e6:.0f} M", f"{card.bytes / 1e6:.0f} MB"] for card in cards]
+    terminal.result({"models": [card.to_json() for card in cards]}, table(rows))
+    return True
+
+
+def _members(terminal: Terminal, kind: str, members: list[Any]) -> bool:
+    found = [
+        {
+            "key": member.key,
+            "title": terminal.say(f"{kind}.{member.key}.title"),
+            "blurb": terminal.say(f"{kind}.{member.key}.blurb"),
+        }
+        for member in members
+    ]
+    terminal.result({f"{kind}s": found}, table([[item["key"], item["title"], item["blurb"]] for item in found]))
+    return True
+
+
+def all_tasks(terminal: Terminal) -> bool:
+    """Every task."""
+    return _members(terminal, "task", list(tasks))
+
+
+def all_methods(terminal: Terminal) -> bool:
+    """Every tuning method."""
+    return _members(terminal, "method", list(methods))
+
+
+def doctor(terminal: Terminal) -> bool:
+    """Whether this machine can train; every finding as it comes."""
+    from studio.runs.doctor import examine
+
+    found = []
+    for finding in examine(Workspace.open(terminal.home)):
+        text = terminal.say(finding.code, **finding.values)
+        found.append({"name": finding.name, "ok": finding.ok, "text": text, "values": finding.values})
+        terminal.progress(text)
+    good = all(item["ok"] for item in found)
+    lines = [f"{'✓' if item['ok'] else '✗'} {item['text']}" for item in found]
+    terminal.result({"ok": good, "checks": found}, lines)
+    return good

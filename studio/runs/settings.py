@@ -1,0 +1,87 @@
+"""Settings given as words, `option=value` or `group.option=value`, sorted into what a draft takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from studio.errors import UserError
+from studio.methods.base import methods
+from studio.options import options_of
+from studio.spec import Split
+from studio.tasks.base import tasks
+from studio.training.options import TrainingOptions
+
+_SPLIT = ("validation", "test", "seed")
+
+
+@dataclass
+class Settings:
+    """`options` by group, `columns` by role, shares and seed of the split, and the run's name."""
+
+    options: dict[str, dict[str, Any]] = field(default_factory=dict)
+    columns: dict[str, str] = field(default_factory=dict)
+    split: dict[str, float] = field(default_factory=dict)
+    name: str = ""
+
+    def split_of(self, known: Split) -> Split:
+        """`known` with what was set here."""
+        seed = int(self.split.get("seed", known.seed))
+        return Split(self.split.get("validation", known.validation), self.split.get("test", known.test), seed)
+
+
+def known_options(task: str, method: str) -> dict[str, list[str]]:
+    """Names of options by group; without a method those of all methods."""
+    chosen = [methods.get(method)] if method and method != "baseline" else list(methods)
+    names = {name for item in chosen for name in _names(item.Options, "method")}
+    return {
+        "training": _names(TrainingOptions, "training"),
+        "task": _names(tasks.get(task).Options, "task") if task else [],
+        "method": sorted(names),
+    }
+
+
+def _names(options: type, group: str) -> list[str]:
+    return [item.name for item in options_of(options, group)]
+
+
+def read_settings(words: Sequence[str], task: str, method: str) -> Settings:
+    """Read `--set` words. Besides options: `name=`, `seed=`, `split.validation=`, `split.test=`, `column.<role>=`.
+
+    Raises UserError (`setting_unreadable`, `setting_unknown`). Values are checked where the options are.
+    """
+    found = Settings()
+    known = known_options(task, method)
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name:
+            raise UserError("setting_unreadable", word=word[:80])
+        group, dot, option = name.partition(".")
+        if name == "name":
+            found.name = value
+        elif name == "seed" or (group == "split" and option in _SPLIT):
+            found.split[option or "seed"] = _number(word, value)
+        elif group == "column" and option:
+            found.columns[option] = value
+        else:
+            group, option = (group, option) if dot else (_group(name, known), name)
+            if option not in known.get(group, []):
+                raise UserError("setting_unknown", name=name[:80], known=_all(known))
+            found.options.setdefault(group, {})[option] = value
+    return found
+
+
+def _group(name: str, known: dict[str, list[str]]) -> str:
+    return next((group for group, names in known.items() if name in names), "")
+
+
+def _all(known: dict[str, list[str]]) -> list[str]:
+    return [f"{group}.{name}" for group, names in known.items() for name in names]
+
+
+def _number(word: str, value: str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        raise UserError("setting_unreadable", word=word[:80]) from None
