@@ -1,6 +1,6 @@
 // The small drawings inside the Data, Train and Playground forms; each shows the value that Python hands it.
 (() => {
-  const { kinds, h, fill, say, get, post, open, number, percent, duration, bytes, button, layout, plotly, PLOT, colour } = window.studio;
+  const { kinds, h, fill, say, get, post, open, number, percent, duration, bytes, button, layout, plotly, plain, PLOT, colour } = window.studio;
 
   const finding = (p) => h("div.finding", { class: p.severity }, h("div", {}, h("span.visually-hidden", {}, say("web.severity." + p.severity)), p.text), p.examples?.length ? h("details", {}, h("summary", {}, say("web.data.examples", { n: p.examples.length })), h("ul", {}, p.examples.map(([row, text]) => h("li", {}, say("web.data.row", { n: row }), " ", text)))) : null);
   kinds.findings = (root) => ({ update(value) {
@@ -20,7 +20,8 @@
       fill(root);
       for (const figure of value) {
         const node = h("div", { role: "img", "aria-label": figure.title }); root.append(h("div", {}, h("h3", {}, figure.title), node));
-        const bars = figure.horizontal ? { type: "bar", orientation: "h", y: figure.x, x: figure.y } : { type: "bar", x: figure.x, y: figure.y };
+        const names = figure.x.map(plain);
+        const bars = figure.horizontal ? { type: "bar", orientation: "h", y: names, x: figure.y } : { type: "bar", x: names, y: figure.y };
         await engine.newPlot(node, [{ ...bars, marker: { color: colour("accent") }, hovertemplate: figure.horizontal ? "%{y}: %{x}<extra></extra>" : "%{x}: %{y}<extra></extra>" }], layout({ height: figure.horizontal ? Math.max(160, 60 + 26 * figure.x.length) : 240, hovermode: "closest", margin: { t: 8, r: 8, b: 40, l: figure.horizontal ? 120 : 44 }, xaxis: { title: { text: figure.x_title }, ...(figure.horizontal ? {} : { type: "category", nticks: 7, tickangle: 0 }) }, yaxis: figure.horizontal ? { automargin: true, autorange: "reversed", type: "category" } : { title: { text: figure.y_title } } }), { ...PLOT, displayModeBar: false });
       }
     }

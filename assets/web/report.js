@@ -9,7 +9,7 @@
     return h("div.bars.ladder", {}, report.ladder.map((rung) => h("div.bar", { class: rung.key === "tuned" ? "top" : "" },
       h("span.who", { title: say("ladder." + rung.key + "_help") }, say("ladder." + rung.key)),
       h("span.track", { role: "meter", "aria-valuenow": rung.score, "aria-valuemin": 0, "aria-valuemax": top, "aria-label": say("ladder." + rung.key) }, h("i", { style: { width: at(rung.score) } }), rung.low !== null && rung.low !== undefined ? h("u", { style: { left: at(rung.low), width: `calc(${at(rung.high)} - ${at(rung.low)})` }, title: say("web.report.interval") }) : null),
-      h("span.val", {}, h("b", {}, score(report.main_metric, rung.score)), h("small.muted", {}, rung.low !== null && rung.low !== undefined ? ` (${score(report.main_metric, rung.low)}–${score(report.main_metric, rung.high)})` : "", rung.ms !== null && rung.ms !== undefined ? ` · ${bytes(rung.bytes)} · ${number(rung.ms, 2)} ms` : "")))));
+      h("span.val", {}, h("b", {}, score(report.main_metric, rung.score)), h("small.muted", {}, rung.low !== null && rung.low !== undefined ? ` (${score(report.main_metric, rung.low)}–${score(report.main_metric, rung.high)})` : "", rung.bytes && rung.ms !== null && rung.ms !== undefined ? ` · ${bytes(rung.bytes)} · ${number(rung.ms, 2)} ms` : "")))));
   }
   const numbers = (report) => h("div.tiles", {}, Object.entries(report.test).map(([name, value]) => h("div.tile", { title: window.studio.known(`metric.${name}_help`) ? say(`metric.${name}_help`) : "" }, h("b", {}, score(name, value)), h("small", {}, metric(name), report.interval?.[name] ? ` (${score(name, report.interval[name][0])}–${score(name, report.interval[name][1])})` : ""))));
 
@@ -27,7 +27,7 @@
   }
   function classes(report) {
     return h("div.scroll", {}, h("table", {}, h("thead", {}, h("tr", {}, h("th", {}, say("web.col.label")), ["precision", "recall", "f1"].map((m) => h("th.num", { title: window.studio.known(`metric.${m}_help`) ? say(`metric.${m}_help`) : "" }, metric(m))), h("th.num", {}, say("web.col.rows")))),
-      h("tbody", {}, report.classes.map((c) => h("tr", {}, h("td", {}, c.label), ["precision", "recall", "f1"].map((m) => h("td.num", {}, score(m, c[m]))), h("td.num", {}, c.support))))));
+      h("tbody", {}, report.classes.map((c) => h("tr", {}, h("td", {}, c.label), ["precision", "recall", "f1"].map((m) => h("td.num", {}, score(m, c[m]))), h("td.num", {}, c.rows))))));
   }
   const speech = (messages) => Array.isArray(messages) ? messages.map((m) => h("div", {}, h("small.muted", {}, say("web.chat." + m.role)), h("div.answer", {}, m.content))) : h("div.answer", {}, messages);
   const samples = (report) => h("div", {}, report.samples.map((s) => h("div.card", { style: { margin: "12px 0" } }, speech(s.prompt), h("div.half", { style: { gap: "12px" } }, h("div", {}, h("small.muted", {}, say("web.play.before")), h("div.answer", {}, s.before ?? "–")), h("div", {}, h("small.muted", {}, say("web.play.after")), h("div.answer", {}, s.after))), h("details", {}, h("summary.muted", {}, say("web.report.expected")), h("div.answer", {}, s.truth)))));
@@ -44,17 +44,16 @@
     async function load() {
       if (!run) return fill(root, h("p.muted", {}, say("web.report.none")));
       let reply;
-      try { reply = await get(`/api/runs/${encodeURIComponent(run)}/report`); } catch (error) { return fill(root, h("div.banner", {}, error.message)); }
-      const { report, verdict, run: view, figures: drawings } = reply, tone = { better: "good", worse: "bad" }[verdict.tone] ?? "";
+      try { reply = await get(`/api/runs/${encodeURIComponent(run)}/report?dark=${document.body.classList.contains("dark")}`); } catch (error) { return fill(root, h("div.banner", {}, error.message)); }
+      const { report, verdict, run: view, figures: drawings } = reply, tone = { better: "good", worse: "amber" }[verdict.tone] ?? "";
       const place = h("div");
       fill(root, h("p.muted", {}, view.name, " · ", view.about),
         h("div.banner", { class: tone, style: { padding: "20px" } }, h("p.verdict", {}, verdict.text), h("span.muted", {}, verdict.detail)),
         h("div.ask", {}, view.can_play ? button(say("web.live.try"), () => open({ tab: "playground", run }), ".main") : null, view.can_play ? h("a.act", { href: `/api/runs/${run}/download`, download: "" }, say("web.live.download")) : null, button(say("web.report.chart"), () => open({ tab: "train", run }))),
         h("h2", {}, say("web.report.ladder")), h("p.muted", {}, say("web.report.ladder_help", { n: report.rows })), ladder(report),
         h("h2", {}, say("web.report.numbers")), numbers(report),
-        report.classes?.length ? [h("h2", {}, say("web.report.classes")), classes(report)] : null,
+        report.classes?.length ? [h("h2", {}, say("web.report.classes")), h("div.half", {}, classes(report), place)] : null,
         report.confusion ? [h("h2", {}, say("web.report.matrix")), matrix(run, report)] : null,
-        place,
         report.mistakes?.length ? [h("h2", {}, say("web.report.mistakes")), h("p.muted", {}, say("web.report.mistakes_help")), rowsTable(report.mistakes)] : null,
         report.samples?.length ? [h("h2", {}, say("web.report.samples")), samples(report)] : null);
       if (drawings?.length) figures(place, drawings);

@@ -1,6 +1,6 @@
 // Runs tab: what have I tried?
 (() => {
-  const { kinds, h, fill, say, get, post, open, every, chip, button, ago, duration, metric, score, layout, plotly, PLOT, colour, toast } = window.studio;
+  const { kinds, h, fill, say, get, post, open, every, chip, button, ago, duration, metric, score, layout, plotly, plain, PLOT, colour, toast } = window.studio;
 
   kinds.runs = (root) => {
     let filter = "", picked = new Set(), runs = [], key = "", binned = false;
@@ -47,8 +47,8 @@
       const { curves } = await get("/api/overlay?runs=" + ids.join(","));
       chart.style.display = "";
       const engine = await plotly(), dashes = ["solid", "dash", "dot", "dashdot", "longdash"], colours = ["series-1", "series-2", "series-3", "ink", "muted"];
-      const lines = curves.flatMap((c, i) => [{ x: c.step, y: c.loss, name: c.name, mode: "lines", line: { dash: dashes[i % 5], color: colour(colours[i % 5]), width: 2 }, legendgroup: c.name },
-        { x: c.eval_step, y: c.eval_score, name: c.name, mode: "lines+markers", yaxis: "y2", showlegend: false, legendgroup: c.name, line: { dash: dashes[i % 5], color: colour(colours[i % 5]), width: 2 } }]);
+      const lines = curves.flatMap((c, i) => [{ x: c.step, y: c.loss, name: plain(c.name), mode: "lines", line: { dash: dashes[i % 5], color: colour(colours[i % 5]), width: 2 }, legendgroup: c.name },
+        { x: c.eval_step, y: c.eval_score, name: plain(c.name), mode: "lines+markers", yaxis: "y2", showlegend: false, legendgroup: c.name, line: { dash: dashes[i % 5], color: colour(colours[i % 5]), width: 2 } }]);
       await engine.react(chart, lines, layout({ height: 420, hovermode: "closest", xaxis: { title: { text: say("web.live.steps") }, anchor: "y2" }, yaxis: { domain: [0.54, 1], title: { text: say("web.live.loss") } }, yaxis2: { domain: [0, 0.44], title: { text: say("web.runs.main_metric") } } }), PLOT);
     }
     const tick = every(root, 2500, async () => {

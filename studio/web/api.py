@@ -6,10 +6,8 @@ Every route looks its item up through the desk, validates what it was sent, and 
 
 from __future__ import annotations
 
-import json
 import logging
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +19,7 @@ from studio import hardware
 from studio.data.samples import import_sample, list_samples
 from studio.data.use import Use
 from studio.errors import UserError
+from studio.evaluation.report import open_cell
 from studio.inference.client import InferenceClient
 from studio.runs.desk import Desk
 from studio.runs.draft import again, draft
@@ -158,12 +157,16 @@ def _run(router: APIRouter, desk: Desk, live: Live, inference: InferenceClient) 
         return {"text": desk.log(run)}
 
     @router.get("/runs/{run}/report")
-    def report(request: Request, run: str) -> dict[str, Any]:
-        return shown_report(desk, run, language(request))
+    def report(request: Request, run: str, dark: bool = False) -> dict[str, Any]:
+        return shown_report(desk, run, language(request), dark)
 
     @router.get("/runs/{run}/rows")
     def cell(run: str, truth: str, answer: str) -> dict[str, Any]:
-        return {"rows": list(_cell_rows(desk.folder(run) / "predictions.jsonl", truth, answer))}
+        folder = desk.folder(run)
+        if not (folder / "predictions.jsonl").is_file():
+            raise UserError("no_report", name=desk.get(run).name)
+        found, count = open_cell(folder, truth, answer, limit=CELL_ROWS)
+        return {"rows": [{**row, "confidence": row["scores"].get(answer)} for row in found], "count": count}
 
     @router.get("/runs/{run}/download")
     def download(run: str) -> FileResponse:
@@ -180,22 +183,6 @@ def _run(router: APIRouter, desk: Desk, live: Live, inference: InferenceClient) 
         return FileResponse(
             path, media_type="application/zip", filename=f"{name}.zip", background=BackgroundTask(path.unlink)
         )
-
-
-def _cell_rows(path: Path, truth: str, answer: str) -> Iterator[dict[str, Any]]:
-    """The rows of one cell of the confusion matrix, most of them at most CELL_ROWS."""
-    if not path.is_file():
-        return
-    found = 0
-    with path.open(encoding="utf-8") as lines:
-        for line in lines:
-            row = json.loads(line)
-            if row["truth"] == truth and row["answer"] == answer:
-                row["confidence"] = (row.get("scores") or {}).get(answer)
-                yield {key: row.get(key) for key in ("row", "text", "truth", "answer", "confidence")}
-                found += 1
-                if found >= CELL_ROWS:
-                    return
 
 
 def _acts(router: APIRouter, desk: Desk, workspace: Workspace) -> None:

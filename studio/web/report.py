@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from studio.errors import UserError
+from studio.evaluation.figures import Colours, classes
 from studio.runs.desk import Desk
 from studio.web.describe import describe
 from studio.words import has, say
 
+LIGHT = Colours("#1B2430", "#5B6675", "#ECECE5", "#0B6E69", "#B45309", "#B42318")
+DARK = Colours("#E6EAF0", "#94A3B8", "#222B37", "#5EC9BE", "#F0B35A", "#F58A7F")
 
-def shown_report(desk: Desk, run: str, language: str) -> dict[str, Any]:
-    """{"report", "verdict": {"text", "detail", "tone"}, "run"}. Raises UserError (`no_report`)."""
+
+def shown_report(desk: Desk, run: str, language: str, dark: bool = False) -> dict[str, Any]:
+    """{"report", "verdict": {"text", "detail", "tone"}, "figures", "run"}. Raises UserError (`no_report`)."""
     view = desk.get(run)
     report = desk.report(run)
     if report is None:
@@ -24,7 +28,8 @@ def shown_report(desk: Desk, run: str, language: str) -> dict[str, Any]:
         "verdict": {
             "text": say(code, language, **values),
             "detail": say(detail, language, **values) if has(detail) else "",
-            "tone": code.rpartition(".")[2],
+            "tone": verdict["kind"],
         },
+        "figures": [classes(report, DARK if dark else LIGHT, language)] if report.get("classes") else [],
         "run": describe(desk, view, language),
     }

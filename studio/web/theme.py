@@ -21,7 +21,11 @@ SANS: list[gr.themes.Font | str] = [
     "Microsoft YaHei",
     "sans-serif",
 ]
-MONO: list[gr.themes.Font | str] = [gr.themes.LocalFont("IBM Plex Mono", weights=(400, 700)), "ui-monospace", "monospace"]
+MONO: list[gr.themes.Font | str] = [
+    gr.themes.LocalFont("IBM Plex Mono", weights=(400, 700)),
+    "ui-monospace",
+    "monospace",
+]
 
 
 def theme() -> gr.themes.Base:
