@@ -168,26 +168,32 @@ def read(path: Path, encoding: str, dialect: Dialect, name: str, table: Table) -
 
 def _consistency(path: Path, encoding: str, name: str, delimiter: str) -> tuple[float, int, bool]:
     """(share of records with the commonest width, that width, whether quotes are quoting) of the first records."""
-    found = []
-    for quoted in (True, False):
-        widths: Counter[int] = Counter()
-        broken = 0
-        with open_text(path, encoding) as handle:
-            for _, cells in records(Lines(handle, name), delimiter, quoted):
-                if cells is None:
-                    broken += 1
-                elif cells:
-                    widths[len(cells)] += 1
-                if broken + widths.total() >= _PROBE:
-                    break
-        if not widths:
-            return 0.0, 1, True
-        width, count = max(widths.items(), key=lambda item: (item[1], item[0]))
-        found.append((count / (broken + widths.total()), width, quoted))
-        if not broken:
-            break
-    # Quotes that break more rows than reading them as plain characters does are not quoting anything.
-    return found[-1] if found[-1][0] > found[0][0] + 0.02 else found[0]
+    share, width, broken, quoting = _widths(path, encoding, name, delimiter, True)
+    if broken > quoting:
+        # Quotes that break more records than they hold together are plain characters here.
+        return (*_widths(path, encoding, name, delimiter, False)[:2], False)
+    return share, width, True
+
+
+def _widths(path: Path, encoding: str, name: str, delimiter: str, quoted: bool) -> tuple[float, int, int, int]:
+    """(share of the commonest width, that width, broken records, records whose quotes are quoting)."""
+    widths: Counter[int] = Counter()
+    broken = quoting = 0
+    with open_text(path, encoding) as handle:
+        lines = Lines(handle, name)
+        for _, cells in records(lines, delimiter, quoted):
+            if cells is None:
+                broken += 1
+            elif cells:
+                widths[len(cells)] += 1
+                written = sum(line.count('"') for line in lines.record)
+                quoting += written > sum(cell.count('"') for cell in cells)
+            if broken + widths.total() >= _PROBE:
+                break
+    if not widths:
+        return 0.0, 1, broken, quoting
+    width, count = max(widths.items(), key=lambda item: (item[1], item[0]))
+    return count / (broken + widths.total()), width, broken, quoting
 
 
 def _first(path: Path, encoding: str, name: str, delimiter: str, quoted: bool) -> list[list[str]]:
@@ -203,9 +209,11 @@ def _first(path: Path, encoding: str, name: str, delimiter: str, quoted: bool) -
 
 def _has_header(first: list[list[str]], width: int, suffix: str) -> bool:
     """Whether the first record names the columns: its cells are unlike those below them."""
-    if len(first) < 2:
+    if not first:
         return False
     head = [cell.strip().lstrip("\ufeff") for cell in first[0]]
+    if len(first) == 1:
+        return any(cell.lower() in _HEADER_WORDS for cell in head)
     if len(head) == width - 1:
         head = ["", *head]
     if len({cell.lower() for cell in head if cell}) < sum(bool(cell) for cell in head):

@@ -17,9 +17,8 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-# Among equals the earlier one wins: cp1252 before the other single-byte pages, which read its letters as theirs.
 _KANA = "のにはをたがでてとしれさいるあこすまなかもりらっんうおくきよだどせそつわえやけみちめゃじべろひ、。ー「」！？"
-_COMMON = {
+_TWO_BYTES = {
     "gb18030": "的一是不了在人有我他这个们中来上大为和国地到以说时要就出会可也你对生能而子那得于着下自之年过后作里用道"
     "行所然家种事成方多很好吃没太还味差快店服务质量东西价格非常感觉比较点给买送，。！？、：；（）“”《》",
     "big5": "的一是不了在人有我他這個們中來上大為和國地到以說時要就出會可也你對生能而子那得於著下自之年過後作裡用道行"
@@ -27,13 +26,20 @@ _COMMON = {
     "shift_jis": _KANA,
     "euc_jp": _KANA,
     "cp949": "이다는을가에의하고지도기로한사은를어아서리나인대자시정니해일게라수그부보만적있습과오들것었면요안거",
+}
+_ALPHABETS = {
+    "cp1251": "оеаинтслврк",
+    "cp1253": "αοιετσνηυρπκ",
+    "cp1255": "יוהלאמתרשבנ",
+    "cp1256": "اليمنوتربةعد",
+    "cp874": "านรกอเงมยลวดทสตี่้ั",
+}
+_ACCENTS = {
     "cp1252": "éèàùâêîôûçëïüöäßñáíóúãõåøæÉÀÇÖÄÜ“”‘’–—…€£°«»¿¡·§©®½",
-    "cp1251": "абвгдежзийклмнопрстуфхцчшщъыьэюяёАБВГДЕЖЗИЙКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯЁ«»–—…№іїєґІЇЄҐ",
-    "cp1253": "αβγδεζηθικλμνξοπρσςτυφχψωάέήίόύώϊϋΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩΆΈΉΊΌΎΏ",
     "cp1250": "ąćęłńóśźżĄĆĘŁŃÓŚŹŻáčďéěíňřšťúůýžőűăâîşţ“”„–—…",
 }
 _ENOUGH = 0.12
-"""Share of common characters below which nothing is recognised; wrong guesses seen stay below 0.08."""
+"""Share of common characters below which nothing is recognised; wrong two-byte guesses seen stay below 0.08."""
 _TOLERATED = 0.02
 """Share of damaged sequences among the non-ASCII ones up to which a file still counts as UTF-8."""
 _CHUNK = 2**20
@@ -58,19 +64,18 @@ def detect(path: Path) -> str:
 
 
 def _wide(head: bytes) -> str | None:
-    """UTF-16 without a mark: nearly every second byte of Western text and of line ends is zero."""
-    sample = head[: len(head) // 2 * 2][:20_000]
-    if len(sample) < 4 or sample.count(0) == 0:
+    """UTF-16 without a mark: of the two byte orders the one that makes clean text with spaces, commas, line ends."""
+    sample = head[: min(len(head), 20_000) // 2 * 2]
+    if 0 not in sample:
         return None
-    for name, zeros, others in (("utf-16-le", sample[1::2], sample[::2]), ("utf-16-be", sample[::2], sample[1::2])):
-        if others.count(0) == 0 and zeros.count(0) > 0.02 * len(zeros):
-            try:
-                text = sample.decode(name)
-            except UnicodeDecodeError:
-                continue
-            if all(character.isprintable() or character in "\t\r\n\ufeff" for character in text):
-                return name
-    return None
+    best, most = None, 0
+    for name in ("utf-16-le", "utf-16-be"):
+        text = sample.decode(name, "replace").rstrip("\ufffd")
+        if all(character.isprintable() or character in "\t\r\n\u3000" for character in text):
+            plain = len(text.encode("ascii", "ignore"))
+            if plain > max(most, 0.01 * len(text)):
+                best, most = name, plain
+    return best
 
 
 def _is_utf8(path: Path) -> bool:
@@ -100,15 +105,23 @@ def _sample(path: Path) -> bytes:
 
 
 def _best(sample: bytes) -> str:
-    best, best_score = "cp1252", _ENOUGH
-    for name, common in _COMMON.items():
-        text = sample.decode(name, "replace")
-        others = [character for character in text if not character.isascii()]
-        damaged = others.count("\ufffd")
-        if not others or damaged > _TOLERATED * len(others):
+    found = _richest(sample, _TWO_BYTES)
+    if found:
+        return found
+    # In other alphabets whole words are made of high bytes; in Latin ones they stand alone among ASCII letters.
+    high = [byte > 127 for byte in sample]
+    together = sum(one and other for one, other in zip(high, high[1:], strict=False))
+    return _richest(sample, _ALPHABETS if together > 0.5 * sum(high) else _ACCENTS) or "cp1252"
+
+
+def _richest(sample: bytes, candidates: dict[str, str]) -> str | None:
+    """The candidate whose text is richest in its common characters; of equals the first, None where all are poor."""
+    best, best_score = None, _ENOUGH
+    for name, common in candidates.items():
+        others = [character for character in sample.decode(name, "replace") if not character.isascii()]
+        if not others or others.count("\ufffd") > _TOLERATED * len(others):
             continue
-        wanted = set(common)
-        score = sum(character in wanted for character in others) / len(others)
+        score = sum(map(set(common).__contains__, others)) / len(others)
         if score > best_score:
             best, best_score = name, score
     return best

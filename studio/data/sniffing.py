@@ -147,8 +147,12 @@ def _parsed(line: str) -> object:
 
 
 def _holds_rows(value: object) -> bool:
-    """Whether one object is a whole table: a list of objects inside, or lists as columns."""
-    return isinstance(value, dict) and any(
+    """Whether one object is a whole table: a list of objects inside, lists as columns, or objects as rows."""
+    if not isinstance(value, dict):
+        return False
+    if len(value) > 1 and all(isinstance(part, dict) for part in value.values()):
+        return True
+    return any(
         isinstance(part, list) and key not in CHAT_KEYS and (not part or isinstance(part[0], dict) or len(value) > 1)
         for key, part in value.items()
     )

@@ -1,0 +1,134 @@
+"""All problems at once, with counts and the numbers of example rows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from reading_room import bring
+
+from studio.data import checks
+from studio.data.checks import check, label_counts, length_histogram
+from studio.data.labels import label_problems
+from studio.data.store import DataVersion
+from studio.problem import Problem
+from studio.spec import Split
+
+COLUMNS = {"text": "text", "label": "label"}
+
+
+def csv_of(rows: list[tuple[str, str]]) -> str:
+    return "text,label\n" + "".join(f'"{text}","{label}"\n' for text, label in rows)
+
+
+@pytest.fixture(scope="module")
+def messy(tmp_path_factory: pytest.TempPathFactory) -> DataVersion:
+    rows = [(f"a sentence about thing {n}", "good" if n % 3 else "bad") for n in range(120)]
+    rows[4] = ("", "good")
+    rows[6] = ("no label here", "")
+    rows[9] = (rows[8][0].upper() + "  ", rows[8][1])
+    rows[20] = (rows[21][0], "bad" if rows[21][1] == "good" else "good")
+    rows[30] = ("spelt otherwise", "Good ")
+    rows[31] = ("slipped", "goood")
+    rows[40] = ("long words " * 400, "good")
+    return bring(tmp_path_factory.mktemp("messy"), "messy.csv", csv_of(rows) + "one cell too few\n")
+
+
+def by_code(problems: list[Problem]) -> dict[str, Problem]:
+    for problem in problems:
+        for language in ("en", "zh"):
+            assert "{" not in problem.text(language)
+    assert len({(problem.code, problem.field) for problem in problems}) == len(problems)
+    return {f"{problem.code}:{problem.field}".removesuffix(":data"): problem for problem in problems}
+
+
+def test_everything_is_told_at_once(messy: DataVersion) -> None:
+    found = by_code(check(messy, "classification", COLUMNS, Split()))
+    assert found["cells_missing:columns.text"].examples[0][0] == 5
+    assert found["cells_missing:columns.label"].examples == ((7, "no label here"),)
+    assert found["rows_repeated"].count == 2
+    assert found["rows_contradict:columns.label"].examples[0][0] == 21
+    assert found["rows_long"].examples[0][0] == 41
+    assert "'Good ' = 'good'" in found["labels_spelling:columns.label"].text()
+    assert "'goood' = 'good'" in found["labels_spelling:columns.label"].text()
+    assert found["labels_rare:columns.label"].count == 2
+    assert found["labels_uneven:columns.label"].values["most"] == "good"
+    assert found["data_broken_short"].examples[0][0] == 122
+    assert "split_few_test:split" in found
+    assert check(messy, "classification", COLUMNS, Split()) == list(found.values())
+
+
+def test_clean_data_has_no_problem(tmp_path: Path) -> None:
+    rows = [(f"sentence {n} about thing {n * n}", "ab"[n % 2]) for n in range(400)]
+    assert check(bring(tmp_path, "a.csv", csv_of(rows)), "classification", COLUMNS, Split()) == []
+
+
+@pytest.mark.parametrize(
+    ("task", "columns", "code"),
+    [
+        ("classification", {"text": "text"}, "role_missing"),
+        ("classification", {"text": "text", "label": ""}, "role_missing"),
+        ("classification", {"text": "text", "label": "text"}, "column_twice"),
+        ("classification", {"text": "text", "label": "nothing"}, "column_unknown"),
+        ("chat", {}, "chat_columns_missing"),
+        ("chat", {"instruction": "text"}, "chat_columns_missing"),
+        ("chat", {"messages": "text", "output": "label"}, "chat_columns_both"),
+    ],
+)
+def test_wrong_columns_are_errors(messy: DataVersion, task: str, columns: dict[str, str], code: str) -> None:
+    found = check(messy, task, columns, Split())
+    assert (found[0].code, found[0].severity) == (code, "error")
+    by_code(found)
+
+
+def test_one_class_only(tmp_path: Path) -> None:
+    version = bring(tmp_path, "a.csv", csv_of([(f"words {n}", "complaint") for n in range(60)]))
+    found = check(version, "classification", COLUMNS, Split())
+    assert (found[0].code, found[0].severity) == ("labels_one", "error")
+    assert "complaint" in found[0].text()
+
+
+def test_few_rows_and_impossible_shares(messy: DataVersion, tmp_path: Path) -> None:
+    small = bring(tmp_path, "a.csv", csv_of([("one thing", "a"), ("other thing", "b")]))
+    found = by_code(check(small, "classification", COLUMNS, Split()))
+    assert found["rows_few"].severity == "warning"
+    assert found["split_empty:split"].severity == "error"
+    for split in (Split(0.6, 0.5), Split(0.0, 0.2)):
+        assert check(messy, "classification", COLUMNS, split)[0].code == "split_shares"
+
+
+def test_chat_problems_come_with_row_numbers(tmp_path: Path) -> None:
+    good = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
+    lines = [json.dumps({"messages": [{"role": "user", "content": f"Hi {n}"}, good[1]]}) for n in range(60)]
+    lines[3] = json.dumps({"messages": good[:1]})
+    lines[5] = json.dumps({"messages": [good[1], good[1]]})
+    version = bring(tmp_path, "chat.jsonl", "\n".join(lines))
+    found = by_code(check(version, "chat", {"messages": "messages"}, Split()))
+    assert next(problem for key, problem in found.items() if "no_answer" in key).examples[0][0] == 4
+    assert found["chat_twice_in_a_row:columns"].examples[0][0] == 6
+    assert sum(count for _, count in length_histogram(version, "chat", {"messages": "messages"})) == 60
+
+
+def test_large_data_is_sampled_and_numbered_as_in_the_file(messy: DataVersion, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "CHECKED", 60)
+    found = by_code(check(messy, "classification", COLUMNS, Split(seed=99)))
+    assert found["rows_sampled"].values == {"rows": 120}
+    assert found["rows_long"].examples[0][0] == 41
+    assert found["rows_long"].values["row"] == 41
+
+
+def test_charts(messy: DataVersion) -> None:
+    counts = label_counts(messy, "label")
+    assert counts[0][0] == "good"
+    assert sum(count for _, count in counts) == 119
+    bins = length_histogram(messy, "classification", COLUMNS)
+    assert sum(count for _, count in bins) == 119
+    assert bins[-1][0].endswith("4400")
+
+
+def test_labels_alike_on_purpose_are_left_alone() -> None:
+    names = ["level 1", "level 2", "positive", "negative", "known", "unknown", "en", "es"]
+    pairs = [(n, names[n % 8]) for n in range(160)] + [(200, "level 3"), (201, "unknowns")]
+    found = {problem.code: problem for problem in label_problems(pairs)}
+    assert found["labels_spelling"].values["pairs"] == ["'unknowns' = 'unknown'"]

@@ -1,0 +1,80 @@
+"""Paging, searching and reading by role."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from reading_room import bring
+
+from studio.data.store import PAGE, DataVersion, page, read_rows
+from studio.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def version(tmp_path_factory: pytest.TempPathFactory) -> DataVersion:
+    lines = [f'"row {n}, with (a+)+$ and 100% [{n}]",{"Äpfel" if n % 10 == 0 else "birnen"},' for n in range(1_000)]
+    return bring(tmp_path_factory.mktemp("store"), "a.csv", "text,label,place_0\n" + "\n".join(lines))
+
+
+def test_a_page_has_places_and_cells(version: DataVersion) -> None:
+    rows, total = page(version, 998, 50)
+    assert total == 1_000
+    assert [row["row"] for row in rows] == [998, 999]
+    assert rows[0]["cells"] == {
+        "text": "row 998, with (a+)+$ and 100% [998]",
+        "label": "birnen",
+        "place_0": None,
+    }
+    assert len(page(version, 0, 10_000)[0]) == PAGE
+    assert page(version, -5, 0)[0][0]["row"] == 0
+    assert page(version, 5_000, 10) == ([], 1_000)
+
+
+@pytest.mark.parametrize(
+    ("search", "total"),
+    [
+        ("äpfel", 100),
+        ("ÄPFEL", 100),
+        ("row 99,", 1),
+        ("(a+)+$", 1_000),
+        ("[7]", 1),
+        (".*", 0),
+        ("%", 1_000),
+        ("  ", 1_000),
+    ],
+)
+def test_search_is_plain_text_in_any_column(version: DataVersion, search: str, total: int) -> None:
+    rows, found = page(version, 0, 3, search)
+    assert found == total
+    assert len(rows) == min(3, total)
+
+
+def test_search_pages_on(version: DataVersion) -> None:
+    assert [row["row"] for row in page(version, 2, 2, "äpfel")[0]] == [20, 30]
+
+
+def test_no_search_can_hang(version: DataVersion) -> None:
+    assert page(version, 0, 3, "(a+)+$" * 10_000)[1] == 0
+
+
+def test_rows_by_role(version: DataVersion) -> None:
+    rows = read_rows(version, {"label": "label", "text": "text", "input": ""}, [10, 3])
+    assert rows[0] == {"label": "Äpfel", "text": "row 10, with (a+)+$ and 100% [10]"}
+    assert [row["label"] for row in rows] == ["Äpfel", "birnen"]
+    assert len(read_rows(version, {"text": "text"})) == 1_000
+    assert read_rows(version, {"text": "text"}, []) == []
+    with pytest.raises(UserError) as caught:
+        read_rows(version, {"text": "no such column"})
+    assert caught.value.code == "data_column_unknown"
+
+
+def test_two_roles_may_read_one_column(version: DataVersion) -> None:
+    row = read_rows(version, {"text": "text", "label": "text"}, [0])[0]
+    assert row["text"] == row["label"]
+
+
+def test_a_missing_file_is_no_silent_answer(tmp_path: Path) -> None:
+    gone = DataVersion("d-0", "ann", "a", 1, ("text",), 0.0, tmp_path)
+    with pytest.raises(FileNotFoundError):
+        read_rows(gone, {"text": "text"})
