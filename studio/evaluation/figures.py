@@ -78,7 +78,7 @@ def confusion(report: Report, colours: Colours, language: str = "en") -> dict[st
         y=places,
         text=counts,
         texttemplate="%{text}" if len(labels) <= _NUMBERED else None,
-        customdata=[[[truth, answer] for answer in labels] for truth in labels],
+        customdata=[[[truth, answer] for answer in map(_safe, labels)] for truth in map(_safe, labels)],
         hovertemplate="%{customdata[0]} → %{customdata[1]}: %{text}<extra></extra>",
         colorscale=[[0, "rgba(0,0,0,0)"], [1, colours.accent]],
         zmin=0,
@@ -105,7 +105,9 @@ def classes(report: Report, colours: Colours, language: str = "en") -> dict[str,
         y=places,
         orientation="h",
         marker={"color": colours.accent},
-        customdata=[[entry["label"], say("report.figure.rows", language, count=entry["rows"])] for entry in found],
+        customdata=[
+            [_safe(entry["label"]), say("report.figure.rows", language, count=entry["rows"])] for entry in found
+        ],
         hovertemplate="%{customdata[0]}: %{x:.1f} · %{customdata[1]}<extra></extra>",
     )
     figure = _figure(colours, 90 + _LABEL * len(found), bar)
@@ -135,9 +137,13 @@ def _figure(colours: Colours, height: int, trace: Any) -> Figure:
 
 
 def _short(labels: Sequence[str]) -> list[str]:
-    """Names that fit beside an axis. Angle brackets are escaped: plotly reads a few HTML tags in axis texts."""
-    cut = [label if len(label) <= _LONGEST_NAME else label[: _LONGEST_NAME - 1] + "…" for label in labels]
-    return [text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;") for text in cut]
+    """Names that fit beside an axis."""
+    return [_safe(label if len(label) <= _LONGEST_NAME else label[: _LONGEST_NAME - 1] + "…") for label in labels]
+
+
+def _safe(label: str) -> str:
+    """Text shown as text: plotly reads a few HTML tags, links among them, in whatever it draws."""
+    return label.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _plain(figure: Figure) -> dict[str, Any]:
