@@ -11,7 +11,7 @@
       h("span.track", { role: "meter", "aria-valuenow": rung.score, "aria-valuemin": 0, "aria-valuemax": top, "aria-label": say("ladder." + rung.key) }, h("i", { style: { width: at(rung.score) } }), rung.low !== null && rung.low !== undefined ? h("u", { style: { left: at(rung.low), width: `calc(${at(rung.high)} - ${at(rung.low)})` }, title: say("web.report.interval") }) : null),
       h("span.val", {}, h("b", {}, score(report.main_metric, rung.score)), h("small.muted", {}, rung.low !== null && rung.low !== undefined ? ` (${score(report.main_metric, rung.low)}–${score(report.main_metric, rung.high)})` : "", rung.bytes && rung.ms !== null && rung.ms !== undefined ? ` · ${bytes(rung.bytes)} · ${number(rung.ms, 2)} ms` : "")))));
   }
-  const numbers = (report) => h("div.tiles", {}, Object.entries(report.test).map(([name, value]) => h("div.tile", { title: window.studio.known(`metric.${name}_help`) ? say(`metric.${name}_help`) : "" }, h("b", {}, score(name, value)), h("small", {}, metric(name), report.interval?.[name] ? ` (${score(name, report.interval[name][0])}–${score(name, report.interval[name][1])})` : ""))));
+  const numbers = (report) => h("div.tiles.wide", {}, Object.entries(report.test).map(([name, value]) => h("div.tile", { title: window.studio.known(`metric.${name}_help`) ? say(`metric.${name}_help`) : "" }, h("b", {}, score(name, value)), h("small", {}, metric(name), report.interval?.[name] ? ` (${score(name, report.interval[name][0])}–${score(name, report.interval[name][1])})` : ""))));
 
   function rowsTable(rows) {
     return h("div.scroll", {}, h("table", {}, h("thead", {}, h("tr", {}, ["text", "truth", "answer", "sure"].map((c) => h("th", {}, say("web.col." + c))))),
