@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 
 from studio.errors import UserError
@@ -29,7 +30,7 @@ def unpack(archive: Path, member: str, target: Path, limit: int) -> list[Path]:
                 path = target / name
                 left = _copy(opened, entry, path, left)
                 written.append(path)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise UserError("archive_damaged", file=archive.name, reason=str(error)[:120]) from error
     if not written:
         raise UserError("archive_damaged", file=archive.name, reason=member)

@@ -1,0 +1,102 @@
+"""A web server of this test process: a package index and a model hub, as far as pip and huggingface_hub ask for them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+SHA = "a" * 40
+
+
+class StandIn:
+    """`models` maps hub names to folders, `wheels` package names to files; `asked` lists what came in, headers too."""
+
+    def __init__(self) -> None:
+        self.models: dict[str, Path] = {}
+        self.gated: set[str] = set()
+        self.wheels: dict[str, Path] = {}
+        self.asked: list[tuple[str, dict[str, str]]] = []
+        self.address = ""
+
+    def answer(self, path: str) -> tuple[int, dict[str, str], bytes]:
+        parts = [unquote(part) for part in urlsplit(path).path.strip("/").split("/")]
+        if parts[0] == "simple":
+            return self._index(parts[1])
+        if parts[0] == "files":
+            return 200, {}, self.wheels[parts[1]].read_bytes()
+        if parts[:2] == ["api", "models"]:
+            return self._information("/".join(parts[2:4]), parts[4:])
+        return self._file("/".join(parts[:2]), "/".join(parts[4:]))
+
+    def _index(self, name: str) -> tuple[int, dict[str, str], bytes]:
+        if name not in self.wheels:
+            return 404, {}, b""
+        wheel = self.wheels[name]
+        link = f"<a href='{self.address}/files/{name}/{wheel.name}'>{wheel.name}</a>"
+        return 200, {"Content-Type": "text/html"}, f"<!DOCTYPE html><html><body>{link}</body></html>".encode()
+
+    def _information(self, name: str, rest: list[str]) -> tuple[int, dict[str, str], bytes]:
+        if name not in self.models:
+            return 404, {"X-Error-Code": "RepoNotFound"}, b"{}"
+        files = [path for path in sorted(self.models[name].rglob("*")) if path.is_file()]
+        names = {str(path.relative_to(self.models[name])): path.stat().st_size for path in files}
+        if rest[:1] == ["tree"]:
+            entries = [
+                {"type": "file", "path": path, "size": size, "oid": hashlib.sha1(path.encode()).hexdigest()}
+                for path, size in names.items()
+            ]
+            return 200, {"Content-Type": "application/json"}, json.dumps(entries).encode()
+        found = {
+            "id": name, "modelId": name, "sha": SHA, "private": False, "tags": [], "downloads": 0, "likes": 0,
+            "gated": "manual" if name in self.gated else False,
+            "siblings": [{"rfilename": path, "size": size, "blobId": "b"} for path, size in names.items()],
+        }  # fmt: skip
+        return 200, {"Content-Type": "application/json"}, json.dumps(found).encode()
+
+    def _file(self, name: str, path: str) -> tuple[int, dict[str, str], bytes]:
+        file = self.models[name] / path
+        if not file.is_file():
+            return 404, {"X-Error-Code": "EntryNotFound"}, b""
+        content = file.read_bytes()
+        return 200, {"X-Repo-Commit": SHA, "ETag": f'"{hashlib.sha1(content).hexdigest()}"'}, content
+
+
+@contextmanager
+def serving() -> Iterator[StandIn]:
+    stand_in = StandIn()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            stand_in.asked.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
+            status, headers, content = stand_in.answer(self.path)
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(content))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(content)
+
+        do_HEAD = do_GET
+
+        def log_message(self, *arguments: object) -> None:
+            """A test's output is no access log."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    stand_in.address = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield stand_in
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
