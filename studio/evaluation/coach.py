@@ -240,5 +240,5 @@ def _scale(story: Story, value: float) -> float:
 
 Rule = Callable[[Story], Advice | None]
 TROUBLES: tuple[Rule, ...] = (diverging, rate_too_high, one_class, overfitting, rate_too_low)
-RULES: tuple[Rule, ...] = (*TROUBLES, plateau, below_simple, too_little_data, healthy)
+RULES: tuple[Rule, ...] = (*TROUBLES, below_simple, plateau, too_little_data, healthy)
 """In order of urgency; the first that speaks is heard, and `healthy` always speaks."""

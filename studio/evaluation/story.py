@@ -61,7 +61,8 @@ class Story:
         elif kind == "step":
             self.losses[record["step"]] = record["loss"]
             self.norms[record["step"]] = record["gradient_norm"]
-        elif kind == "eval" and record["metrics"].get(self.main_metric) is not None:
+        elif kind == "eval" and record["step"] and record["metrics"].get(self.main_metric) is not None:
+            # (That of step 0 is the untouched base, which is told as a baseline too.)
             metrics = record["metrics"]
             self.checks.append(Check(record["step"], record["loss"], metrics[self.main_metric], metrics))
         elif kind == "baseline" and record["metric"] == self.main_metric and record["score"] is not None:
