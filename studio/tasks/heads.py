@@ -43,7 +43,7 @@ def pooled_classifier() -> type[Any]:
     from transformers import PreTrainedConfig, PreTrainedModel
     from transformers.modeling_outputs import SequenceClassifierOutput
 
-    class PooledClassifier(PreTrainedModel):  # type: ignore[misc]
+    class PooledClassifier(PreTrainedModel):  # type: ignore[no-untyped-call]
         """An encoder under its own prefix ("bert", "model") and a `classifier`: weights load with `AutoModel` too."""
 
         config_class = PreTrainedConfig
@@ -64,7 +64,7 @@ def pooled_classifier() -> type[Any]:
             torch.nn.init.normal_(self.classifier.weight, std=0.02)
             torch.nn.init.zeros_(self.classifier.bias)
             self.register_buffer("class_weights", torch.ones(labels), persistent=False)
-            self.post_init()
+            self.post_init()  # type: ignore[no-untyped-call]
 
         def _init_weights(self, module: Any) -> None:
             """Everything is initialised where it is made or loaded; a second time would undo that."""
@@ -83,7 +83,7 @@ def pooled_classifier() -> type[Any]:
         ) -> Any:
             """Logits (B, labels) from tokens, or from `features` computed earlier by `pooled`."""
             if features is None:
-                features = self.pooled(input_ids, attention_mask)
+                features = self.pooled(input_ids, attention_mask)  # type: ignore[arg-type]
             return SequenceClassifierOutput(logits=self.classifier(self.dropout(features)))
 
     return PooledClassifier
@@ -96,8 +96,9 @@ def core_of(model: Any) -> Any:
 
 def quietly(load: Any) -> Any:
     """Call `load` without transformers' progress bars and load reports: unused heads are expected."""
-    from transformers.utils import logging
+    from transformers.utils import logging as log
 
+    logging: Any = log  # untyped in transformers
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()

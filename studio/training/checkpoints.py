@@ -115,7 +115,7 @@ class Checkpoints:
             ]
         except (SafetensorError, ValueError, OSError) as error:
             raise Damaged("unreadable", str(error)[:80]) from error
-        return Snapshot(int(state["step"]), *parts, state=state)
+        return Snapshot(int(state["step"]), parts[0], parts[1], parts[2], state)
 
     def sweep(self) -> None:
         """Remove what an interrupted save left behind."""

@@ -40,12 +40,16 @@ Stop = Callable[[], "str | None"]
 
 @dataclass(frozen=True)
 class Score:
-    """What one validation found: mean loss, metrics by name, the main metric, and the fixed rows as answered."""
+    """What one validation found: mean loss, metrics by name, the main metric, and the fixed rows as answered.
+
+    Main metrics that differ by no more than `tie` say nothing; then the loss decides which is better.
+    """
 
     loss: float
     metrics: dict[str, float]
     main: float
     samples: list[dict[str, Any]]
+    tie: float = 0.0
 
 
 @dataclass
@@ -93,12 +97,14 @@ def rate_at(step: int, steps: int, options: TrainingOptions) -> float:
     return 0.5 * (1 + math.cos(math.pi * gone)) if options.schedule == "cosine" else 1 - gone
 
 
-def is_better(score: tuple[float, float], best: tuple[float, float] | None, lower_is_better: bool) -> bool:
-    """Whether (main metric, loss) beats the best so far; equal metrics are decided by the lower loss."""
+def is_better(
+    score: tuple[float, float], best: tuple[float, float] | None, lower_is_better: bool, tie: float = 0.0
+) -> bool:
+    """Whether (main metric, loss) beats the best so far; metrics at most `tie` apart are decided by the lower loss."""
     if best is None:
         return True
-    main, other = (-score[0], -best[0]) if lower_is_better else (score[0], best[0])
-    return main > other or (main == other and score[1] < best[1])
+    gain = best[0] - score[0] if lower_is_better else score[0] - best[0]
+    return gain > tie or (abs(gain) <= tie and score[1] < best[1])
 
 
 class Loop:
@@ -257,7 +263,7 @@ class Loop:
         job = self.job
         score = validated(job, self._emit)
         found = (score.main, score.loss)
-        better = math.isfinite(score.loss) and is_better(found, self.best, job.task.lower_is_better)
+        better = math.isfinite(score.loss) and is_better(found, self.best, job.task.lower_is_better, score.tie)
         self._emit(Eval(self.step, score.loss, score.metrics, best=better))
         if score.samples:
             self._emit(Sample(self.step, score.samples))

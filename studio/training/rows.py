@@ -46,13 +46,18 @@ def read_table(run_dir: Path, spec: Spec, task: Task, data: Path) -> tuple[Table
 
     Raises UserError (`rows_unusable`, `split_too_small`, `data_gone`).
     """
+    import pyarrow.parquet as parquet
     from datasets import Dataset, disable_progress_bars
 
-    disable_progress_bars()  # type: ignore[no-untyped-call]
+    disable_progress_bars()
     file = data / "rows.parquet"
     if not file.is_file():
         raise UserError("data_gone", data=spec.data)
     columns = {role: name for role, name in spec.columns.items() if name}
+    known = parquet.read_schema(file).names
+    for role, name in columns.items():
+        if name not in known:
+            raise UserError("data_column_unknown", column=name, role=role, known=known)
     wanted = list(dict.fromkeys(columns.values()))
     loaded = Dataset.from_parquet(str(file), columns=wanted, cache_dir=str(run_dir / "cache"))
     stored = {name: loaded[name][:] for name in wanted}
@@ -61,24 +66,27 @@ def read_table(run_dir: Path, spec: Spec, task: Task, data: Path) -> tuple[Table
     rows: list[Row] = [every[number] for number in numbers]
     if not rows:
         raise UserError("rows_unusable", rows=len(every))
-    split = _split(run_dir, spec, task, rows)
+    split = _split(run_dir, spec, task, rows, numbers)
     for name in ("train", "validation", "test"):
         if not split[name]:
             raise UserError("split_too_small", part=name, rows=len(rows))
     return Table(rows, numbers, split), len(every) - len(rows)
 
 
-def _split(run_dir: Path, spec: Spec, task: Task, rows: Rows) -> dict[str, list[int]]:
-    """The split of an earlier attempt, or a new one, written down: every attempt and the report use the same rows."""
+def _split(run_dir: Path, spec: Spec, task: Task, rows: Rows, numbers: Sequence[int]) -> dict[str, list[int]]:
+    """The split of an earlier attempt, or a new one: every attempt and the report use the same rows.
+
+    split.json holds the rows' places in the file, so that it can be read without knowing which were usable.
+    """
     kept = run_dir / "split.json"
     if kept.is_file():
-        split: dict[str, list[int]] = json.loads(kept.read_text("utf-8"))
-        return split
+        places = {number: place for place, number in enumerate(numbers)}
+        stored: dict[str, list[int]] = json.loads(kept.read_text("utf-8"))
+        return {name: [places[number] for number in part] for name, part in stored.items()}
     labels = [task.truth(row) or "" for row in rows] if task.result == "labels" else None
     found = split_rows([task.question(row) for row in rows], labels, spec.split)
-    split = {name: [int(place) for place in places] for name, places in found.items()}
-    replace_text(kept, json.dumps(split))
-    return split
+    replace_text(kept, json.dumps({name: [int(numbers[place]) for place in part] for name, part in found.items()}))
+    return found
 
 
 def replace_text(path: Path, text: str) -> None:

@@ -69,8 +69,7 @@ def _simple_run(run_dir: Path, spec: Spec, task: Task, table: Table, simple: Sim
     simple.wait(emit, None)
     if not simple.models:
         raise UserError("baselines_failed")
-    emit(Phase("reporting"))
-    metric, value = report_run(run_dir, spec, task, table, simple, None, emit)
+    metric, value = report_run(run_dir, spec, task, table, simple.facts, simple, None, None, emit)
     emit(Done(0, metric, value))
 
 
@@ -202,8 +201,7 @@ def _finish(
     emit(Note("timeline.reloaded", {"rows": len(probe), "gap": f"{gap:.1e}"}, step=outcome.step))
     if found.task.result == "labels":
         simple.wait(emit, None)
-    emit(Phase("reporting"))
-    metric, value = report_run(run_dir, spec, found.task, table, simple, predictor, emit)
+    metric, value = report_run(run_dir, spec, found.task, table, found.facts, simple, predictor, _base(inputs), emit)
     Checkpoints(run_dir / "checkpoints", "").drop_resumable()
     shutil.rmtree(run_dir / "cache", ignore_errors=True)
     if outcome.reason == "best":

@@ -26,7 +26,8 @@ class Simple:
     """Fits and saves the simple models in a thread of its own; what it finds is told by the caller's thread."""
 
     def __init__(self, run_dir: Path, task: Task, table: Table, facts: dict[str, Any], seed: int) -> None:
-        self._run_dir, self._task, self._table, self._facts, self._seed = run_dir, task, table, facts, seed
+        self._run_dir, self._task, self._table, self._seed = run_dir, task, table, seed
+        self.facts = facts
         self._found: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self.models: Mapping[str, Baseline] = {}
         self._thread = threading.Thread(target=self._work, name="simple-models", daemon=True)
@@ -49,12 +50,12 @@ class Simple:
 
         try:
             train, validation = self._table.part("train"), self._table.part("validation")
-            models = fit_baselines(train, validation, self._facts, self._seed)
+            models = fit_baselines(train, validation, self.facts, self._seed)
             texts = [self._task.question(row) for row in validation]
             truths = [self._task.truth(row) for row in validation]
             for key, model in models.items():
                 model.save(self._run_dir / FOLDER / key)
-                metrics = score(self._task.result, model.predict(texts), truths, self._facts)
+                metrics = score(self._task.result, model.predict(texts), truths, self.facts)
                 self._found.put(BaselineScore(key, self._task.main_metric, metrics[self._task.main_metric]))
             self.models = models
         except Exception as error:  # a run goes on without its simple models, and says so

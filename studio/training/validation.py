@@ -52,7 +52,9 @@ class Validation:
         metrics = score(self._task.result, predictions, self._truths, self._facts)
         loss = mean_loss(self._task.result, predictions, self._truths)
         samples = self.answers(model) if self._task.result == "chat" else self._labels(predictions)
-        return Score(loss, metrics, metrics[self._task.main_metric], samples)
+        # One row more or less is chance: on a few dozen rows it would choose among the evaluations by luck.
+        tie = 1.5 / max(len(self._rows), 1) if self._task.result == "labels" else 0.0
+        return Score(loss, metrics, metrics[self._task.main_metric], samples, tie)
 
     def read(self, model: torch.nn.Module) -> list[Prediction]:
         """One prediction a validation row, in their order; computed by length."""

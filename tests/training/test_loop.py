@@ -237,6 +237,12 @@ def test_equal_scores_are_decided_by_the_loss():
     assert not is_better((2.2, 2.2), (2.1, 2.1), lower_is_better=True)
 
 
+def test_scores_a_row_apart_are_decided_by_the_loss_too():
+    assert is_better((0.97, 0.15), (1.0, 0.25), lower_is_better=False, tie=0.04)
+    assert not is_better((0.97, 0.30), (0.96, 0.25), lower_is_better=False, tie=0.04)
+    assert is_better((0.97, 0.30), (0.90, 0.25), lower_is_better=False, tie=0.04)
+
+
 def test_evaluations_are_spread_and_the_last_step_is_one():
     assert evaluation_steps(10, 3) == {3, 7, 10}
     assert evaluation_steps(2, 5) == {1, 2}

@@ -1,0 +1,251 @@
+"""Whole runs of tiny real models: from rows in Parquet to the report on the reloaded model, with stops and resumes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+from tiny_training import machine, reviews, save_chat, save_encoder, save_rows
+
+from studio.errors import UserError
+from studio.events import (
+    Baseline,
+    Caution,
+    Done,
+    Eval,
+    Failed,
+    Note,
+    Phase,
+    Plan,
+    Resumed,
+    Sample,
+    Step,
+    Stopped,
+    to_json,
+)
+from studio.spec import Spec
+from studio.training.run import Inputs, train_run
+from studio.words import say
+
+QUICK = {"epochs": 3, "learning_rate": 3e-3, "head_learning_rate": 2e-2, "evaluations": 3, "batch_size": 8}
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory) -> Path:
+    return save_encoder(tmp_path_factory.mktemp("model") / "tiny-encoder")
+
+
+@pytest.fixture(scope="module")
+def talker(tmp_path_factory) -> Path:
+    return save_chat(tmp_path_factory.mktemp("model") / "tiny-chat")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    rows = [{"review": row["text"], "mood": row["label"]} for row in reviews(120)]
+    rows[7]["mood"] = None
+    return save_rows(tmp_path_factory.mktemp("data"), rows)
+
+
+def spec(method: str = "full", **training) -> Spec:
+    return Spec(
+        data="d-1",
+        columns={"text": "review", "label": "mood"},
+        task="classification",
+        model="" if method == "baseline" else "local:tiny",
+        method=method,
+        options={"training": {**QUICK, **training}},
+    )
+
+
+def run(folder: Path, what: Spec, data: Path, model: Path | None, should_stop=lambda: None) -> list:
+    """The events of one attempt; each can be written down, and each sentence it names can be spoken."""
+    folder.mkdir(exist_ok=True)
+    told: list = []
+    train_run(folder, what, Inputs(data, model, machine()), told.append, should_stop)
+    for event in told:
+        json.dumps(to_json(event, 0.0), allow_nan=False)
+        if isinstance(event, Note | Caution):
+            assert all(say(event.code, language, **event.values) for language in ("en", "zh"))
+        if isinstance(event, Plan):
+            for decision in event.decisions:
+                assert say(decision["reason"], **decision["values"])
+                assert say(f"decision.{decision['name']}", "zh")
+    return told
+
+
+def only(told: list, kind: type) -> list:
+    return [event for event in told if isinstance(event, kind)]
+
+
+@pytest.mark.parametrize("method", ["full", "lora", "head"])
+def test_from_rows_to_the_report(tmp_path, encoder, data, method):
+    told = run(tmp_path / "run", spec(method), data, encoder)
+    folder = tmp_path / "run"
+    report = json.loads((folder / "report.json").read_text("utf-8"))
+    assert only(told, Done) == [told[-1]]
+    assert told[-1].metric == "macro_f1"
+    assert told[-1].score == report["test"]["macro_f1"]
+    assert [rung["key"] for rung in report["ladder"]] == ["majority", "rules", "tfidf", "untuned", "tuned"]
+    phases = list(dict.fromkeys(event.name for event in only(told, Phase)))
+    assert phases == ["tokenising", "baselines", "training", "evaluating", "saving", "reporting"]
+    steps = only(told, Step)
+    assert steps[-1].step == only(told, Plan)[0].steps == 33
+    assert {event.key for event in only(told, Baseline)} == {"majority", "rules", "tfidf"}
+    evals, samples = only(told, Eval), only(told, Sample)
+    assert [event.step for event in evals] == [event.step for event in samples] == [11, 22, 33]
+    assert evals[-1].metrics.keys() >= {"accuracy", "macro_f1", "precision", "recall"}
+    assert {tuple(row["row"] for row in event.rows) for event in samples} == {tuple(r["row"] for r in samples[0].rows)}
+    assert {row["truth"] for row in samples[0].rows} == {"positive", "negative"}
+    assert len(samples[0].rows) == 5
+    assert [note.values for note in only(told, Note) if note.code == "timeline.rows_left_out"] == [{"rows": 1}]
+    assert not (folder / "cache").exists()
+    assert not list((folder / "checkpoints").glob("step-*"))
+
+
+def test_full_tuning_learns_what_the_words_say(tmp_path, encoder, data):
+    told = run(tmp_path / "run", spec(epochs=12), data, encoder)
+    assert told[-1].score > 0.8
+
+
+def test_what_is_saved_says_what_it_was_made_from(tmp_path, encoder, data):
+    run(tmp_path / "run", spec("lora"), data, encoder)
+    model = tmp_path / "run" / "model"
+    about = json.loads((model / "studio.json").read_text("utf-8"))
+    assert {name: about[name] for name in ("task", "method", "base", "columns")} == {
+        "task": "classification",
+        "method": "lora",
+        "base": "local:tiny",
+        "columns": {"text": "review", "label": "mood"},
+    }
+    assert about["base_folder"] == str(encoder)
+    assert json.loads((model / "facts.json").read_text("utf-8"))["labels"] == ["negative", "positive"]
+    assert (model / "tokenizer.json").is_file()
+    assert not any("embeddings" in name for name in load_file(model / "adapter_model.safetensors"))
+    split = json.loads((tmp_path / "run" / "split.json").read_text("utf-8"))
+    assert sorted(row for part in split.values() for row in part) == [row for row in range(120) if row != 7]
+
+
+def test_a_stopped_run_is_saved_and_a_resumed_one_ends_like_an_unbroken_one(tmp_path, encoder, data):
+    whole = run(tmp_path / "whole", spec("lora"), data, encoder)
+    polled = iter([None] * 13 + ["stop"])
+    first = run(tmp_path / "parts", spec("lora"), data, encoder, lambda: next(polled))
+    stopped_at = first[-1].step
+    assert isinstance(first[-1], Stopped)
+    assert 0 < stopped_at < 33
+    assert (tmp_path / "parts" / "model" / "studio.json").is_file()
+    assert not (tmp_path / "parts" / "report.json").exists()
+    second = run(tmp_path / "parts", spec("lora"), data, encoder)
+    assert only(second, Resumed) == [Resumed(stopped_at, True)]
+    assert only(second, Step)[0].step == stopped_at + 1
+    assert only(second, Step)[-1].loss == only(whole, Step)[-1].loss
+    assert second[-1] == whole[-1]
+    one, other = (load_file(tmp_path / name / "model" / "adapter_model.safetensors") for name in ("whole", "parts"))
+    assert all((one[name] == other[name]).all() for name in one)
+
+
+def test_stop_and_keep_best_ends_with_a_report(tmp_path, encoder, data):
+    told: list = []
+
+    def wish() -> str | None:
+        return "best" if len(only(told, Eval)) >= 2 else None
+
+    folder = tmp_path / "run"
+    folder.mkdir()
+    train_run(folder, spec("head"), Inputs(data, encoder, machine()), told.append, wish)
+    assert isinstance(told[-1], Stopped)
+    assert len(only(told, Eval)) == 2
+    assert json.loads((folder / "report.json").read_text("utf-8"))["test"]["macro_f1"] > 0
+
+
+def test_a_run_stopped_before_its_first_step_begins_anew(tmp_path, encoder, data):
+    first = run(tmp_path / "run", spec("head"), data, encoder, lambda: "stop")
+    assert first[-1] == Stopped(0)
+    second = run(tmp_path / "run", spec("head"), data, encoder)
+    assert only(second, Resumed) == [Resumed(0, True)]
+    assert isinstance(second[-1], Done)
+
+
+def test_a_damaged_checkpoint_is_named_on_the_timeline_and_the_run_starts_before_it(tmp_path, encoder, data):
+    polled = iter([None] * 14 + ["stop"])
+    run(tmp_path / "run", spec("head", checkpoint_every=5), data, encoder, lambda: next(polled))
+    newest = max((tmp_path / "run" / "checkpoints").glob("step-*"))
+    (newest / "optimizer.safetensors").unlink()
+    told = run(tmp_path / "run", spec("head", checkpoint_every=5), data, encoder)
+    cautions = only(told, Caution)
+    assert [(event.code, event.values) for event in cautions] == [
+        ("timeline.damage_missing", {"checkpoint": newest.name, "file": "optimizer.safetensors"})
+    ]
+    assert only(told, Resumed)[0].step == 10
+
+
+def test_numbers_that_are_not_finite_fail_the_run_as_such(tmp_path, encoder, data):
+    told = run(tmp_path / "run", spec(learning_rate=0.1, head_learning_rate=1.0, max_grad_norm=1000), data, encoder)
+    if only(told, Done):
+        pytest.skip("this model survived even that rate")
+    assert isinstance(told[-1], Failed)
+
+
+def test_the_simple_models_alone_make_a_run(tmp_path, data):
+    told = run(tmp_path / "run", spec("baseline"), data, None)
+    report = json.loads((tmp_path / "run" / "report.json").read_text("utf-8"))
+    assert [rung["key"] for rung in report["ladder"]] == ["majority", "rules", "tfidf"]
+    assert list(dict.fromkeys(event.name for event in only(told, Phase))) == ["tokenising", "baselines", "reporting"]
+    assert told[-1].score > 0.9
+
+
+def test_chat_with_an_adapter_beats_its_base(tmp_path, talker):
+    rows = [
+        {"messages": json.dumps([{"role": "user", "content": f"say {n}"}, {"role": "assistant", "content": "ok then"}])}
+        for n in range(40)
+    ]
+    data = save_rows(tmp_path / "data", rows)
+    what = Spec(
+        data="d-2",
+        columns={"messages": "messages"},
+        task="chat",
+        model="local:chat",
+        method="lora",
+        options={"training": {"epochs": 6, "learning_rate": 2e-2, "evaluations": 2, "batch_size": 4}},
+    )
+    told = run(tmp_path / "run", what, data, talker)
+    report = json.loads((tmp_path / "run" / "report.json").read_text("utf-8"))
+    base = only(told, Baseline)[0]
+    first, last = only(told, Eval)[0], only(told, Eval)[-1]
+    assert (base.key, base.metric, base.score) == ("base", "loss", first.metrics["loss"])
+    assert first.step == 0
+    assert last.loss < 0.5 * first.loss
+    assert report["test"]["loss"] < 0.5 * report["untuned"]["loss"]
+    shown = only(told, Sample)
+    assert shown[0].step == 0
+    assert [row["truth"] for row in shown[0].rows] == ["ok then"] * 5
+    assert shown[-1].rows[0]["answer"] != shown[0].rows[0]["answer"]
+    assert told[-1].score == report["test"]["loss"]
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"columns": {"text": "review", "label": "gone"}}, "data_column_unknown"),
+        ({"options": {"training": {"epochs": -1}}}, "options_wrong"),
+        ({"options": {"task": {"dropout": 3}}}, "options_wrong"),
+        ({"columns": {"text": "empty", "label": "mood"}}, "rows_unusable"),
+    ],
+)
+def test_what_cannot_run_says_so(tmp_path, encoder, change, code):
+    data = save_rows(tmp_path / "data", [{"review": "good", "mood": "a", "empty": None} for _ in range(20)])
+    with pytest.raises(UserError) as caught:
+        run(tmp_path / "run", Spec(**{**spec().to_json(), "split": spec().split, **change}), data, encoder)
+    assert caught.value.code == code
+    assert len(caught.value.parts("zh")) == 3
+
+
+def test_data_that_is_gone_and_a_model_that_is_missing(tmp_path, data):
+    with pytest.raises(UserError) as caught:
+        run(tmp_path / "run", spec(), tmp_path / "nothing", None)
+    assert caught.value.code == "data_gone"
+    with pytest.raises(UserError) as caught:
+        run(tmp_path / "other", spec(), data, None)
+    assert caught.value.code == "model_needed"
