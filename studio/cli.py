@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from inspect import Parameter, Signature, signature
@@ -146,6 +147,7 @@ def doctor() -> bool:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and leave the process with its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    os.umask(0o077)
     terminal.__dict__.update(Terminal(json="--json" in words).__dict__)
     try:
         code = app(args=words, standalone_mode=False)

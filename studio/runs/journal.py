@@ -23,7 +23,8 @@ POINTS = 2000
 
 _FILE = re.compile(r"events-(\d+)\.jsonl")
 _DURABLE = (Checkpoint, Stopped, Failed, Done)
-_CURSOR = re.compile(r"(\d+)\.(\d+)\.(\d+)")
+_CURSOR = re.compile(r"(\d{1,9})\.(\d{1,18})\.(\d{1,18})\.(\d{1,9})")
+"""Attempt, offset in its file, last step shown, and the attempt that step belongs to."""
 
 Record = dict[str, Any]
 """One event as JSON, with `event`, `time` and the `attempt` it belongs to."""
@@ -115,35 +116,30 @@ def read(folder: Path, cursor: str = "") -> tuple[list[Record], str, bool]:
     """
     parsed = _CURSOR.fullmatch(cursor)
     if parsed:
-        delta = _since(folder, int(parsed[1]), int(parsed[2]), int(parsed[3]))
+        delta = _since(folder, *(int(part) for part in parsed.groups()))
         if delta is not None:
             return (*delta, False)
     return _whole(folder)
 
 
-def _since(folder: Path, attempt: int, offset: int, seen: int) -> tuple[list[Record], str] | None:
-    """What is new, or None when a step at or before `seen` comes again."""
+def _since(folder: Path, attempt: int, offset: int, seen: int, owner: int) -> tuple[list[Record], str] | None:
+    """What is new, or None when a newer attempt goes back behind the step `seen` of attempt `owner`."""
     if attempt and _size(folder, attempt) < offset:
         return None
     found: list[Record] = []
     for number in [item for item in attempts_of(folder) if item >= attempt]:
         tail = Tail(folder, number, offset if number == attempt else 0)
         for record in tail.read():
-            kind = record["event"]
-            if number > attempt and kind == "resumed" and record["step"] < seen:
-                return None
-            if kind == "step":
-                if record["step"] <= seen:
-                    if number > attempt:
-                        return None
+            if record["event"] in ("step", "resumed"):
+                again = record["step"] < seen + (record["event"] == "step")
+                if again and number > owner:
+                    return None
+                if again:
                     continue
-                seen = record["step"]
+                seen, owner = record["step"], number
             found.append(record)
-        if number > attempt:
-            attempt, offset = number, tail.offset
-        else:
-            offset = tail.offset
-    return found, f"{attempt}.{offset}.{seen}"
+        attempt, offset = number, tail.offset
+    return found, f"{attempt}.{offset}.{seen}.{owner}"
 
 
 def _size(folder: Path, attempt: int) -> int:
@@ -163,8 +159,11 @@ def _whole(folder: Path) -> tuple[list[Record], str, bool]:
             kept = [record for record in kept if not _is_past(record, start)]
         kept += _rising(records)
     last = tails[-1] if tails else None
-    seen = max((record["step"] for record in kept if record["event"] == "step"), default=0)
-    cursor = f"{last.attempt}.{last.offset}.{seen}" if last else "0.0.0"
+    seen, owner = max(
+        ((record["step"], record["attempt"]) for record in kept if record["event"] in ("step", "resumed")),
+        default=(0, 0),
+    )
+    cursor = f"{last.attempt}.{last.offset}.{seen}.{owner}" if last else "0.0.0.0"
     return thin(_latest_phases(kept)), cursor, True
 
 

@@ -5,7 +5,8 @@ import signal
 import subprocess
 import sys
 
-from conftest import HERE, wait_for
+from stub_bench import HERE, wait_for
+
 from studio.runs.leadership import Leadership, holder_of
 
 
@@ -154,7 +155,7 @@ def test_updated_studio_gets_a_new_keeper(bench, tmp_path):
 
 def test_long_home_path(bench, tmp_path):
     home = tmp_path / ("long" * 30)
-    command = [sys.executable, "-c", "import sys; from conftest import Bench; b = Bench(sys.argv[1]); "]
+    command = [sys.executable, "-c", "import sys; from stub_bench import Bench; b = Bench(sys.argv[1]); "]
     command[-1] += "b.lead(); r = b.submit(steps=3); b.until(r, 'done'); print(b.keeper()['socket']); b.close()"
     done = subprocess.run([*command, str(home)], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.startswith("/tmp/studio-")

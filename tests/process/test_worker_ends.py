@@ -4,6 +4,7 @@ import os
 import signal
 
 import pytest
+from stub_bench import wait_for
 
 from studio.runs import process
 
@@ -21,8 +22,6 @@ def test_done(bench):
 def test_kill_and_resume(bench):
     bench.lead()
     run = bench.submit(steps=60, pause=0.02)
-    from conftest import wait_for
-
     wait_for(lambda: len(bench.steps(run)) >= 25)
     os.kill(bench.worker(run)["pid"], signal.SIGKILL)
     bench.until(run, "failed", seconds=5)
@@ -68,8 +67,6 @@ def test_other_run_is_untouched(bench):
 def test_stop_saves_and_resume_goes_on(bench):
     bench.lead()
     run = bench.submit(steps=1000, pause=0.01)
-    from conftest import wait_for
-
     wait_for(lambda: len(bench.steps(run)) > 5)
     bench.desk.stop(run)
     bench.until(run, "stopped", seconds=5)
@@ -86,8 +83,6 @@ def test_stop_of_a_deaf_worker_leaves_no_survivor(bench):
     run = bench.submit(steps=100000, pause=0.01, deaf=True, grandchildren=3)
     bench.until(run, "running")
     pid = bench.worker(run)["pid"]
-    from conftest import wait_for
-
     wait_for(lambda: len(process.family(pid)) >= 7)
     family = process.family(pid)
     marks = {member: process.start_of(member) for member in family}

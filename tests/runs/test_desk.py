@@ -1,0 +1,164 @@
+"""What can be asked of the desk, and that asking twice does nothing twice."""
+
+import json
+import sqlite3
+import threading
+import time
+
+import pytest
+from run_specs import a_spec
+
+from studio.errors import UserError
+from studio.runs import states
+from studio.runs.desk import Desk
+from studio.runs.people import People
+
+
+def end(desk, run, state=states.FAILED, **values):
+    """Take a run's job to an end as a leader would."""
+    job = desk.store.job(desk.store.run(run).job)
+    with desk.store.writing() as connection:
+        connection.exec_driver_sql("UPDATE jobs SET state = 'running', started = ? WHERE id = ?", (time.time(), job.id))
+    assert desk.store.move(desk.store.job(job.id), state, **values)
+
+
+def test_fifty_clicks_one_run(desk):
+    for round_ in range(3):
+        made, errors = [], []
+        barrier = threading.Barrier(50)
+
+        def click(made=made, errors=errors, barrier=barrier, key=f"nonce-{round_}"):
+            barrier.wait()
+            try:
+                made.append(desk.submit(a_spec(), key))
+            except Exception as error:
+                errors.append(error)
+
+        threads = [threading.Thread(target=click) for _ in range(50)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert errors == []
+        assert len(set(made)) == 1
+        assert len(made) == 50
+    assert len(desk.list()) == 3
+    folders = list((desk.workspace.home / "local" / "runs").iterdir())
+    assert sorted(folder.name for folder in folders) == sorted(view.id for view in desk.list())
+
+
+def test_same_key_of_another_person_is_another_run(desk):
+    assert desk.submit(a_spec("p-1"), "k") != desk.submit(a_spec("p-2"), "k")
+
+
+def test_queue_is_fair_and_says_its_places(desk):
+    ann = [desk.submit(a_spec("p-ann"), estimate=60) for _ in range(3)]
+    bob = desk.submit(a_spec("p-bob"), estimate=30)
+    places = {view.id: view.position for view in desk.list()}
+    assert [places[ann[0]], places[bob], places[ann[1]], places[ann[2]]] == [1, 2, 3, 4]
+    starts = {view.id: view.expected_start for view in desk.list()}
+    assert starts[bob] - starts[ann[0]] == pytest.approx(60, abs=1)
+    assert starts[ann[1]] - starts[bob] == pytest.approx(30, abs=1)
+
+
+def test_stop_in_the_queue_and_resume(desk):
+    run = desk.submit(a_spec())
+    desk.stop(run)
+    assert desk.get(run).state == states.STOPPED
+    with pytest.raises(UserError) as caught:
+        desk.stop(run)
+    assert caught.value.code == "run_not_active"
+    desk.resume(run)
+    assert desk.get(run).state == states.QUEUED
+    with pytest.raises(UserError) as caught:
+        desk.resume(run)
+    assert caught.value.code == "run_active"
+
+
+def test_two_resumes_one_job(desk):
+    run = desk.submit(a_spec())
+    end(desk, run)
+    row = desk.store.run(run)
+    assert [desk.store.add_job(row), desk.store.add_job(row)] == [True, False]
+    assert len(desk.store.jobs_in(states.ACTIVE)) == 1
+
+
+def test_done_is_not_resumed(desk):
+    run = desk.submit(a_spec())
+    end(desk, run, states.DONE, metric="macro_f1", score=0.9)
+    view = desk.get(run)
+    assert (view.metric, view.score, view.resumable, view.active) == ("macro_f1", 0.9, False, False)
+    with pytest.raises(UserError) as caught:
+        desk.resume(run)
+    assert caught.value.code == "run_done"
+
+
+def test_trash_and_back(desk):
+    run, other = desk.submit(a_spec()), desk.submit(a_spec())
+    with pytest.raises(UserError) as caught:
+        desk.delete(run)
+    assert caught.value.code == "run_active"
+    desk.stop(run)
+    desk.delete(run)
+    assert [view.id for view in desk.list()] == [other]
+    assert [view.id for view in desk.list(trashed=True)] == [run]
+    desk.restore(run)
+    assert {view.id for view in desk.list()} == {run, other}
+    desk.delete(run)
+    folder = desk.folder(run)
+    assert desk.purge() == 0
+    assert folder.exists()
+    assert desk.purge(older_than=0) == 1
+    assert not folder.exists()
+    with pytest.raises(UserError) as caught:
+        desk.get(run)
+    assert caught.value.code == "run_unknown"
+
+
+def test_rename(desk):
+    run = desk.submit(a_spec(name="first"))
+    desk.rename(run, "  a \n better name ")
+    assert desk.get(run).name == "a better name"
+    with pytest.raises(UserError) as caught:
+        desk.rename(run, "  ")
+    assert caught.value.code == "name_empty"
+    assert desk.spec(run).name == "first"
+
+
+@pytest.mark.parametrize("run", ["../../etc", "r-1/..", "", "R-1", "r-" + "1" * 100, "r-\x00"])
+def test_hostile_ids(desk, run):
+    with pytest.raises(UserError) as caught:
+        desk.folder(run)
+    assert caught.value.code == "bad_id"
+
+
+def test_nothing_is_readable_by_other_accounts(desk):
+    run = desk.submit(a_spec())
+    assert desk.folder(run).stat().st_mode & 0o077 == 0
+    assert desk.workspace.home.stat().st_mode & 0o077 == 0
+
+
+def test_people_and_sessions(desk):
+    people = People(desk.store)
+    ann = people.person("Ann")
+    assert people.person("Ann") == ann
+    token = people.open_session(ann)
+    assert people.who(token) == ann
+    assert people.who(token + "x") is None
+    stored = json.dumps(
+        [list(row) for row in sqlite3.connect(desk.workspace.database).execute("SELECT * FROM sessions")]
+    )
+    assert token not in stored
+    people.close_session(token)
+    assert people.who(token) is None
+    run = desk.submit(a_spec(ann.id))
+    assert desk.get(run).owner_name == "Ann"
+
+
+def test_second_desk_sees_the_same(desk):
+    run = desk.submit(a_spec())
+    other = Desk(desk.workspace)
+    assert other.get(run).id == run
+    assert other.uses_data("d-1")
+    assert not other.uses_data("d-2")
+    other.close()
