@@ -57,7 +57,7 @@ def make_app(desk: Desk, hosts: set[str], ask_name: bool) -> Gate:
         query = request.url.query
         return RedirectResponse(f"/{lang}/" + (f"?{query}" if query else ""), status_code=303)
 
-    inference = InferenceClient(workspace, start=lambda: desk.launcher.serve("inference", [str(workspace.home)]))
+    inference = InferenceClient(workspace, start=desk.start_inference)
     app.include_router(login.routes(sessions, ask_name))
     app.include_router(static.routes())
     app.include_router(api.routes(desk, workspace, inference))
