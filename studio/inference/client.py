@@ -24,6 +24,7 @@ from studio.workspace import Workspace
 START_SECONDS = 60.0
 SILENCE_SECONDS = 45.0
 """The process shows a sign of life every few seconds; after this long without one it is given up."""
+TRIES = 4
 Message = dict[str, Any]
 Talk = Sequence[Mapping[str, str]]
 Rows = Sequence["str | Mapping[str, str | None]"]
@@ -172,9 +173,10 @@ class InferenceClient:
             return [message["value"] for message in answer if message["event"] == "done"][0]
 
     def _ask(self, request: Message) -> Generator[Message, None, None]:
-        """Messages up to the last. A process that ends before it took the request is started again, once."""
+        """Messages up to the last. A process that ends before it took the request is started again."""
         line = protocol.encode(request)
-        for attempt in (1, 2):
+        for attempt in range(TRIES):
+            time.sleep(0.1 * attempt)
             with contextlib.closing(self._connected()) as connection:
                 accepted = False
                 for message in self._messages(connection, line):
@@ -184,8 +186,9 @@ class InferenceClient:
                     yield message
                     if message["event"] == "done":
                         return
-            if accepted or attempt == 2:
-                raise UserError("inference_died", log=str(self._workspace.home / "inference.log"))
+            if accepted:
+                break
+        raise UserError("inference_died", log=str(self._workspace.home / "inference.log"))
 
     def _messages(self, connection: socket, line: bytes) -> Iterator[Message]:
         """What the process sends, until it closes. Raises UserError (`inference_silent`)."""

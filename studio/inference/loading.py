@@ -39,9 +39,9 @@ def make_pool(workspace: Workspace) -> Pool:
             device = record.device
             torch.set_num_threads(record.threads)
         if which == "untuned":
-            from studio.inference.before import Untuned
+            from studio.inference.before import Encoder
 
-            return Untuned.load(run_dir, device, shared)
+            return Encoder.load(run_dir, device, shared)
         if which == "base":
             return Predictor.load_base(run_dir, device, shared)
         return Predictor.load(run_dir, device, shared)

@@ -109,7 +109,8 @@ class Requests:
             said, talks, ends = request["messages"], {}, {}
             for side in sides:
                 heard = said[side] if isinstance(said, dict) else said
-                talks[side] = self._talk(held, folder, side).chat(heard, settings, side == "base")
+                talker = self._talker(held, folder, side)
+                talks[side] = talker.chat(heard, settings, side == "base" and talker.knows_base)
             while talks:
                 for side, talk in list(talks.items()):
                     piece = next(talk)
@@ -121,7 +122,7 @@ class Requests:
                         yield {"event": "end", "side": side, **ends[side]}
         yield done(ends)
 
-    def _talk(self, held: contextlib.ExitStack, folder: Path, side: str) -> Predictor:
+    def _talker(self, held: contextlib.ExitStack, folder: Path, side: str) -> Predictor:
         """Who answers for `side`: the base is the tuned model with its adapter off, or else a model of its own."""
         tuned: Predictor = held.enter_context(self._pool.use(folder, "tuned"))  # type: ignore[assignment]
         if side == "tuned" or getattr(tuned, "knows_base", False):

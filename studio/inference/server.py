@@ -106,12 +106,15 @@ class Server:
         """One connection: read its one request, send messages until the last, close."""
         self._working += 1
         try:
-            if not _ours(writer.get_extra_info("socket")):
+            # A client that is turned away before "accepted" starts a new process; nothing is lost by ending.
+            if self._over.is_set() or not _ours(writer.get_extra_info("socket")):
                 return
             line = await reader.readline()
             if not line:
                 return
             await self._ready.wait()
+            if self._over.is_set():
+                return
             if self._working > MOST_WAITING:
                 writer.write(protocol.encode(_error("inference_busy", waiting=self._working - 1)))
             else:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,7 +30,7 @@ class Work:
 
 
 class Turns:
-    """Runs works round robin on one thread. `rest` is called there about once a `pause` seconds of quiet."""
+    """Runs works round robin on one thread. Between steps `rest` is called there about every `pause` seconds."""
 
     def __init__(self, rest: Callable[[], object], pause: float = 1.0) -> None:
         self._line: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
@@ -51,11 +52,14 @@ class Turns:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        rested = time.monotonic()
         while True:
+            if time.monotonic() - rested >= self._pause:
+                self._rest()
+                rested = time.monotonic()
             try:
                 work = self._line.get(timeout=self._pause)
             except queue.Empty:
-                self._rest()
                 continue
             if work is None:
                 return

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -67,8 +68,8 @@ def end(workspace, process, how=signal.SIGTERM):
 
 def alive(process):
     try:
-        return open(f"/proc/{process}/stat").read().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
         return False
 
 
@@ -138,8 +139,10 @@ def test_closing_the_generator_cancels_the_answer(client, chat_run):
 
 
 def test_a_file_is_answered_with_progress(client, labels_run, tmp_path):
-    texts = ["=1+1", "+cat", "-mat", "@red", "\tblue", "\rsee", "\nhello", "外卖 好吃", None, "plain, \"quoted\""] * 30
-    data = table(tmp_path / "rows.parquet", nr=[f"00{number}" for number in range(300)], text=texts, predicted_label=["x"] * 300)
+    texts = ["=1+1", "+cat", "-mat", "@red", "\tblue", "\rsee", "\nhello", "外卖 好吃", None, 'plain, "quoted"'] * 30
+    data = table(
+        tmp_path / "rows.parquet", nr=[f"00{number}" for number in range(300)], text=texts, predicted_label=["x"] * 300
+    )
     out = tmp_path / "answers.csv"
     steps = list(client.predict_file(labels_run, data, out))
     counts = [step.done for step in steps]
@@ -162,7 +165,7 @@ def test_a_file_is_answered_with_progress(client, labels_run, tmp_path):
     for row, answer in zip(rows, expected, strict=True):
         assert float(row["confidence"]) == pytest.approx(max(answer["scores"].values()), abs=1e-4)
         assert float(row["probability_food"]) == pytest.approx(answer["scores"]["food"], abs=1e-4)
-    assert list(tmp_path.iterdir()) == [data, out] or set(tmp_path.iterdir()) == {data, out}
+    assert set(tmp_path.iterdir()) == {data, out}
 
 
 def test_jsonl_keeps_texts_and_chat_files_are_answered(client, chat_run, tmp_path):
@@ -171,7 +174,9 @@ def test_jsonl_keeps_texts_and_chat_files_are_answered(client, chat_run, tmp_pat
     assert list(client.predict_file(chat_run, data, out))[-1].columns == {"instruction": "question"}
     rows = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
     assert [row["question"] for row in rows] == ["=the cat", "外卖"]
-    assert [row["answer"] for row in rows] == [answer["text"] for answer in client.predict(chat_run, ["=the cat", "外卖"]).predictions]
+    assert [row["answer"] for row in rows] == [
+        answer["text"] for answer in client.predict(chat_run, ["=the cat", "外卖"]).predictions
+    ]
 
 
 def test_a_given_up_file_leaves_nothing(client, labels_run, tmp_path):
@@ -348,9 +353,11 @@ def test_idle_models_are_unloaded_then_the_process_ends_and_comes_back(tmp_path)
     seen = client.ping()
     assert seen["models"] == ["r-idle:tuned"]
     assert seen["bytes"] > 1000
-    time.sleep(3.2)
-    assert client.ping() == {"process": seen["process"], "models": [], "bytes": 0}
-    until = time.monotonic() + 30
+    until = time.monotonic() + 60
+    while (found := client.ping())["models"]:
+        assert time.monotonic() < until
+        time.sleep(0.3)
+    assert found == {"process": seen["process"], "models": [], "bytes": 0}
     while alive(seen["process"]):
         assert time.monotonic() < until
         time.sleep(0.05)
@@ -364,7 +371,9 @@ def test_idle_models_are_unloaded_then_the_process_ends_and_comes_back(tmp_path)
 def test_many_clients_at_the_first_moment_start_one_process(tmp_path):
     workspace = Workspace.open(tmp_path)
     found = []
-    threads = [threading.Thread(target=lambda: found.append(InferenceClient(workspace).ping()["process"])) for _ in range(4)]
+    threads = [
+        threading.Thread(target=lambda: found.append(InferenceClient(workspace).ping()["process"])) for _ in range(4)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -376,5 +385,7 @@ def test_many_clients_at_the_first_moment_start_one_process(tmp_path):
 
 def test_the_client_imports_no_torch():
     script = "import sys, studio.inference.client; print([m for m in ('torch', 'transformers', 'datasets', 'peft') if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", script], env=child.environment(), capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=child.environment(), capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "[]"

@@ -90,9 +90,18 @@ def test_cancelled_work_is_closed_and_told(turns):
     assert sent[-1]["code"] == "inference_cancelled"
 
 
-def test_rest_is_called_in_quiet_times():
+@pytest.mark.parametrize("busy", [False, True])
+def test_rest_is_called_in_quiet_and_in_busy_times(busy):
     rested = threading.Event()
     turns = Turns(rested.set, pause=0.01)
+
+    def steps():
+        while True:
+            time.sleep(0.001)
+            yield {"event": "progress", "done": 0}
+
+    if busy:
+        turns.add(Work(steps(), lambda message: None))
     turns.start()
     assert rested.wait(5)
     assert turns.end(5)
