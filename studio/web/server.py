@@ -42,6 +42,7 @@ def make_app(desk: Desk, hosts: set[str], ask_name: bool) -> Gate:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_exception_handler(UserError, api.user_error)
     app.add_exception_handler(RequestValidationError, api.unreadable)
+    app.add_exception_handler(400, api.unreadable)
     app.add_exception_handler(Exception, api.bug)
 
     @app.get("/healthz")

@@ -1,0 +1,58 @@
+"""The live view's words: what is said of a run, and how long it has left."""
+
+from __future__ import annotations
+
+import pytest
+
+from studio.runs.view import RunView
+from studio.web.live import seconds_left, spoken_time, status, worded
+
+
+def view(state: str, **more) -> RunView:
+    base = {
+        "id": "r-1", "name": "n", "owner": "local", "owner_name": "local", "task": "classification", "model": "m",
+        "method": "full", "data": "d", "data_name": "f", "preset": "quick", "created": 0.0, "started": 1.0, "ended": None,
+        "seconds": 1.0, "attempt": 1, "metric": "macro_f1", "score": None, "error": "", "error_values": {},
+    }  # fmt: skip
+    return RunView(**{**base, "state": state, **more})
+
+
+def steps(count: int, seconds: float) -> list[dict]:
+    return [{"event": "step", "step": number, "time": number * seconds} for number in range(1, count + 1)]
+
+
+def test_time_left_follows_the_latest_pace():
+    records = [{"event": "plan", "steps": 100}, *steps(40, 0.5)]
+    assert seconds_left(records) == pytest.approx(30.0)
+
+
+def test_time_left_is_unknown_before_two_steps():
+    assert seconds_left([{"event": "plan", "steps": 10}, *steps(1, 1.0)]) is None
+    assert seconds_left(steps(9, 1.0)) is None
+
+
+@pytest.mark.parametrize(
+    "state",
+    ["queued", "admitted", "starting", "running", "stalled", "stopping", "done", "stopped", "failed", "interrupted"],
+)
+def test_every_state_has_a_sentence_in_both_languages(state):
+    for language in ("en", "zh"):
+        said = status(view(state), [], None, language)
+        assert said
+        assert "{" not in said
+
+
+def test_the_score_of_a_finished_run_is_said():
+    assert "0.912" in status(view("done", score=0.9123), [], None, "en")
+
+
+def test_events_with_codes_are_spoken():
+    told = worded({"event": "checkpoint", "step": 12, "best": False}, "en")
+    assert "12" in told["text"]
+    assert "text" not in worded({"event": "step", "step": 1}, "en")
+
+
+def test_durations_are_said_as_people_do():
+    assert spoken_time(40, "en") == "40 s"
+    assert spoken_time(600, "en") == "10 min"
+    assert spoken_time(7200, "en") == "2.0 h"
