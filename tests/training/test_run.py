@@ -26,6 +26,7 @@ from studio.events import (
     to_json,
 )
 from studio.spec import Spec
+from studio.tasks.classification import Classification
 from studio.training.run import Inputs, train_run
 from studio.words import say
 
@@ -181,11 +182,23 @@ def test_a_damaged_checkpoint_is_named_on_the_timeline_and_the_run_starts_before
     assert only(told, Resumed)[0].step == 10
 
 
-def test_numbers_that_are_not_finite_fail_the_run_as_such(tmp_path, encoder, data):
-    told = run(tmp_path / "run", spec(learning_rate=0.1, head_learning_rate=1.0, max_grad_norm=1000), data, encoder)
-    if only(told, Done):
-        pytest.skip("this model survived even that rate")
+def test_numbers_that_are_not_finite_fail_the_run_as_such(tmp_path, encoder, data, monkeypatch):
+    sound, calls = Classification.loss, []
+
+    def poisoned(self, model, batch, options):
+        calls.append(1)
+        return sound(self, model, batch, options) * (float("nan") if len(calls) > 5 else 1.0)
+
+    monkeypatch.setattr(Classification, "loss", poisoned)
+    told = run(tmp_path / "run", spec("head", checkpoint_every=2), data, encoder)
     assert isinstance(told[-1], Failed)
+    assert (told[-1].kind, told[-1].code, told[-1].step) == ("non-finite", "non_finite", 5)
+    assert only(told, Step)[-1].loss is None
+    assert "0.003" in say("error.non_finite", **told[-1].values)
+    assert sorted(entry.name for entry in (tmp_path / "run" / "checkpoints").iterdir()) == [
+        "step-00000002",
+        "step-00000004",
+    ]
 
 
 def test_the_simple_models_alone_make_a_run(tmp_path, data):
@@ -208,7 +221,7 @@ def test_chat_with_an_adapter_beats_its_base(tmp_path, talker):
         task="chat",
         model="local:chat",
         method="lora",
-        options={"training": {"epochs": 6, "learning_rate": 2e-2, "evaluations": 2, "batch_size": 4}},
+        options={"training": {"epochs": 10, "learning_rate": 2e-2, "evaluations": 2, "batch_size": 4}},
     )
     told = run(tmp_path / "run", what, data, talker)
     report = json.loads((tmp_path / "run" / "report.json").read_text("utf-8"))
@@ -235,7 +248,7 @@ def test_chat_with_an_adapter_beats_its_base(tmp_path, talker):
     ],
 )
 def test_what_cannot_run_says_so(tmp_path, encoder, change, code):
-    data = save_rows(tmp_path / "data", [{"review": "good", "mood": "a", "empty": None} for _ in range(20)])
+    data = save_rows(tmp_path / "data", [{"review": row["text"], "mood": row["label"], "empty": None} for row in reviews(40)])
     with pytest.raises(UserError) as caught:
         run(tmp_path / "run", Spec(**{**spec().to_json(), "split": spec().split, **change}), data, encoder)
     assert caught.value.code == code

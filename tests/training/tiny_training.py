@@ -92,6 +92,7 @@ def save_chat(folder: Path, seed: int = 0) -> Path:
         bos_token_id=None,
         pad_token_id=tokenizer.pad_token_id,
         tie_word_embeddings=True,
+        initializer_range=0.3,
     )
     LlamaForCausalLM(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
