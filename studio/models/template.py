@@ -16,7 +16,7 @@ from studio import child
 from studio.errors import UserError
 from studio.models import rules
 
-SECONDS = 5
+SECONDS = 2
 MEMORY = 400_000_000
 MOST_CHARACTERS = 200_000
 PLAIN = (
@@ -30,7 +30,13 @@ def template_of(folder: Path) -> tuple[str, dict[str, str]]:
     path = folder / "tokenizer_config.json"
     config = rules.read_json(path) if path.is_file() else {}
     own = folder / "chat_template.jinja"
-    text = own.read_text(encoding="utf-8") if own.is_file() else config.get("chat_template")
+    text: Any = None
+    if not own.is_file():
+        text = config.get("chat_template")
+    elif own.stat().st_size <= rules.CONFIG_BYTES:
+        text = own.read_text(encoding="utf-8")
+    if isinstance(text, list):  # several templates by name; the one without tools is meant
+        text = {part.get("name"): part.get("template") for part in text if isinstance(part, dict)}.get("default")
     if not isinstance(text, str) or not text:
         raise UserError("chat_template_missing", model=folder.name)
     tokens = {}
@@ -54,7 +60,7 @@ def render_rows(folder: Path | None, conversations: list[list[dict[str, str]]]) 
             input=request,
             capture_output=True,
             text=True,
-            timeout=SECONDS * 2,
+            timeout=SECONDS * 5,
             env=child.environment(),
             check=False,
         )
@@ -67,15 +73,42 @@ def render_rows(folder: Path | None, conversations: list[list[dict[str, str]]]) 
     return shown
 
 
-def _render(request: dict[str, Any]) -> list[str]:
+def _environment() -> Any:
+    """Jinja as transformers sets it up for chat templates: the same sandbox, tags, filter and functions."""
+    from datetime import datetime
+
+    from jinja2 import nodes
+    from jinja2.exceptions import TemplateError
+    from jinja2.ext import Extension
+    from jinja2.parser import Parser
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    def refuse(message: str) -> None:
-        raise ValueError(message)
+    class Generation(Extension):
+        """`{% generation %}` marks answers for training; a reader sees only what stands inside."""
 
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+        tags = {"generation"}
+
+        def parse(self, parser: Parser) -> list[nodes.Node]:
+            next(parser.stream)
+            return list(parser.parse_statements(("name:endgeneration",), drop_needle=True))
+
+    def refuse(message: str) -> None:
+        raise TemplateError(message)
+
+    def to_json(value: Any, ensure_ascii: bool = False, **settings: Any) -> str:
+        return json.dumps(value, ensure_ascii=ensure_ascii, **settings)
+
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=[Generation, "jinja2.ext.loopcontrols"]
+    )
+    environment.filters["tojson"] = to_json
     environment.globals["raise_exception"] = refuse
-    template = environment.from_string(request["template"])
+    environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
+    return environment
+
+
+def _render(request: dict[str, Any]) -> list[str]:
+    template = _environment().from_string(request["template"])
     shown = []
     for messages in request["conversations"]:
         text = template.render(messages=messages, add_generation_prompt=False, **request["tokens"])
