@@ -34,7 +34,7 @@ BASELINE = "baseline"
 """The model id, and the method, of a run that only fits the simple models."""
 LOOKED_AT = 400
 """Rows whose lengths stand for all."""
-CHANGES = ("", "lower_rate", "higher_rate", "more_epochs", "fewer_epochs", "class_weights")
+CHANGES = ("", "lower_rate", "raise_rate", "more_epochs", "fewer_epochs", "class_weights")
 """What "run again" can change by itself, as the coach suggests it."""
 _CHARACTERS_A_TOKEN = {"latin": 4.2, "other": 1.4}
 

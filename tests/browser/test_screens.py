@@ -1,0 +1,91 @@
+"""The screens themselves: every tab draws, in both languages and shades and on a phone, and hides nothing dead."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+TABS = ("start", "data", "train", "runs", "evaluate", "playground")
+
+
+@pytest.mark.parametrize(
+    ("width", "dark", "language"), [(1440, False, "en"), (1440, True, "zh"), (390, False, "zh"), (390, True, "en")]
+)
+def test_every_tab_opens_without_overflow(visit: Callable[..., Page], width: int, dark: bool, language: str):
+    page = visit(width=width, height=844 if width == 390 else 900, dark=dark, language=language)
+    for tab in TABS:
+        page.evaluate(f"studio.open({{ tab: '{tab}', run: '' }})")
+        expect(page).to_have_url(re.compile(f"tab={tab}"))
+        expect(page.locator("[role=tabpanel]:visible .lead").first).to_be_visible()
+        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide <= 0, f"{tab} is {wide} px wider than the window"
+    assert page.evaluate("document.body.classList.contains('dark')") is dark
+
+
+def test_no_catalogue_code_reaches_the_screen(visit: Callable[..., Page]):
+    for language in ("en", "zh"):
+        page = visit(language=language)
+        for tab in TABS:
+            page.evaluate(f"studio.open({{ tab: '{tab}' }})")
+            expect(page.locator("[role=tabpanel]:visible .lead").first).to_be_visible()
+            shown = page.locator("body").inner_text()
+            assert not re.findall(r"\b(?:web|option|task|method|error|problem|role|metric)\.[a-z_]+\.?[a-z_]*\b", shown)
+
+
+def test_language_is_switched_in_the_header_and_kept_in_the_address(visit: Callable[..., Page]):
+    page = visit()
+    page.evaluate("studio.open({ tab: 'runs' })")
+    page.locator("#header select").select_option("zh")
+    expect(page).to_have_url(re.compile("/zh/.*tab=runs"))
+    expect(page.get_by_role("tab", name="运行")).to_have_attribute("aria-selected", "true")
+
+
+def test_arrow_keys_move_between_tabs(visit: Callable[..., Page]):
+    page = visit()
+    page.get_by_role("tab", name="Start").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("tab", name="Data")).to_have_attribute("aria-selected", "true")
+
+
+def test_a_file_that_cannot_be_read_gets_its_sentence_and_leaves_nothing(visit: Callable[..., Page], tmp_path):
+    file = tmp_path / "photo.csv"
+    file.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20)
+    page = visit()
+    page.locator("#start-drop input[type=file]").set_input_files(file)
+    expect(page.locator(".toast-body, [data-testid=toast-body]").first).to_contain_text("photo.csv", timeout=60_000)
+    expect(page).not_to_have_url(re.compile("tab=data"))
+
+
+def test_text_is_shown_as_text(visit: Callable[..., Page], tmp_path):
+    nasty = '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>${window.pwned=1}{{7*7}}'
+    rows = "".join(
+        f'"{nasty.replace(chr(34), chr(34) * 2)} {number}",{("<b>bad</b>", "good")[number % 2]}\n'
+        for number in range(40)
+    )
+    file = tmp_path / "nasty.csv"
+    file.write_text("text,label\n" + rows, encoding="utf-8")
+    page = visit()
+    page.locator("#start-drop input[type=file]").set_input_files(file)
+    expect(page.locator("#data-grid")).to_contain_text("onerror", timeout=60_000)
+    expect(page.locator("#data-charts svg").first).to_be_visible(timeout=60_000)
+    page.wait_for_timeout(500)
+    assert page.evaluate("window.pwned") is None
+    assert page.locator("#data-grid img").count() == 0
+
+
+def test_a_double_click_makes_one_run(visit: Callable[..., Page]):
+    page = visit()
+    card = page.locator(".card", has_text="Hotel reviews")
+    before = len(page.evaluate("studio.get('/api/runs')")["runs"])
+    card.get_by_role("button", name="Train it").dblclick()
+    expect(page).to_have_url(re.compile("run=r-"), timeout=60_000)
+    runs = page.evaluate("studio.get('/api/runs')")["runs"]
+    assert len(runs) == before + 1
+    page.locator("#live-island").get_by_role("button", name="Stop (saves first)").click()
+    page.wait_for_function(
+        "[...document.querySelectorAll('#live-island .chip')].some(c => ['Stopped','Done'].includes(c.textContent))",
+        timeout=240_000,
+    )
