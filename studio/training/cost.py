@@ -19,9 +19,12 @@ BASELINE_SECONDS = 0.004
 """Seconds a row for the simple models."""
 START_SECONDS = 8.0
 """Loading, tokenising, saving, reloading for the report."""
-VALIDATION_ROWS = {"labels": 2000, "chat": 48}
+VALIDATION_ROWS = {"labels": 2000, "chat": 24}
 """At most so many validation rows are scored at each evaluation."""
 SAMPLE_SECONDS_CHAT = 3.0
+"""Five short answers at each evaluation."""
+REPORT_SECONDS_CHAT = 20.0
+"""Answers before and after for the report."""
 _STEP_SECONDS = 0.015
 _OPTIMIZER_BYTES = 28
 _MEMORY_SPEED = 6e9
@@ -96,9 +99,9 @@ def seconds(work: Work, options: TrainingOptions) -> float:
     scored = min(work.validation, VALIDATION_ROWS.get(work.result, 2000)) * evaluations
     if work.method == "head":
         scored = work.validation
-    flops = training_flops(work, options) + row * (scored + work.test)
+    flops = training_flops(work, options) + row * (scored + 2 * work.test)  # tuned and untuned take the test
     each = _STEP_SECONDS + trainable(work, options) * _OPTIMIZER_BYTES / _MEMORY_SPEED
-    samples = SAMPLE_SECONDS_CHAT * evaluations if work.result == "chat" else 0.0
+    samples = SAMPLE_SECONDS_CHAT * evaluations + REPORT_SECONDS_CHAT if work.result == "chat" else 0.0
     simple = work.rows * BASELINE_SECONDS if work.result == "labels" else 0.0
     return START_SECONDS + flops / speed(work, options) + each * steps(work, options) + samples + simple
 

@@ -53,7 +53,11 @@ _RATES = {
     "labels": {"full": (1e-4, 5e-3), "lora": (5e-4, 5e-3), "head": (1e-3, 1e-2)},
     "chat": {"full": (5e-5, 5e-5), "lora": (5e-4, 5e-4), "head": (1e-4, 1e-4)},
 }
-_SHORTER = (1.0, 0.75, 0.5, 0.35, 0.25)
+_FEW_ROWS = 1000
+_HEAD_EPOCHS = 5
+"""A frozen encoder is computed once, so the head may see its vectors so many times more often."""
+_SHORTER = ((1.0, 2.0), (0.75, 2.0), (0.5, 2.0), (0.5, 1.0), (0.35, 1.0), (0.25, 1.0))
+"""What is given up first when time is short: (share of the length, fewest passes for which that is accepted)."""
 
 
 class Estimate(NamedTuple):
@@ -95,7 +99,7 @@ def plan(
     work = _work(task, card, method, lengths, hardware, rows, measured, shares)
     recipe = _RECIPES.get(task.result, _RECIPES["labels"])[preset if preset in BUDGETS else "quick"]
     budget = BUDGETS.get(preset, BUDGETS["quick"])
-    rate, head_rate = _RATES.get(task.result, _RATES["labels"]).get(method.key, (1e-4, 5e-3))
+    rate, head_rate = _rates(task, method, work.train)
     chosen = dict(chosen or {})
     fixed = TrainingOptions(
         learning_rate=rate,
@@ -108,12 +112,21 @@ def plan(
     )
     fixed = dataclasses.replace(fixed, **{name: value for name, value in chosen.items() if name in _NAMES})
     epochs, length, wanted = _fit(work, fixed, recipe, chosen, budget * _AIM)
+    if "evaluations" not in chosen and fixed.evaluations > (most := _evaluations_within(work, epochs)):
+        fixed = dataclasses.replace(fixed, evaluations=most)
+        epochs, length, wanted = _fit(work, fixed, recipe, chosen, budget * _AIM)
     options = dataclasses.replace(fixed, epochs=epochs, max_length=length)
     micro = options.micro_batch or cost.micro_batch(work, options)
     options = dataclasses.replace(options, micro_batch=micro)
     decisions = _decisions(work, options, wanted, preset, set(chosen) if by_hand is None else set(by_hand))
     estimate = Estimate(cost.seconds(work, options), cost.memory(work, options), cost.disk(work, options))
     return Plan(dataclasses.asdict(options), decisions, estimate)
+
+
+def _rates(task: Task, method: Method, train: int) -> tuple[float, float]:
+    """Learning rates of the pretrained part and of a new head. A few hundred rows make few steps, so larger ones."""
+    rate, head_rate = _RATES.get(task.result, _RATES["labels"]).get(method.key, (1e-4, 5e-3))
+    return (rate * 2 if train < _FEW_ROWS and method.key == "full" else rate), head_rate
 
 
 _NAMES = {item.name for item in dataclasses.fields(TrainingOptions)}
@@ -153,7 +166,7 @@ def _work(
 def _batch_size(task: Task, train: int) -> int:
     """Small sets need many small steps, large ones afford steadier gradients."""
     if task.result == "chat":
-        return 8
+        return 4 if train < _FEW_ROWS else 8
     return 16 if train < 20_000 else 32
 
 
@@ -169,21 +182,31 @@ def _fit(
     bound = work.card.max_positions or 1 << 30
     longest = min(recipe.longest, bound, _rounded(_quantile(work.lengths, 0.99)))
     wanted = min(max(recipe.epochs * math.sqrt(400 / work.train), recipe.least), recipe.most)
+    if work.method == "head":
+        wanted *= _HEAD_EPOCHS
     wanted = float(chosen.get("epochs", round(wanted * 2) / 2))
-    lengths = [longest * share for share in _SHORTER if longest * share >= 32 or share == 1.0]
+    choices = [(int(longest * share), least) for share, least in _SHORTER if longest * share >= 32 or share == 1.0]
     if "max_length" in chosen:
-        lengths = [min(int(chosen["max_length"]), bound)]
-    epochs = wanted
-    for candidate in lengths:
-        length = max(4, int(candidate))
+        choices = [(min(int(chosen["max_length"]), bound), 0.0)]
+    elif work.result == "chat":
+        choices = choices[:1]  # the answer stands at the end: cutting takes away what is to be learnt
+    epochs, length = wanted, choices[0][0]
+    for length, least in choices:
         trial = dataclasses.replace(options, epochs=wanted, max_length=length)
         if "epochs" in chosen or cost.seconds(work, trial) <= seconds:
             return wanted, length, wanted
-        # Rather a shorter look at every row than fewer passes, but never less than the recipe's least for that.
         epochs = _epochs_within(work, trial, wanted, seconds)
-        if epochs >= min(recipe.least, wanted):
-            return epochs, length, wanted
+        if epochs >= min(least, wanted):
+            break
     return epochs, length, wanted
+
+
+def _evaluations_within(work: cost.Work, epochs: float) -> int:
+    """The most evaluations that take no more than about a fifth of the training's time, at least two."""
+    scored = min(work.validation, cost.VALIDATION_ROWS.get(work.result, 2000))
+    if work.method == "head":
+        return 100  # the vectors of a frozen encoder are there already
+    return max(2, int(0.6 * epochs * work.train / max(scored, 1)))
 
 
 def _epochs_within(work: cost.Work, options: TrainingOptions, wanted: float, seconds: float) -> float:

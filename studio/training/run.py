@@ -41,6 +41,7 @@ def train_run(run_dir: Path, spec: Spec, inputs: Inputs, emit: Emit, should_stop
     import torch
 
     torch.set_num_threads(max(1, inputs.hardware.threads))
+    torch.set_flush_denormal(True)  # Adam's smallest moments would otherwise cost many times a normal number's time
     task = tasks.get(spec.task)
     again = (run_dir / "plan.json").is_file()
     emit(Phase("tokenising"))

@@ -28,8 +28,8 @@ def machine(**changes) -> Hardware:
         precision_reason="reason.precision_fp32_cpu",
         threads=1,
         threads_reason="reason.threads_cores",
-        gflops=40.0,
-        values={"name": "test", "cores": 2, "threads": 1, "gflops": 40, "gflops_bf16": 0},
+        gflops=160.0,
+        values={"name": "test", "cores": 2, "threads": 1, "gflops": 160, "gflops_bf16": 0},
     )
     return Hardware(**{**plain.to_json(), **changes})
 

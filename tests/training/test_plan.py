@@ -1,0 +1,120 @@
+"""Plans: a preset's budget is kept, small and large sets get what they need, what a person chose stays."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+
+import pytest
+from tiny_training import machine
+
+from studio.methods.base import methods
+from studio.models.starters import E5, MINILM, SMOLLM2
+from studio.options import options_of, read_options
+from studio.tasks.base import tasks
+from studio.training.options import TrainingOptions
+from studio.training.plan import BUDGETS, plan, plan_simple
+from studio.words import LANGUAGES, catalogue, say
+
+CLASSIFY, CHAT = tasks.get("classification"), tasks.get("chat")
+
+
+def lengths(mean: int, count: int = 400) -> list[int]:
+    chance = random.Random(1)
+    return [max(3, round(chance.lognormvariate(0, 0.6) * mean)) for _ in range(count)]
+
+
+def made(task=CLASSIFY, card=MINILM.card, method="full", mean=40, preset="quick", rows=300, hardware=None, **more):
+    return plan(task, card, methods.get(method), lengths(mean), hardware or machine(), preset, rows, **more)
+
+
+@pytest.mark.parametrize("preset", BUDGETS)
+@pytest.mark.parametrize("rows", [200, 2_000, 50_000])
+@pytest.mark.parametrize(
+    ("task", "card", "method"), [(CLASSIFY, MINILM.card, "full"), (CLASSIFY, E5.card, "lora"), (CHAT, SMOLLM2.card, "lora")]
+)
+def test_a_plan_stays_within_its_budget(task, card, method, rows, preset):
+    found = made(task, card, method, 60, preset, rows)
+    options, problems = read_options(TrainingOptions, "training", found.options)
+    assert problems == []
+    tightest = options.epochs <= 0.05
+    assert found.estimate.seconds <= BUDGETS[preset] or tightest
+    assert options.max_length <= card.max_positions
+
+
+def test_small_sets_take_more_passes_and_thorough_more_than_quick():
+    few, many = made(rows=150).options["epochs"], made(rows=3_000).options["epochs"]
+    assert few > many >= 1
+    assert made(rows=3_000, preset="thorough").options["epochs"] > many
+
+
+def test_a_slow_machine_gets_fewer_passes_and_is_told_so():
+    fast, slow = made(rows=2_000), made(rows=2_000, hardware=machine(gflops=6.0))
+    assert slow.options["epochs"] < fast.options["epochs"]
+    reasons = {decision.name: decision for decision in slow.decisions}
+    assert reasons["epochs"].reason == "reason.epochs_budget"
+    assert reasons["epochs"].values["wanted"] > slow.options["epochs"]
+
+
+def test_long_texts_are_cut_and_the_share_is_said():
+    decisions = {decision.name: decision for decision in made(mean=300, rows=300).decisions}
+    assert decisions["max_length"].reason == "reason.length_cut"
+    assert decisions["max_length"].values["percent"] > 50
+    short = {decision.name: decision for decision in made(mean=10).decisions}
+    assert short["max_length"].reason == "reason.length_whole" or short["max_length"].values["percent"] < 2
+
+
+def test_word_tables_stay_fixed_where_they_are_most_of_the_model():
+    assert made(card=E5.card).options["freeze_embeddings"] == "yes"
+    assert made(CHAT, SMOLLM2.card, "full").options["freeze_embeddings"] == "no"
+
+
+def test_what_a_person_chose_stays_and_changes_the_estimate():
+    own = made(chosen={"epochs": 20.0, "batch_size": 4, "max_length": 64})
+    assert (own.options["epochs"], own.options["batch_size"], own.options["max_length"]) == (20.0, 4, 64)
+    assert own.estimate.seconds > made().estimate.seconds
+    reasons = {decision.name: decision.reason for decision in own.decisions}
+    assert reasons["epochs"] == reasons["batch_size"] == "reason.chosen"
+    assert reasons["learning_rate"] == "reason.rate_full"
+    kept = made(chosen={"epochs": 20.0}, by_hand=frozenset())
+    assert {decision.reason for decision in kept.decisions}.isdisjoint({"reason.chosen"})
+
+
+def test_memory_decides_how_many_rows_are_computed_at_once():
+    roomy = made(CHAT, SMOLLM2.card, "lora", 300)
+    tight = made(CHAT, SMOLLM2.card, "lora", 300, hardware=machine(memory=2_000_000_000))
+    assert roomy.options["micro_batch"] == roomy.options["batch_size"] == 4
+    assert tight.options["micro_batch"] < 4
+    assert tight.estimate.memory_bytes < roomy.estimate.memory_bytes
+    assert "reason.micro" in {decision.reason for decision in tight.decisions}
+
+
+def test_estimates_tell_methods_apart():
+    full, lora, head = (made(method=method).estimate for method in ("full", "lora", "head"))
+    assert head.seconds < lora.seconds < full.seconds * 1.5
+    assert head.disk_bytes < lora.disk_bytes < full.disk_bytes
+    assert lora.memory_bytes < full.memory_bytes
+
+
+def test_measured_speed_replaces_the_guess():
+    assert made(rows=2_000, measured=5.0).estimate.seconds > made(rows=2_000, measured=50.0).estimate.seconds * 0.99
+    assert made(rows=2_000, measured=5.0).options["epochs"] < made(rows=2_000, measured=50.0).options["epochs"]
+
+
+def test_simple_models_need_seconds():
+    assert plan_simple(1_000, machine()).estimate.seconds < 15
+
+
+def test_every_reason_and_option_has_words():
+    for method in ("full", "lora", "head"):
+        for memory in (1_500_000_000, 16_000_000_000):
+            found = made(method=method, mean=200, hardware=machine(memory=memory))
+            for decision in found.decisions:
+                for language in LANGUAGES:
+                    assert say(decision.reason, language, **decision.values)
+                    assert say(f"decision.{decision.name}", language)
+    groups = [("training", TrainingOptions), *(("task", task.Options) for task in tasks)]
+    for group, cls in groups:
+        assert dataclasses.is_dataclass(cls)
+        for option in options_of(cls, group):
+            assert {option.code, f"{option.code}_help"} <= catalogue().keys()
