@@ -50,11 +50,11 @@ def chat_model(tokenizer, seed: int = 0, positions: int = 256):
     return LlamaForCausalLM(config).eval()
 
 
-def save_chat_base(folder: Path, seed: int = 0) -> Path:
+def save_chat_base(folder: Path, seed: int = 0, positions: int = 256) -> Path:
     """A base model folder as the models room publishes it."""
     tokenizer = byte_tokenizer()
     folder.mkdir(parents=True, exist_ok=True)
-    chat_model(tokenizer, seed).save_pretrained(folder)
+    chat_model(tokenizer, seed, positions).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
 
