@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -261,10 +262,15 @@ def fingerprint() -> str:
         platform.node(),
         _cpu_facts()[0],
         available_cores(_affinity(), psutil.cpu_count(logical=False), _cgroup_quota()),
-        metadata.version("torch"),
+        _torch_version(),
         os.environ.get("CUDA_VISIBLE_DEVICES", "-"),
     )
     return "|".join(str(part) for part in parts)
+
+
+@cache
+def _torch_version() -> str:
+    return metadata.version("torch")
 
 
 def read(workspace: Workspace) -> Hardware | None:
