@@ -76,7 +76,7 @@ class Terminal:
         if self.json:
             shown = {"code": error.code, "values": error.values, "text": error.text(self.language)}
             self.result({"error": shown}, [])
-        self.aside(error.text(self.language))
+        self.aside(" ".join(error.text(self.language).split()))
 
     def why(self, view: RunView) -> str:
         """Why a run ended as it did; empty for a run without trouble."""

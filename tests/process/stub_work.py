@@ -26,19 +26,22 @@ def body(folder, spec, emit, should_stop):
     step = json.loads(saved.read_text())["step"] if saved.exists() else 0
     if step:
         emit(Resumed(step))
-    while step < wish.get("steps", 50):
+    steps = int(os.environ.get("STUB_STEPS", wish.get("steps", 50)))
+    while step < steps:
         step += 1
         time.sleep(wish.get("pause", 0.02))
         emit(Step(step, step / 10, 1 / step, 0.1, 1.0, 10.0, 1))
         if step % wish.get("every", 10) == 0:
             save(saved, step)
             emit(Checkpoint(step))
-        if wish.get("fail_at") == step:
-            fail(wish["how"])
+        if wish.get("fail_at", int(os.environ.get("STUB_FAIL", 0))) == step:
+            fail(wish.get("how", "bug"))
         if not wish.get("deaf") and should_stop():
             save(saved, step)
             emit(Stopped(step))
             return
+    report = {"main_metric": "macro_f1", "test": {"macro_f1": 0.5, "accuracy": 0.6}}
+    (folder / "report.json").write_text(json.dumps(report))
     emit(Done(step, "macro_f1", 0.5))
     time.sleep(wish.get("linger", 0))
 

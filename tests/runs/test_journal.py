@@ -1,6 +1,7 @@
 """Event files: whole lines only, no step twice, thinned without losing the extremes, whatever the file looks like."""
 
 import json
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -170,14 +171,13 @@ def test_last_event(tmp_path):
     assert journal.last_event(tmp_path, 2, ("done",)) is None
 
 
-def test_big_history_is_quick(tmp_path, benchmark_seconds=3.0):
-    import time
+def test_big_history_is_quick(tmp_path):
 
     with (tmp_path / "events-1.jsonl").open("w") as file:
         for number in range(1, 50001):
             file.write(json.dumps({"event": "step", "time": 1.0, "step": number, "epoch": 1.0, "loss": 0.5}) + "\n")
     began = time.monotonic()
     events, cursor, _ = read(tmp_path)
-    assert time.monotonic() - began < benchmark_seconds
+    assert time.monotonic() - began < 5
     assert len(events) <= journal.POINTS
     assert read(tmp_path, cursor) == ([], cursor, False)

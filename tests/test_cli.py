@@ -1,0 +1,120 @@
+"""What the commands say: one JSON document or one line, in the terminal's language, with true exit codes."""
+
+import json
+
+import pytest
+
+from studio.cli import main
+from studio.terminal import Terminal, table
+from studio.words import catalogue
+
+
+@pytest.fixture
+def ask(tmp_path, capsys, monkeypatch):
+    """Run a command in this process: (exit code, stdout, stderr)."""
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    monkeypatch.setenv("STUDIO_HOME", str(tmp_path / "other"))
+
+    def asked(*words, home=True):
+        with pytest.raises(SystemExit) as ended:
+            main([*words, *(["--home", str(tmp_path / "home")] if home else [])])
+        out, err = capsys.readouterr()
+        return ended.value.code, out, err
+
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("train",), "nothing_to_train", "--data FILE"),
+        (("train", "x.json", "--set", "epochs=1"), "spec_and_choices", "--data"),
+        (("train", "/no/such/spec.json"), "file_unreadable", "spec.json"),
+        (("show", "r-1"), "run_unknown", "r-1"),
+        (("stop", "../x"), "bad_id", "../x"),
+        (("stop", "r-1", "--keep", "some"), "unknown_key", "some"),
+        (("resume", "r-2"), "run_unknown", "r-2"),
+        (("walk",), "cli_usage", "walk"),
+        (("train", "--dataa", "x"), "cli_usage", "--dataa"),
+        (("show",), "cli_usage", "run"),
+    ],
+)
+def test_errors_are_one_line_and_one_document(ask, words, code, said):
+    status, out, err = ask(*words, "--json")
+    assert status in (1, 2)
+    assert len(err.splitlines()) == 1
+    assert said in err
+    document = json.loads(out)["error"]
+    assert document["code"] == code
+    assert " ".join(document["text"].split()) == err.strip()
+
+
+def test_unreadable_file(ask):
+    status, out, err = ask("check", "/no/such/file.csv", "--json")
+    assert status == 1
+    assert "file.csv" in err
+    assert json.loads(out)["error"]["text"]
+
+
+def test_a_fault_of_ours_leaves_its_traceback_in_a_file(ask, tmp_path, monkeypatch):
+    def broken(terminal):
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr("studio.commands.runs", broken)
+    status, _, err = ask("runs")
+    assert status == 1
+    assert "Traceback" not in err
+    assert "RuntimeError: a fault" in (tmp_path / "home" / "cli.log").read_text()
+
+
+@pytest.mark.parametrize("word", ["tasks", "methods", "models"])
+def test_lists(ask, word):
+    status, out, err = ask(word, "--json")
+    assert (status, err) == (0, "")
+    assert len(json.loads(out)[word]) >= 2
+
+
+def test_no_runs_yet(ask):
+    assert ask("runs", "--json") == (0, '{\n  "runs": []\n}\n', "")
+    assert ask("runs") == (0, "There are no runs yet.\n", "")
+
+
+def test_check(ask, tmp_path):
+    file = tmp_path / "animals.csv"
+    rows = [f"this is message number {n} about {'cats' if n % 2 else 'dogs'},{n % 2}" for n in range(60)]
+    file.write_text("\n".join(["text,label", *rows]))
+    status, out, _ = ask("check", str(file), "--json")
+    document = json.loads(out)
+    assert (status, document["format"], document["rows"], document["task"]) == (0, "csv", 60, "classification")
+    assert document["roles"] == {"text": "text", "label": "label"}
+    assert all(problem["text"] for problem in document["problems"])
+    assert not (tmp_path / "home").exists()
+
+
+def test_words_follow_the_terminal(ask, monkeypatch):
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    assert "没有编号为 r-1 的运行" in ask("show", "r-1")[2]
+
+
+@pytest.mark.parametrize("command", ["serve", "check", "train", "runs", "show", "resume", "stop", "predict", "models"])
+def test_every_command_has_json_and_home(ask, command):
+    status, out, _ = ask(command, "--help", home=False)
+    assert status == 0
+    assert "--json" in out
+    assert "--home" in out
+
+
+def test_wide_letters_are_aligned():
+    assert table([["状态", "x"], ["abcd", "y"]]) == ["状态  x", "abcd  y"]
+
+
+def test_every_error_of_the_command_line_has_three_sentences():
+    for code in ("cli_usage", "cli_bug", "cannot_start", "task_not_clear", "columns_not_clear"):
+        for text in catalogue()[f"error.{code}"].values():
+            assert len(text) == 3
+
+
+def test_an_ending_without_an_entry_is_still_said():
+    from types import SimpleNamespace
+
+    assert Terminal().why(SimpleNamespace(error="no_such_code", error_values={})) == "no_such_code"
