@@ -125,7 +125,7 @@
   const colour = (name) => getComputedStyle(document.body).getPropertyValue("--" + name).trim();
   function layout(extra = {}) {
     const axis = { gridcolor: colour("grid"), zerolinecolor: colour("grid"), linecolor: colour("line"), tickfont: { color: colour("muted"), size: 12 }, title: { font: { color: colour("muted"), size: 12 } } };
-    const base = { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { family: "IBM Plex Sans, Noto Sans SC, PingFang SC, Microsoft YaHei, sans-serif", color: colour("ink"), size: 13 }, margin: { t: 16, r: 16, b: 40, l: 52 }, legend: { orientation: "h", y: 1.08, x: 0, font: { color: colour("ink") } }, hovermode: "x unified", hoverlabel: { bgcolor: colour("card"), font: { color: colour("ink") } } };
+    const base = { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { family: "IBM Plex Sans, Noto Sans SC, PingFang SC, Microsoft YaHei, sans-serif", color: colour("ink"), size: 13 }, margin: { t: 16, r: 16, b: 40, l: 52 }, legend: { orientation: "h", ...(innerWidth < 600 ? { y: -0.16 } : { y: 1.08 }), x: 0, font: { color: colour("ink") } }, hovermode: "x unified", hoverlabel: { bgcolor: colour("card"), font: { color: colour("ink") } } };
     const merged = { ...base, ...extra };
     for (const key of Object.keys(merged)) if (/^[xy]axis/.test(key)) merged[key] = { ...axis, ...merged[key], title: { ...axis.title, ...(merged[key].title ?? {}) } };
     for (const key of ["xaxis", "yaxis"]) merged[key] ??= axis;
