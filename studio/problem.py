@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from studio.words import say
+from studio.words import has, say
 
 SEVERITIES = ("error", "warning", "note")
 
@@ -27,8 +27,9 @@ class Problem:
     values: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def text(self, language: str = "en") -> str:
-        """The sentence `problem.<code>`."""
-        return say(f"problem.{self.code}", language, count=self.count, **self.values)
+        """The sentence of `problem.<code>`, or of `code` itself where that is a whole code of the catalogue."""
+        code = self.code if has(self.code) else f"problem.{self.code}"
+        return say(code, language, count=self.count, **self.values)
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)

@@ -77,8 +77,18 @@ def texts_of(version: DataVersion, use: Use, limit: int = LOOKED_AT) -> list[str
 
 def mostly_latin(texts: Sequence[str]) -> bool:
     """Whether the letters of these texts are Latin ones for the most part."""
-    letters = [letter for text in texts for letter in text if letter.isalpha()]
+    letters = _letters(texts)
     return sum(letter < "ɐ" for letter in letters) >= 0.8 * len(letters)
+
+
+def looks_english(texts: Sequence[str]) -> bool:
+    """Whether hardly a letter is outside the English alphabet: accents are rare there and common elsewhere."""
+    letters = _letters(texts)
+    return sum(not letter.isascii() for letter in letters) <= 0.01 * len(letters)
+
+
+def _letters(texts: Sequence[str]) -> list[str]:
+    return [letter for text in texts for letter in text if letter.isalpha()]
 
 
 def suggest_model(workspace: Workspace, version: DataVersion, use: Use) -> str:
@@ -87,9 +97,7 @@ def suggest_model(workspace: Workspace, version: DataVersion, use: Use) -> str:
         return "starter:smollm2"
     texts = texts_of(version, use)
     share = reads_text(workspace, texts, "starter:minilm")
-    if share is None:
-        return "starter:minilm" if mostly_latin(texts) else "starter:e5"
-    return "starter:minilm" if share >= 0.95 else "starter:e5"
+    return "starter:minilm" if looks_english(texts) and (share is None or share >= 0.95) else "starter:e5"
 
 
 def reads_text(workspace: Workspace, texts: Sequence[str], model: str) -> float | None:

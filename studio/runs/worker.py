@@ -117,7 +117,10 @@ def train(folder: Path, spec: Spec, emit: Emit, should_stop: ShouldStop) -> None
     model: Path | None = None
     if spec.model:
         emit(Phase("fetching"))
-        model = fetch(workspace, spec.model, _progress(emit, "fetching"))
+        try:
+            model = fetch(workspace, spec.model, _progress(emit, "fetching", should_stop))
+        except _Asked:
+            pass
     if should_stop():
         emit(Stopped(0))
         return
@@ -125,10 +128,16 @@ def train(folder: Path, spec: Spec, emit: Emit, should_stop: ShouldStop) -> None
     train_run(folder, spec, inputs, emit, should_stop)
 
 
-def _progress(emit: Emit, phase: str) -> Callable[[int, int], None]:
+class _Asked(Exception):
+    """Raised through a download when the run was asked to stop meanwhile."""
+
+
+def _progress(emit: Emit, phase: str, should_stop: ShouldStop) -> Callable[[int, int], None]:
     last = [0.0]
 
     def progress(done: int, total: int) -> None:
+        if should_stop():
+            raise _Asked
         now = time.monotonic()
         if now - last[0] >= _EVERY or done == total:
             last[0] = now
