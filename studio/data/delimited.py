@@ -20,6 +20,10 @@ from studio.errors import UserError
 
 DELIMITERS = (",", "\t", ";", "|")
 _PROBE = 200
+_PROBE_LINES = 20_000
+"""Records, and lines (blank ones too), from which the dialect is judged."""
+TELL = 10_000
+"""Lines after which progress is told: also where none of them holds a row, so that the reader does not seem dead."""
 _SURE = 0.9
 """Share of lines with the same number of cells from which a text counts as a table."""
 _LIKELY = 0.4
@@ -145,7 +149,11 @@ def read(path: Path, encoding: str, dialect: Dialect, name: str, table: Table) -
     with open_text(path, encoding) as handle:
         lines = Lines(handle, name)
         skip = dialect.header
+        told = 0
         for number, cells in records(lines, dialect.delimiter, dialect.quoted):
+            if number >= told + TELL:
+                told = number
+                table.progress(handle.buffer.tell())
             if cells is None:
                 table.broken(Broken("data_broken_quote", number, lines.record[0].strip()[:200]))
                 continue
@@ -162,8 +170,6 @@ def read(path: Path, encoding: str, dialect: Dialect, name: str, table: Table) -
                 table.broken(Broken(code, number, shown, {"cells": len(cells), "width": dialect.width}))
                 continue
             table.add([cell if cell else None for cell in cells])
-            if len(table) % 5_000 == 0:
-                table.progress(handle.buffer.tell())
 
 
 def _consistency(path: Path, encoding: str, name: str, delimiter: str) -> tuple[float, int, bool]:
@@ -188,7 +194,7 @@ def _widths(path: Path, encoding: str, name: str, delimiter: str, quoted: bool) 
                 widths[len(cells)] += 1
                 written = sum(line.count('"') for line in lines.record)
                 quoting += written > sum(cell.count('"') for cell in cells)
-            if broken + widths.total() >= _PROBE:
+            if broken + widths.total() >= _PROBE or lines.number > _PROBE_LINES:
                 break
     if not widths:
         return 0.0, 1, broken, quoting
@@ -199,10 +205,11 @@ def _widths(path: Path, encoding: str, name: str, delimiter: str, quoted: bool) 
 def _first(path: Path, encoding: str, name: str, delimiter: str, quoted: bool) -> list[list[str]]:
     found = []
     with open_text(path, encoding) as handle:
-        for _, cells in records(Lines(handle, name), delimiter, quoted):
+        lines = Lines(handle, name)
+        for _, cells in records(lines, delimiter, quoted):
             if cells and any(cell.strip() for cell in cells):
                 found.append(cells)
-            if len(found) >= _PROBE:
+            if len(found) >= _PROBE or lines.number > _PROBE_LINES:
                 break
     return found
 

@@ -37,6 +37,16 @@ READER = 1
 """Part of every version's id: a reader that reads differently makes new versions and leaves the old ones alone."""
 _STALE = 3600.0
 _PREFIX = "import-"
+_QUIET = {
+    "POLARS_MAX_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "RUST_BACKTRACE": "0",
+    "MALLOC_ARENA_MAX": "2",
+    # Arrow's and Polars' own allocators reserve a gigabyte ahead, which would count against RLIMIT_DATA.
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "_RJEM_MALLOC_CONF": "retain:false",
+}
+"""The child's environment: one thread, and no memory that it does not use."""
 _KILLED = (signal.SIGKILL, signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGTRAP, signal.SIGILL)
 
 
@@ -118,9 +128,7 @@ def _run(path: Path, name: str, folder: Path, emit: Progress) -> dict[str, Any]:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=noise,
-            env=child.environment(
-                POLARS_MAX_THREADS="1", OMP_NUM_THREADS="1", RUST_BACKTRACE="0", MALLOC_ARENA_MAX="2"
-            ),
+            env=child.environment(**_QUIET),
             start_new_session=True,
         )
         try:

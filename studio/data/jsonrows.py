@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.data import limits
-from studio.data.delimited import Lines, open_text
+from studio.data.delimited import TELL, Lines, open_text
 from studio.data.rows import Broken, Table
 from studio.data.sniffing import CHAT_KEYS
 from studio.errors import UserError
@@ -53,6 +53,8 @@ def read_lines(path: Path, encoding: str, name: str, table: Table) -> None:
         lines = Lines(handle, name)
         for line in lines:
             lines.fresh()
+            if lines.number % TELL == 0:
+                table.progress(handle.buffer.tell())
             text = line.strip().lstrip("\ufeff")
             if not text:
                 continue
@@ -67,8 +69,6 @@ def read_lines(path: Path, encoding: str, name: str, table: Table) -> None:
             except ValueError as error:
                 reason = getattr(error, "msg", str(error))
                 table.broken(Broken("data_broken_json", lines.number, text[:200], {"reason": reason}))
-            if len(table) % 5_000 == 0:
-                table.progress(handle.buffer.tell())
 
 
 def read_document(path: Path, encoding: str, name: str, table: Table) -> None:

@@ -55,7 +55,8 @@ def histogram(lengths: Iterable[int], bins: int = _BINS) -> dict[str, list[float
 
 
 def _column(column: pl.Series) -> dict[str, Any]:
-    filled = column.filter(column.str.strip_chars().str.len_chars().fill_null(0) > 0)
+    # Whether anything but white space is in a cell, without making a copy of every text.
+    filled = column.filter(column.str.contains(r"\S").fill_null(False))
     found: dict[str, Any] = {
         "name": column.name,
         "missing": column.len() - filled.len(),
@@ -69,11 +70,13 @@ def _column(column: pl.Series) -> dict[str, Any]:
     }
     if filled.len():
         lengths: list[int] = filled.str.len_chars().to_list()
-        counts = filled.value_counts(sort=True).head(_TOP)
         found["mean_length"] = round(sum(lengths) / len(lengths), 1)
         found["max_length"] = max(lengths)
         found["length_histogram"] = histogram(lengths)
-        found["top"] = [[str(value)[:200], int(count)] for value, count in counts.iter_rows()]
+        if found["distinct"] <= max(_LABELS, filled.len() // 2):
+            # A column of nearly nothing but different texts has no commonest ones, and counting them costs a copy.
+            counts = filled.value_counts(sort=True).head(_TOP)
+            found["top"] = [[str(value)[:200], int(count)] for value, count in counts.iter_rows()]
         found["examples"] = [str(value)[:300] for value in filled.head(200).unique(maintain_order=True).head(5)]
     sample = filled.gather_every(max(1, filled.len() // _SAMPLE)).head(_SAMPLE).to_list()
     found["several"] = _separator(filled.head(20_000).to_list(), found)

@@ -10,13 +10,14 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any
 
 from studio.data import limits
 from studio.errors import UserError
 from studio.problem import Problem
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Cells = list["str | None"]
 _BATCH = 10_000
@@ -129,6 +130,8 @@ class Table:
         self.add(cells)
 
     def _flush(self) -> None:
+        import pyarrow as pa
+
         width = len(self._names)
         columns = [
             pa.array([cells[place] if place < len(cells) else None for cells in self._pending], pa.large_string())
@@ -140,6 +143,8 @@ class Table:
 
     def finish(self) -> pa.Table:
         """All rows as one Arrow table of large_string columns. Raises UserError when there is no row at all."""
+        import pyarrow as pa
+
         if self._pending:
             self._flush()
         if not self._rows or not self._names:
