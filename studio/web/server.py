@@ -5,9 +5,11 @@ It shows what is stored and writes down what people ask for. It never imports to
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
@@ -17,6 +19,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
+from studio import hardware
 from studio.errors import UserError
 from studio.inference.client import InferenceClient
 from studio.runs.desk import Desk
@@ -25,6 +28,8 @@ from studio.web.gate import Gate
 from studio.web.sessions import Sessions, access_token
 from studio.words import LANGUAGES
 from studio.workspace import Workspace
+
+log = logging.getLogger(__name__)
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 QUIET = {
@@ -142,6 +147,8 @@ def serve(
     desk = Desk(workspace)
     app = make_app(desk, known_hosts(host) | (extra or set()), ask_name=host not in LOOPBACK)
     desk.supervise()
+    # Measured once a machine; begun now, so that the first plan need not wait for it.
+    threading.Thread(target=_probe, args=(workspace,), name="probe", daemon=True).start()
     shown = "127.0.0.1" if host in ("0.0.0.0", "::", *LOOPBACK) else host
     bound = listening.getsockname()[1]
     announce(f"http://{shown}:{bound}/login?token={quote(access_token(workspace.home))}")
@@ -157,6 +164,13 @@ def serve(
         uvicorn.Server(settings).run(sockets=[listening])
     finally:
         desk.close()
+
+
+def _probe(workspace: Workspace) -> None:
+    try:
+        hardware.read_or_probe(workspace)
+    except UserError as error:
+        log.warning("%s", error)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -72,7 +72,7 @@ def test_a_sample_from_its_card_to_an_answer_the_report_and_the_download(visit: 
     page.locator("#live-island").get_by_role("button", name="Try it").click()
     page.locator("#play-text textarea").fill("The street lamp outside our house has been dark for a week")
     page.locator("#play-send").click()
-    bars = page.locator("#play-answers .card", has_text="Tuned model").locator(".bar")
+    bars = page.locator("#play-answers .card:has(h3:text-is('Tuned model')) .bar")
     expect(bars).to_have_count(13, timeout=90_000)
     expect(page.locator("#play-answers .card")).to_have_count(3)
 
