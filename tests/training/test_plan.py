@@ -31,7 +31,8 @@ def made(task=CLASSIFY, card=MINILM.card, method="full", mean=40, preset="quick"
 @pytest.mark.parametrize("preset", BUDGETS)
 @pytest.mark.parametrize("rows", [200, 2_000, 50_000])
 @pytest.mark.parametrize(
-    ("task", "card", "method"), [(CLASSIFY, MINILM.card, "full"), (CLASSIFY, E5.card, "lora"), (CHAT, SMOLLM2.card, "lora")]
+    ("task", "card", "method"),
+    [(CLASSIFY, MINILM.card, "full"), (CLASSIFY, E5.card, "lora"), (CHAT, SMOLLM2.card, "lora")],
 )
 def test_a_plan_stays_within_its_budget(task, card, method, rows, preset):
     found = made(task, card, method, 60, preset, rows)

@@ -248,7 +248,9 @@ def test_chat_with_an_adapter_beats_its_base(tmp_path, talker):
     ],
 )
 def test_what_cannot_run_says_so(tmp_path, encoder, change, code):
-    data = save_rows(tmp_path / "data", [{"review": row["text"], "mood": row["label"], "empty": None} for row in reviews(40)])
+    data = save_rows(
+        tmp_path / "data", [{"review": row["text"], "mood": row["label"], "empty": None} for row in reviews(40)]
+    )
     with pytest.raises(UserError) as caught:
         run(tmp_path / "run", Spec(**{**spec().to_json(), "split": spec().split, **change}), data, encoder)
     assert caught.value.code == code
