@@ -26,8 +26,7 @@ class Talker:
         if use_base and not predictor.knows_base:
             raise ValueError("this predictor holds no base beside its own weights")
         self._predictor = predictor
-        model: Any = predictor.model
-        self._within: Callable[[], Any] | None = model.disable_adapter if use_base else None
+        self._within: Callable[[], Any] | None = predictor.base_only if use_base else None
 
     @property
     def bytes(self) -> int:

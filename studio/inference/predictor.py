@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.errors import UserError
+from studio.inference.adapters import base_only
 from studio.inference.files import QUESTION, TRUTHS
 from studio.inference.settings import MOST_TOKENS, ChatSettings
 from studio.inference.sharing import Shared, weights_of
@@ -156,7 +159,7 @@ class Predictor:
         if self.task.result != "chat" or (use_base and not self.knows_base):
             raise UserError("chat_not_possible", task=self.task.key, method=str(self.about["method"]))
         prompt = self._prompt(checked_messages(messages))
-        within: Any = self.model.disable_adapter if use_base else None
+        within = self.base_only if use_base else None
         return stream(self.model, self.tokenizer, prompt, settings, stop_ids(self.model, self.tokenizer), within)
 
     def next_scores(self, messages: Sequence[Mapping[str, str]]) -> list[float]:
@@ -183,6 +186,11 @@ class Predictor:
     def knows_base(self) -> bool:
         """Whether the base's answers can be had by switching the adapter off."""
         return hasattr(self.model, "disable_adapter")
+
+    @cached_property
+    def base_only(self) -> Callable[[], AbstractContextManager[None]]:
+        """Makes contexts in which the adapter is off; only where the predictor knows its base."""
+        return base_only(self.model)
 
     @property
     def _device(self) -> torch.device:

@@ -116,6 +116,22 @@ def test_the_stored_template_is_used(chat_run, tmp_path):
     assert render(predictor.tokenizer, ASK, open_answer=True) == f"[{ASK[0]['content']}]"
 
 
+def test_switching_off_is_what_peft_does_and_survives_errors(chat_run):
+    predictor = Predictor.load(chat_run[0])
+    ids = torch.tensor([[3, 4, 5]])
+    with torch.no_grad():
+        tuned = predictor.model(ids).logits
+        with predictor.model.disable_adapter():
+            theirs = predictor.model(ids).logits
+        with predictor.base_only():
+            ours = predictor.model(ids).logits
+        with pytest.raises(RuntimeError, match="in the middle"), predictor.base_only():
+            raise RuntimeError("in the middle")
+        assert torch.equal(ours, theirs)
+        assert torch.equal(predictor.model(ids).logits, tuned)
+        assert not torch.equal(ours, tuned)
+
+
 @pytest.mark.parametrize(
     ("messages", "code"),
     [
