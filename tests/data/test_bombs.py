@@ -7,16 +7,14 @@ import gzip
 import io
 import json
 import time
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-import openpyxl
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from reading_room import OWNER, tree
+from reading_room import OWNER, tree, workbook, zipped
 
 from studio.data.importing import import_file
 from studio.errors import UserError
@@ -35,23 +33,6 @@ def saved(table: pa.Table, **options: object) -> bytes:
 
 def repeated(text: str, times: int) -> pa.Table:
     return pa.table({"text": pa.DictionaryArray.from_arrays(pa.array([0] * times, pa.int32()), pa.array([text]))})
-
-
-def sheet(*cells: tuple[str, str]) -> bytes:
-    book = openpyxl.Workbook()
-    for place, value in cells:
-        book.active[place] = value
-    out = io.BytesIO()
-    book.save(out)
-    return out.getvalue()
-
-
-def zipped(members: dict[str, bytes]) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return out.getvalue()
 
 
 def lying(content: bytes) -> bytes:
@@ -83,10 +64,10 @@ BOMBS: dict[str, tuple[Callable[[], bytes], set[str]]] = {
         {READ, "data_cell_too_long"},
     ),
     "workbook, far corners": (
-        lambda: sheet(("A1", "text"), ("XFD1048576", "far")),
+        lambda: workbook({"A1": "text", "XFD1048576": "far"}),
         {"data_too_much_memory", "data_damaged"},
     ),
-    "workbook, last row": (lambda: sheet(("A1", "text"), ("A1048576", "far")), {READ, "data_too_many_rows"}),
+    "workbook, last row": (lambda: workbook({"A1": "text", "A1048576": "far"}), {READ, "data_too_many_rows"}),
     "workbook, 300 MB of zeros": (
         lambda: zipped({**WORKBOOK, "xl/sharedStrings.xml": bytes(300 * 2**20)}),
         {"data_decodes_too_large"},

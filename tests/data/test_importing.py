@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import os
 import threading
 import time
 from pathlib import Path
 
-import openpyxl
 import pytest
-from reading_room import OWNER, bring, tree
+from reading_room import OWNER, bring, tree, workbook
 
 from studio import child as children
 from studio.data import child, importing, limits
@@ -110,14 +108,8 @@ def test_hostile_names_stay_names(
     assert all(entry.startswith(f"home/{OWNER}") for entry in new)
 
 
-def bomb_workbook() -> bytes:
-    """A workbook whose two cells lie in opposite corners of the sheet: 17 thousand million cells between them."""
-    book = openpyxl.Workbook()
-    book.active["A1"] = "text"
-    book.active["XFD1048576"] = "far"
-    out = io.BytesIO()
-    book.save(out)
-    return out.getvalue()
+# Two cells in opposite corners of a sheet: 17 thousand million cells lie between them.
+FAR_CORNERS = workbook({"A1": "text", "XFD1048576": "far"})
 
 
 @pytest.mark.parametrize(
@@ -127,7 +119,7 @@ def bomb_workbook() -> bytes:
         (b"\x89PNG\r\n\x1a\n" + bytes(500), {"data_is_picture"}),
         (b"text,label\n" + b"x" * 10_000_000, {"data_line_too_long"}),
         (b"PAR1" + bytes(100), {"data_damaged"}),
-        (bomb_workbook(), {"data_too_much_memory", "data_damaged", "data_too_many_rows"}),
+        (FAR_CORNERS, {"data_too_much_memory", "data_damaged", "data_too_many_rows"}),
     ],
     ids=["empty", "picture", "long-line", "half-parquet", "sparse-workbook"],
 )

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import datetime
 import io
-import zipfile
 from pathlib import Path
 
-import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from reading_room import read_bytes
+from reading_room import read_bytes, sheet_of, workbook, zipped
 
 from studio.data import limits
 from studio.errors import UserError
@@ -20,18 +18,6 @@ from studio.errors import UserError
 def parquet(table: pa.Table) -> bytes:
     out = io.BytesIO()
     pq.write_table(table, out)
-    return out.getvalue()
-
-
-def workbook(*sheets: list[list[object]]) -> bytes:
-    book = openpyxl.Workbook()
-    book.remove(book.active)
-    for rows in sheets:
-        sheet = book.create_sheet()
-        for row in rows:
-            sheet.append(row)
-    out = io.BytesIO()
-    book.save(out)
     return out.getvalue()
 
 
@@ -91,7 +77,7 @@ def test_xlsx_first_sheet_with_cells(tmp_path: Path) -> None:
         ["a fine long stay", "good", datetime.date(2024, 1, 2), "007"],
         ["bad", None, None, 7],
     ]
-    made = read_bytes(tmp_path, "a.xlsx", workbook([], rows))
+    made = read_bytes(tmp_path, "a.xlsx", workbook({}, sheet_of(rows)))
     assert made.names == ["review", "mood", "when", "code"]
     assert made.rows[0]["code"] == "007"
     assert made.rows[1] == {"review": "bad", "mood": None, "when": None, "code": "7"}
@@ -100,26 +86,16 @@ def test_xlsx_first_sheet_with_cells(tmp_path: Path) -> None:
 
 def test_empty_workbook(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
-        read_bytes(tmp_path, "a.xlsx", workbook([]))
+        read_bytes(tmp_path, "a.xlsx", workbook({}))
     assert caught.value.code == "data_no_rows"
 
 
-def rezipped(change: dict[str, bytes]) -> bytes:
-    """A small workbook with some members replaced or added."""
-    source = zipfile.ZipFile(io.BytesIO(workbook([["a", "b"], ["c", "d"]])))
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in source.namelist():
-            if name not in change:
-                archive.writestr(name, source.read(name))
-        for name, content in change.items():
-            archive.writestr(name, content)
-    return out.getvalue()
+SMALL = sheet_of([["a", "b"], ["c", "d"]])
 
 
 def test_xlsx_that_unpacks_hugely_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "ARCHIVE_BYTES", 16 * 2**20)
-    content = rezipped({"xl/media/filler.bin": b"\x00" * (20 * 2**20)})
+    content = workbook(SMALL, **{"xl/media/filler.bin": bytes(20 * 2**20)})
     assert len(content) < 100_000
     with pytest.raises(UserError) as caught:
         read_bytes(tmp_path, "a.xlsx", content)
@@ -130,28 +106,20 @@ def test_xlsx_entity_bomb_is_refused(tmp_path: Path) -> None:
     entities = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10 if n else "lol"}">' for n in range(10))
     bomb = f"<?xml version='1.0'?><!DOCTYPE b [{entities}]><sst><si><t>&l9;</t></si></sst>"
     with pytest.raises(UserError) as caught:
-        read_bytes(tmp_path, "a.xlsx", rezipped({"xl/sharedStrings.xml": bomb.encode()}))
+        read_bytes(tmp_path, "a.xlsx", workbook(SMALL, **{"xl/sharedStrings.xml": bomb.encode()}))
     assert caught.value.code == "data_xml_unsafe"
-
-
-def zipped(**members: bytes) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members.items():
-            archive.writestr(name.replace("__", "/").replace("_dot_", "."), content)
-    return out.getvalue()
 
 
 @pytest.mark.parametrize(
     ("content", "code"),
     [
-        (zipped(data_dot_csv=b"text,label\n"), "data_is_archive"),
-        (zipped(zeros=b"\x00" * 5_000_000), "data_is_archive"),
-        (zipped(word__document_dot_xml=b"<x/>"), "data_is_document"),
-        (zipped(content_dot_xml=b"<x/>"), "data_is_old_excel"),
-        (zipped(archive__data_dot_pkl=b"x"), "data_is_model"),
-        (rezipped({"xl/vbaProject.bin": b"x"}), "data_is_macros"),
-        (workbook([["a"], ["b"]])[:-300], "data_damaged"),
+        (zipped({"data.csv": b"text,label\n"}), "data_is_archive"),
+        (zipped({"zeros": bytes(5_000_000)}), "data_is_archive"),
+        (zipped({"word/document.xml": b"<x/>"}), "data_is_document"),
+        (zipped({"content.xml": b"<x/>"}), "data_is_old_excel"),
+        (zipped({"archive/data.pkl": b"x"}), "data_is_model"),
+        (workbook(SMALL, **{"xl/vbaProject.bin": b"x"}), "data_is_macros"),
+        (workbook(SMALL)[:-300], "data_damaged"),
     ],
 )
 def test_archives_are_named_and_refused(tmp_path: Path, content: bytes, code: str) -> None:
