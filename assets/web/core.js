@@ -58,7 +58,8 @@
     if (bridge) bridge.trigger("click", address());
     if (changes.tab) window.scrollTo({ top: 0 });
   }
-  function tabbed(tab) { write({ ...address(), tab }); announce(); }
+  // A tab chosen by hand; its lists are asked for anew. Python selects tabs too, and then the address is there already.
+  function tabbed(tab) { if (address().tab !== tab) open({ tab }); }
   window.addEventListener("popstate", () => { announce(); if (bridge) bridge.trigger("click", address()); });
 
   function mount(kind, element, props, watch, trigger) {

@@ -41,12 +41,14 @@ def build(desk: Desk, inference: InferenceClient, language: str) -> gr.Blocks:
 
         def arrive(address: dict[str, Any]) -> list[Any]:
             wanted = {key: str(address.get(key) or "")[:80] for key in ("tab", "run", "data", "from")}
-            tab = wanted["tab"] if wanted["tab"] in TABS else "start"
+            tab = wanted["tab"] if wanted["tab"] in TABS else ""
             found: dict[str, Any] = {name: gr.skip() for name in page.parts}
             for part in TABS.values():
                 if hasattr(part, "arrive"):
                     found |= part.arrive(page, wanted)
-            return [gr.Tabs(selected=tab), *(found[name] for name in page.parts)]
+            # Without a tab in the address the page stays where a person may have gone meanwhile.
+            shown = gr.Tabs(selected=tab) if tab else gr.skip()
+            return [shown, *(found[name] for name in page.parts)]
 
         bridge.click(go, None, outputs, api_visibility="private", show_progress="hidden")
         blocks.load(load, None, outputs, api_visibility="private", show_progress="hidden")

@@ -22,7 +22,8 @@ from studio.web.tabs.dataview import charts, facts_line, findings, rendered
 
 ROWS = 25
 NO_COLUMN = ""
-QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+# A newer choice must not be dropped because the answer to an older one is still under way.
+QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "multiple"}
 
 
 @dataclass
@@ -147,7 +148,7 @@ def _paging(page: Page, widgets: Widgets, before: gr.Button, after: gr.Button) -
     inputs, outputs = [widgets.chosen, widgets.search, widgets.number], [widgets.grid, widgets.number]
     before.click(lambda v, s, n: turn(v, s, n, -1), inputs, outputs, **QUIET)
     after.click(lambda v, s, n: turn(v, s, n, 1), inputs, outputs, **QUIET)
-    widgets.search.input(lambda v, s, n: turn(v, s, 0, 0), inputs, outputs, **QUIET, trigger_mode="always_last")
+    widgets.search.input(lambda v, s, n: turn(v, s, 0, 0), inputs, outputs, **{**QUIET, "trigger_mode": "always_last"})
 
 
 def rows_at(page: Page, version: str, search: str, number: int) -> tuple[dict[str, Any], int]:
@@ -216,7 +217,7 @@ def _wire(page: Page, widgets: Widgets) -> None:
     widgets.task.input(choose_task, widgets.task, list(widgets.groups.values()), **QUIET).then(*examining, **QUIET)
     # Only what a person changes asks again; what the handlers above fill in has been examined by them.
     edited = [*(role.input for role in roles), *(part.input for part in widgets.split)]
-    gr.on(edited, *examining, trigger_mode="always_last", **QUIET)
+    gr.on(edited, *examining, **{**QUIET, "trigger_mode": "always_last"})
 
     saved = gr.Textbox(visible="hidden", elem_classes="visually-hidden")
 

@@ -21,7 +21,7 @@ from studio.web.tabs import chatting
 from studio.web.tabs.choose import finished_runs, pick
 from studio.web.tabs.rules import rules_of, save_rules
 
-QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "multiple"}
 SLOW: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
 EXAMPLES = 8
 

@@ -24,7 +24,8 @@ from studio.web.tabs.choose import data_sets, pick
 from studio.web.tabs.modelview import method_reasons, model_choices, shown_card
 from studio.web.tabs.preflight import shown_preflight
 
-QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+# A newer choice must not be dropped because the answer to an older one is still under way.
+QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "multiple"}
 
 
 @dataclass
@@ -161,7 +162,7 @@ def _wire_choices(page: Page, widgets: Widgets) -> None:
         return _check(page, widgets, values)
 
     edited = [widget.input for widget in widgets.options.values()]  # type: ignore[attr-defined]
-    gr.on(edited, estimate, widgets.inputs(), widgets.preflight, trigger_mode="always_last", **QUIET)
+    gr.on(edited, estimate, widgets.inputs(), widgets.preflight, **{**QUIET, "trigger_mode": "always_last"})
 
 
 def _model_step(page: Page, widgets: Widgets) -> tuple[Any, list[Any], list[Any]]:
