@@ -45,10 +45,10 @@ def raw_rows(key: str) -> list[dict]:
 
 
 def texts_of(key: str) -> list[str]:
-    """What a person wrote in each row; for a chat, every turn but the system's."""
+    """What a person wrote in each row; for a chat, the user's turns, as the answers may follow a set form."""
     rows = raw_rows(key)
     if SAMPLES[key]["task"] == "chat":
-        return ["\n".join(m["content"] for m in row["messages"] if m["role"] != "system") for row in rows]
+        return ["\n".join(m["content"] for m in row["messages"] if m["role"] == "user") for row in rows]
     return [row[SAMPLES[key]["columns"]["text"]] for row in rows]
 
 
