@@ -101,6 +101,14 @@ def _instructions(columns: Sequence[Column]) -> Suggestion | None:
     if rest or extra == "context":
         others = [str(column["name"]) for column in rest] or [texts["context"]]
         return _ask("instructions_and_more", [made], task, tuple(chosen), rest=others)
+    answers = next(column for column in columns if str(column["name"]) == chosen["output"])
+    labels = _task("labels")
+    if answers["kind"] == "label" and labels is not None and extra is None:
+        pair = {"text": chosen["instruction"], "label": chosen["output"]}
+        both = (_certain(labels, pair, "one_label", labels=answers["distinct"]), made)
+        return Suggestion(
+            None, {}, False, "data.question.answers_recur", {**chosen, "labels": answers["distinct"]}, both
+        )
     return made
 
 

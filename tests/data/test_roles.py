@@ -131,6 +131,13 @@ def test_a_passage_beside_question_and_answer_is_a_question() -> None:
     assert (found.sure, found.columns, found.code) == (False, {}, "data.question.instructions_and_more")
 
 
+def test_answers_that_recur_could_be_labels() -> None:
+    found = suggest(question=prose(1), answer=labels("yes", "no"))
+    assert (found.task, found.sure, found.columns) == (None, False, {})
+    assert found.code == "data.question.answers_recur"
+    assert [option.task for option in found.alternatives] == ["classification", "chat"]
+
+
 def test_kinds_of_columns() -> None:
     frame = pl.DataFrame(
         {
