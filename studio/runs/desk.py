@@ -17,9 +17,10 @@ from sqlalchemy import Row
 from studio.errors import UserError
 from studio.inference import protocol
 from studio.runs import journal, states
-from studio.runs.files import read_json, write_whole
+from studio.runs.files import read_json, told_when_full, write_whole
 from studio.runs.log import read_log
 from studio.runs.people import People
+from studio.runs.rebuild import rebuild
 from studio.runs.store import Store
 from studio.runs.view import RunView, places, view
 from studio.spec import Spec
@@ -42,6 +43,8 @@ class Desk:
 
         self.workspace = workspace
         self.store = Store(workspace)
+        if self.store.fresh:
+            rebuild(self.store)
         self.people = People(self.store)
         self.launcher = launcher or Local(workspace)
         self.supervisor: Supervisor | None = None
@@ -73,14 +76,13 @@ class Desk:
     def submit(self, spec: Spec, key: str | None = None, data_name: str = "", estimate: float | None = None) -> str:
         """Queue a run and return its id. The same `key` by the same owner again returns the run it made first.
 
-        `estimate` is the predicted seconds of work, `data_name` what the data is called on screen.
+        `estimate` is the predicted seconds of work, `data_name` what the data is called on screen. Raises UserError
+        (`disk_full`) with nothing left behind.
         """
         if key and (known := self.store.run_by_key(spec.owner, key)):
             return known
         run = new_id("r")
         folder = self.workspace.run(spec.owner, run)
-        folder.mkdir(parents=True, mode=0o700)
-        write_whole(folder / "spec.json", spec.dumps())
         values: dict[str, Any] = {
             "id": run,
             "owner": spec.owner,
@@ -94,9 +96,15 @@ class Desk:
             "preset": spec.preset,
             "created": time.time(),
         }
-        made = self.store.add_run(values, estimate)
-        if made != run:
-            shutil.rmtree(folder)
+        made = ""
+        try:
+            with told_when_full(folder):
+                folder.mkdir(parents=True, mode=0o700)
+                write_whole(folder / "spec.json", spec.dumps())
+                made = self.store.add_run(values, estimate)
+        finally:
+            if made != run:
+                shutil.rmtree(folder, ignore_errors=True)
         self._wake()
         return made
 
@@ -117,19 +125,24 @@ class Desk:
     def stop(self, run: str, keep: str = "last") -> None:
         """Ask a run to save and end ("last"), or to end with its best checkpoint ("best").
 
-        A queued run ends at once. Raises UserError `run_not_active` when it has already ended.
+        A queued run ends at once. Asking for "last" after "best" ends the waiting for the best. Raises UserError
+        `run_not_active` when it has already ended.
         """
         while True:
             row = self._row(run)
             if row.state in states.TERMINAL:
                 raise UserError("run_not_active", name=row.name, state=row.state)
-            job = self.store.job(row.job)
+            job = self.store.last_job(row.id)
             if job.state == states.QUEUED:
                 if self.store.move(job, states.STOPPED):
                     return
                 continue
             write_whole(self.folder(run) / "STOP", "best" if keep == "best" else "stop")
-            if job.state == states.STOPPING or self.store.move(job, states.STOPPING, keep=keep):
+            if job.state == states.STOPPING:
+                if keep != "best":
+                    self.store.hurry(job)
+                return
+            if self.store.move(job, states.STOPPING, keep=keep):
                 self._wake()
                 return
 

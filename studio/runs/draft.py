@@ -156,7 +156,7 @@ def draft(
         planned, method = plan_simple(version.rows, hardware.read_or_probe(workspace)), BASELINE
     else:
         found = verdicts(workspace, use.task, model)
-        method = method or next((key for key in _preferred(task) if found[key].ok), "full")
+        method = method or suggest_method(task, found)
         if not found.setdefault(methods.get(method).key, Verdict(True, "")).ok:
             problems.append(Problem(found[method].code, "error", "method", values=found[method].values))
         planned, more = _planned(workspace, version, use, model, method, preset, given)
@@ -177,8 +177,10 @@ def draft(
     return Draft(spec, problems, planned.estimate if planned else None, planned.decisions if planned else [])
 
 
-def _preferred(task: Task) -> tuple[str, ...]:
-    return ("lora", "full", "head") if task.result == "chat" else ("full", "lora", "head")
+def suggest_method(task: Task, found: Mapping[str, Verdict]) -> str:
+    """The first usable of the methods that suit the task best: an adapter for models that write, else all weights."""
+    wanted = ("lora", "full", "head") if task.result == "chat" else ("full", "lora", "head")
+    return next((key for key in wanted if key in found and found[key].ok), "full")
 
 
 def _planned(

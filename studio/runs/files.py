@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from studio.errors import UserError
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -30,3 +35,22 @@ def read_json(path: Path) -> dict[str, Any] | None:
     except (FileNotFoundError, ValueError):
         return None
     return raw if isinstance(raw, dict) else None
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error means that there is no room left, on the disk or in somebody's share of it."""
+    # SQLAlchemy's errors carry the database's own; it is not imported here, where the keeper and workers come by.
+    if "disk is full" in str(getattr(error, "orig", "")):
+        return True
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+@contextmanager
+def told_when_full(path: Path) -> Iterator[None]:
+    """Turns a full disk into a UserError (`disk_full`)."""
+    try:
+        yield
+    except Exception as error:
+        if is_full(error):
+            raise UserError("disk_full", path=str(path)) from error
+        raise

@@ -21,26 +21,27 @@ def current(connection: Connection) -> str:
     return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar() or "")
 
 
-def bring_up(engine: Engine, workspace: Workspace) -> None:
-    """Make or migrate the tables when their version is not `SCHEMA`.
+def bring_up(engine: Engine, workspace: Workspace) -> bool:
+    """Make or migrate the tables when their version is not `SCHEMA`; True when there were none.
 
     Raises UserError (`database_newer`) for a database of a newer studio, which is left untouched. Two processes
     that open an old workspace at once are kept apart by a lock file.
     """
     with engine.connect() as connection:
         if current(connection) == SCHEMA:
-            return
+            return False
     with (workspace.home / "schema.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with engine.connect() as connection:
             found = current(connection)
         if found == SCHEMA:
-            return
+            return False
         if found > SCHEMA:
             raise UserError("database_newer", path=str(workspace.database), found=found, known=SCHEMA)
         if found and engine.dialect.name == "sqlite":
             backup(workspace.database, workspace.home / f"studio.db.before-{SCHEMA}")
         upgrade(engine)
+        return not found
 
 
 def upgrade(engine: Engine) -> None:

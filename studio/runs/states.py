@@ -34,6 +34,9 @@ DEADLINES: dict[str, float] = {
 """Seconds a job may stay in a state without news. What follows: queued and stalled end, admitted and starting fail,
 running becomes stalled, stopping is killed."""
 
+BEST = 900.0
+"""Seconds for a stop that keeps the best: its model is still saved, tried and reported."""
+
 LANES: dict[str, int] = {"device": 1}
 """How many jobs of a lane work at once."""
 

@@ -50,7 +50,7 @@ class Store:
         self.workspace = workspace
         self.engine = connect(workspace)
         try:
-            bring_up(self.engine, workspace)
+            self.fresh = bring_up(self.engine, workspace)
         except OperationalError:
             raise
         except DatabaseError as error:
@@ -153,6 +153,11 @@ class Store:
         with self.reading() as connection:
             return connection.execute(sa.select(jobs).where(jobs.c.id == job)).one()
 
+    def last_job(self, run: str) -> Row[Any]:
+        """The newest job of a run."""
+        with self.reading() as connection:
+            return connection.execute(sa.select(jobs).join(runs, runs.c.job == jobs.c.id).where(runs.c.id == run)).one()
+
     def move(self, job: Row[Any], after: str, fence: tuple[str, int] | None = None, **values: Any) -> bool:
         """Compare-and-set: take a job from the state and attempt of `job` to `after`.
 
@@ -170,6 +175,12 @@ class Store:
             return connection.execute(jobs.update().where(*where).values(state=after, **values)).rowcount == 1
 
     # ---- attempts ----
+
+    def hurry(self, job: Row[Any]) -> None:
+        """A job that is stopping with its best shall no longer wait for that."""
+        where = (jobs.c.id == job.id, jobs.c.state == states.STOPPING)
+        with self.writing() as connection:
+            connection.execute(jobs.update().where(*where).values(keep="last"))
 
     def admit(self, job: Row[Any], fence: tuple[str, int]) -> bool:
         """Take a queued job out of the queue and give it its run's next attempt, in one transaction."""

@@ -237,12 +237,16 @@ class Supervisor:
         elif job.state == states.RUNNING and silent > self.deadlines[states.RUNNING]:
             self._move(job, states.STALLED)
         elif job.state in (states.STARTING, states.STALLED, states.STOPPING):
-            if now - watch.since > self.deadlines[job.state]:
+            if now - watch.since > self._deadline(job):
                 watch.killed = self._late(job)
                 self.launcher.kill(handle)
 
+    def _deadline(self, job: Row[Any]) -> float:
+        best = job.state == states.STOPPING and job.keep == "best"
+        return max(states.BEST, self.deadlines[job.state]) if best else self.deadlines[job.state]
+
     def _late(self, job: Row[Any]) -> Ending:
-        seconds = round(self.deadlines[job.state])
+        seconds = round(self._deadline(job))
         if job.state == states.STOPPING:
             return Ending(states.STOPPED, "stop_killed", {"seconds": seconds})
         if job.state == states.STALLED:

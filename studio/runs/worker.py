@@ -6,7 +6,6 @@ STOP file in the run's folder, or by SIGTERM.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import json
 import os
@@ -23,7 +22,7 @@ import studio
 from studio.errors import UserError
 from studio.events import Done, Emit, Event, Failed, Note, Phase, Stopped
 from studio.runs import states
-from studio.runs.files import write_whole
+from studio.runs.files import is_full, write_whole
 from studio.runs.journal import Journal
 from studio.spec import Spec
 from studio.workspace import Workspace
@@ -91,8 +90,8 @@ def failure(error: BaseException) -> Failed:
         return Failed("worker_twice")
     if is_out_of_memory(error):
         return Failed("out_of_memory", {}, states.OUT_OF_MEMORY)
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return Failed("disk_full", {"path": str(error.filename or "-")})
+    if is_full(error):
+        return Failed("disk_full", {"path": str(getattr(error, "filename", None) or "-")})
     return Failed("worker_bug", {"kind": f"{type(error).__name__}: {error}"[:200]})
 
 

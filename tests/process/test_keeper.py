@@ -103,7 +103,7 @@ def test_run_of_another_boot_is_interrupted(bench):
     run = bench.submit(steps=10)
     with subprocess.Popen(["sleep", "60"]) as stranger:
         record = {**process.identify(stranger.pid), "boot": "before", "keeper": {}}
-        job = bench.desk.store.job(bench.desk.store.run(run).job)
+        job = bench.desk.store.last_job(run)
 
         leader = Leadership(bench.desk.store)
         assert leader.lead()

@@ -92,7 +92,7 @@ def test_deposed_leader_changes_nothing(bench):
     assert old.lead()
     assert not new.lead()
     run = bench.submit(steps=1)
-    job = bench.desk.store.job(bench.desk.store.run(run).job)
+    job = bench.desk.store.last_job(run)
     now[0] += 60
     assert new.lead()
     assert not bench.desk.store.admit(job, old.fence)

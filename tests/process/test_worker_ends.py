@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import pytest
 from stub_bench import wait_for
@@ -90,6 +91,17 @@ def test_stop_of_a_deaf_worker_leaves_no_survivor(bench):
     bench.until(run, "stopped", seconds=8)
     assert bench.desk.get(run).error == "stop_killed"
     assert not [member for member, mark in marks.items() if process.start_of(member) == mark]
+
+
+def test_stop_with_the_best_is_given_time_until_asked_again(bench):
+    bench.lead(stopping=0.5)
+    run = bench.submit(steps=100000, pause=0.01, deaf=True)
+    bench.until(run, "running")
+    bench.desk.stop(run, keep="best")
+    time.sleep(1.5)
+    assert bench.desk.get(run).state == "stopping"
+    bench.desk.stop(run)
+    bench.until(run, "stopped", seconds=5)
 
 
 def test_stalled_is_shown_and_recovers(bench):

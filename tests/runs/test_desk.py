@@ -1,7 +1,11 @@
 """What can be asked of the desk, and that asking twice does nothing twice."""
 
+import contextlib
 import json
+import os
+import shutil
 import sqlite3
+import subprocess
 import threading
 import time
 
@@ -9,14 +13,17 @@ import pytest
 from run_specs import a_spec
 
 from studio.errors import UserError
+from studio.events import Done, Note
 from studio.runs import states
 from studio.runs.desk import Desk
+from studio.runs.journal import Journal
 from studio.runs.people import People
+from studio.workspace import Workspace
 
 
 def end(desk, run, state=states.FAILED, **values):
     """Take a run's job to an end as a leader would."""
-    job = desk.store.job(desk.store.run(run).job)
+    job = desk.store.last_job(run)
     with desk.store.writing() as connection:
         connection.exec_driver_sql("UPDATE jobs SET state = 'running', started = ? WHERE id = ?", (time.time(), job.id))
     assert desk.store.move(desk.store.job(job.id), state, **values)
@@ -162,3 +169,60 @@ def test_second_desk_sees_the_same(desk):
     assert other.uses_data("d-1")
     assert not other.uses_data("d-2")
     other.close()
+
+
+def test_lost_database_loses_no_run(desk):
+    done, cut, waiting = (desk.submit(a_spec(owner, name=owner)) for owner in ("p-1", "p-2", "p-3"))
+    for run in (done, cut):
+        made = Journal(desk.folder(run), 1)
+        made.emit(Done(5, "macro_f1", 0.9) if run == done else Note("x"))
+        made.close()
+    folders = {run: desk.folder(run) for run in (done, cut, waiting)}
+    desk.close()
+    for path in desk.workspace.home.glob("studio.db*"):
+        path.unlink()
+    again = Desk(desk.workspace)
+    views = {view.id: view for view in again.list()}
+    assert set(views) == {done, cut, waiting}
+    assert (views[done].state, views[done].score, views[done].name) == ("done", 0.9, "p-1")
+    assert (views[cut].state, views[waiting].state) == ("interrupted", "interrupted")
+    assert {run: again.folder(run) for run in views} == folders
+    again.resume(cut)
+    assert again.get(cut).state == "queued"
+    again.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
+@pytest.mark.parametrize("left", [0, 4096, 20_000])
+def test_full_disk_refuses_and_loses_nothing(tmp_path, left):
+    place = tmp_path / "small"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", place], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("this system mounts nothing")
+    try:
+        desk = Desk(Workspace.open(place / "home"))
+        first = desk.submit(a_spec())
+        with (place / "filler").open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while shutil.disk_usage(place).free > left:
+                file.write(b"x" * 4096)
+        refused = 0
+        for _ in range(200):
+            try:
+                desk.submit(a_spec())
+            except UserError as error:
+                refused += error.code == "disk_full"
+                break
+        assert refused == 1
+        assert first in [view.id for view in desk.list()]
+        with desk.store.reading() as connection:
+            assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
+        (place / "filler").unlink()
+        desk.submit(a_spec())
+        folders = {folder.name for folder in (place / "home" / "local" / "runs").iterdir()}
+        assert folders == {view.id for view in desk.list()}
+        desk.close()
+    finally:
+        subprocess.run(["umount", "-l", place], check=True)
