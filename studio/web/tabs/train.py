@@ -12,7 +12,7 @@ import gradio as gr
 from studio.data.store import DataVersion, find_version
 from studio.errors import UserError
 from studio.methods.base import methods
-from studio.runs.draft import Draft, draft, suggest_model, use_of, verdicts
+from studio.runs.draft import Draft, draft, suggest_method, suggest_model, use_of, verdicts
 from studio.spec import Spec
 from studio.tasks.base import tasks
 from studio.training.options import TrainingOptions
@@ -178,7 +178,8 @@ def _model_step(page: Page, widgets: Widgets) -> tuple[Any, list[Any], list[Any]
         found_verdicts = verdicts(page.workspace, use.task, model)
         able = [(page.t(f"method.{key}.title"), key) for key, verdict in found_verdicts.items() if verdict.ok]
         first = wanted.method if wanted and wanted.model == model else None
-        value = first if first in [key for _, key in able] else (able[0][1] if able else None)
+        suggested = suggest_method(tasks.get(use.task), found_verdicts) if able else None
+        value = first if first in [key for _, key in able] else suggested
         return [
             shown_card(page, found, use, model),
             gr.Radio(choices=able, value=value),
@@ -264,7 +265,7 @@ def _wire_start(page: Page, widgets: Widgets) -> None:
     made = gr.Textbox(visible="hidden", elem_classes="visually-hidden")
 
     @page.told
-    def start(key: str, *values: Any, request: gr.Request) -> str:
+    def start(request: gr.Request, key: str, *values: Any) -> str:
         version, drafted = _drafted(page, widgets, values, owner(request))
         blocking = [problem for problem in drafted.problems if problem.severity == "error"]
         if blocking:
