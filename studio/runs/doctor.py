@@ -110,7 +110,7 @@ def lora_losses(device: str, steps: int = 3) -> tuple[float, float]:
     losses = []
     for _ in range(steps):
         loss = model(input_ids=batch, labels=batch).loss
-        losses.append(float(loss))
+        losses.append(float(loss.detach()))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
