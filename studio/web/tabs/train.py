@@ -78,8 +78,6 @@ def _form(page: Page) -> Widgets:
         method = gr.Radio(label=page.t("web.train.method"), choices=[], elem_id="train-method")
         presets = [(page.t(f"web.train.preset_{key}"), key) for key in BUDGETS]
         preset = gr.Radio(presets, value="quick", label=page.t("web.train.preset"), elem_id="train-preset")
-    reasons = island("methods", elem_id="train-reasons")
-    preflight = island("preflight", elem_id="train-preflight")
     with gr.Row(equal_height=True):
         name = gr.Textbox(
             label=page.t("web.train.name"),
@@ -89,6 +87,8 @@ def _form(page: Page) -> Widgets:
             scale=3,
         )
         start = gr.Button(page.t("web.train.start"), variant="primary", elem_id="train-start", scale=1, min_width=160)
+    preflight = island("preflight", elem_id="train-preflight")
+    reasons = island("methods", elem_id="train-reasons")
     given = gr.Textbox(visible="hidden", elem_classes="visually-hidden")
     with gr.Accordion(page.t("web.train.advanced"), open=False, elem_id="train-advanced"):
         options, scopes = _advanced(page)
