@@ -23,6 +23,7 @@ from studio.evaluation.report import open_cell
 from studio.inference.client import InferenceClient
 from studio.runs.desk import Desk
 from studio.runs.draft import again, draft
+from studio.runs.example import RUN
 from studio.runs.people import Person
 from studio.runs.view import RunView
 from studio.web.describe import describe
@@ -119,7 +120,8 @@ def _lists(router: APIRouter, desk: Desk, workspace: Workspace) -> None:
         lang = language(request)
         views = desk.list(limit=100)
         shown = [describe(desk, view, lang) for view in views]
-        example = next((run["id"] for run in reversed(shown) if run["state"] == "done" and run["has_report"]), None)
+        finished = [run["id"] for run in shown if run["state"] == "done" and run["has_report"]]
+        example = RUN if RUN in finished else next(reversed(finished), None)
         queue = [run for run, view in zip(shown, views, strict=True) if view.active]
         return {"runs": shown[:8], "queue": queue, "example": example}
 

@@ -22,6 +22,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from studio import hardware
 from studio.errors import UserError
 from studio.inference.client import InferenceClient
+from studio.runs import example
 from studio.runs.desk import Desk
 from studio.web import api, login, static
 from studio.web.gate import Gate
@@ -144,6 +145,7 @@ def serve(
     workspace = Workspace.open(home)
     prepare(workspace)
     listening = _listen(host, port)
+    example.install(workspace)
     desk = Desk(workspace)
     app = make_app(desk, known_hosts(host) | (extra or set()), ask_name=host not in LOOPBACK)
     desk.supervise()
