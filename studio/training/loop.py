@@ -9,24 +9,21 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import psutil
 
 from studio.events import Caution, Checkpoint, Emit, Eval, Phase, Sample, Step
-from studio.tasks.base import Task
-from studio.training.batching import Items, Sampler, collate, micro_batches
+from studio.training.batching import Sampler, collate, micro_batches
 from studio.training.checkpoints import (
-    Checkpoints,
     Snapshot,
     optimizer_tensors,
     random_states,
     restore_optimizer,
     restore_random_states,
 )
-from studio.training.options import TrainingOptions
+from studio.training.job import Job, Outcome, Score, Stop
+from studio.training.schedule import is_better, rate_at
 
 if TYPE_CHECKING:
     import torch
@@ -34,77 +31,6 @@ if TYPE_CHECKING:
 _CHECKPOINT_SECONDS = 45.0
 _CHECKPOINT_SHARE = 0.05
 """At most this share of the time goes into checkpoints when their rhythm is left to the studio."""
-
-Stop = Callable[[], "str | None"]
-
-
-@dataclass(frozen=True)
-class Score:
-    """What one validation found: mean loss, metrics by name, the main metric, and the fixed rows as answered.
-
-    Main metrics that differ by no more than `tie` say nothing; then the loss decides which is better.
-    """
-
-    loss: float
-    metrics: dict[str, float]
-    main: float
-    samples: list[dict[str, Any]]
-    tie: float = 0.0
-
-
-@dataclass
-class Job:
-    """All that the loop needs. `steps` optimizer steps in all; `micro_batch` rows computed at once; `autocast` the
-    number format of the matrix products ("fp32" or "bf16"); `validate` scores the model on the validation rows."""
-
-    task: Task
-    task_options: Any
-    model: torch.nn.Module
-    train: Items
-    options: TrainingOptions
-    steps: int
-    micro_batch: int
-    checkpoints: Checkpoints
-    validate: Callable[[torch.nn.Module], Score]
-    seed: int
-    pad_id: int = 0
-    device: str = "cpu"
-    autocast: str = "fp32"
-    head: tuple[str, ...] = ()
-    eval_steps: frozenset[int] = frozenset()
-    beside: Callable[[], None] = field(default=lambda: None)
-    """Called once a step, for events that work beside the loop has ready."""
-
-
-@dataclass
-class Outcome:
-    """How the loop ended: "finished", "early", "stop", "best" or "non-finite"; the last step and the best one."""
-
-    reason: str
-    step: int
-    best_step: int
-    best: float | None
-
-
-def rate_at(step: int, steps: int, options: TrainingOptions) -> float:
-    """The share of the learning rate used by optimizer step `step` (from 1) of `steps`: warm-up, then the schedule."""
-    warm = int(options.warmup_share * steps)
-    if step <= warm:
-        return step / max(warm, 1)
-    if options.schedule == "constant":
-        return 1.0
-    gone = (step - 1 - warm) / max(steps - warm, 1)
-    return 0.5 * (1 + math.cos(math.pi * gone)) if options.schedule == "cosine" else 1 - gone
-
-
-def is_better(
-    score: tuple[float, float], best: tuple[float, float] | None, lower_is_better: bool, tie: float = 0.0
-) -> bool:
-    """Whether (main metric, loss) beats the best so far; metrics at most `tie` apart are decided by the lower loss."""
-    if best is None:
-        return True
-    gain = best[0] - score[0] if lower_is_better else score[0] - best[0]
-    return gain > tie or (abs(gain) <= tie and score[1] < best[1])
 
 
 class Loop:
@@ -363,10 +289,3 @@ def number_format(name: str, device: str) -> contextlib.AbstractContextManager[A
 
 def _fuses(device: str) -> bool:
     return device.partition(":")[0] in ("cpu", "cuda")
-
-
-def evaluation_steps(steps: int, evaluations: int, first: int = 0) -> frozenset[int]:
-    """After which steps the model is scored: evenly spread, the last step always; `first` adds an early one."""
-    count = max(1, min(evaluations, steps))
-    spread = {round(steps * number / count) for number in range(1, count + 1)}
-    return frozenset(spread | ({first} if 0 < first < steps else set()))

@@ -20,10 +20,12 @@ from studio.tasks.base import Task, tasks
 from studio.training.assemble import Assembled, assemble
 from studio.training.checkpoints import Checkpoints
 from studio.training.encoding import frozen_features
-from studio.training.loop import Job, Loop, Outcome, Score, Stop, evaluation_steps, number_format, validated
+from studio.training.job import Job, Outcome, Score, Stop
+from studio.training.loop import Loop, number_format, validated
 from studio.training.reporting import report_run
 from studio.training.rows import Inputs, Table, read_table
 from studio.training.saving import CHECKED_ROWS, answers, check_reloaded, save_model
+from studio.training.schedule import evaluation_steps
 from studio.training.simple import Simple
 from studio.training.validation import Validation
 

@@ -11,7 +11,7 @@ import numpy as np
 from studio.evaluation.metrics import score
 from studio.tasks.base import Prediction, Row, Task
 from studio.training.batching import Items, collate
-from studio.training.loop import Score
+from studio.training.job import Score
 
 if TYPE_CHECKING:
     import torch

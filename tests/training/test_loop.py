@@ -16,8 +16,10 @@ from studio.tasks.base import tasks
 from studio.training.assemble import seed_everything
 from studio.training.batching import ListItems
 from studio.training.checkpoints import Checkpoints
-from studio.training.loop import Job, Loop, Score, evaluation_steps, is_better, rate_at
+from studio.training.job import Job, Score
+from studio.training.loop import Loop
 from studio.training.options import TrainingOptions
+from studio.training.schedule import evaluation_steps, is_better, rate_at
 
 FACTS = {"labels": ["negative", "positive"]}
 

@@ -1,0 +1,65 @@
+"""What the loop is given, what it hears from a validation, and how it ended. Plain records, no behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from studio.tasks.base import Task
+from studio.training.batching import Items
+from studio.training.checkpoints import Checkpoints
+from studio.training.options import TrainingOptions
+
+if TYPE_CHECKING:
+    import torch
+
+Stop = Callable[[], "str | None"]
+
+
+@dataclass(frozen=True)
+class Score:
+    """What one validation found: mean loss, metrics by name, the main metric, and the fixed rows as answered.
+
+    Main metrics that differ by no more than `tie` say nothing; then the loss decides which is better.
+    """
+
+    loss: float
+    metrics: dict[str, float]
+    main: float
+    samples: list[dict[str, Any]]
+    tie: float = 0.0
+
+
+@dataclass
+class Job:
+    """All that the loop needs. `steps` optimizer steps in all; `micro_batch` rows computed at once; `autocast` the
+    number format of the matrix products ("fp32" or "bf16"); `validate` scores the model on the validation rows."""
+
+    task: Task
+    task_options: Any
+    model: torch.nn.Module
+    train: Items
+    options: TrainingOptions
+    steps: int
+    micro_batch: int
+    checkpoints: Checkpoints
+    validate: Callable[[torch.nn.Module], Score]
+    seed: int
+    pad_id: int = 0
+    device: str = "cpu"
+    autocast: str = "fp32"
+    head: tuple[str, ...] = ()
+    eval_steps: frozenset[int] = frozenset()
+    beside: Callable[[], None] = field(default=lambda: None)
+    """Called once a step, for events that work beside the loop has ready."""
+
+
+@dataclass
+class Outcome:
+    """How the loop ended: "finished", "early", "stop", "best" or "non-finite"; the last step and the best one."""
+
+    reason: str
+    step: int
+    best_step: int
+    best: float | None
