@@ -51,9 +51,10 @@ _RECIPES = {
 _RATES = {
     # result kind -> method -> (rate of what was there before, rate of a new head)
     "labels": {"full": (1e-4, 5e-3), "lora": (5e-4, 5e-3), "head": (1e-3, 1e-2)},
-    "chat": {"full": (5e-5, 5e-5), "lora": (5e-4, 5e-4), "head": (1e-4, 1e-4)},
+    "chat": {"full": (5e-5, 5e-5), "lora": (1e-3, 1e-3), "head": (1e-4, 1e-4)},
 }
 _FEW_ROWS = 1000
+_LARGE = 1_000_000_000
 _HEAD_EPOCHS = 5
 """A frozen encoder is computed once, so the head may see its vectors so many times more often."""
 _SHORTER = ((1.0, 2.0), (0.75, 2.0), (0.5, 2.0), (0.5, 1.0), (0.35, 1.0), (0.25, 1.0))
@@ -99,7 +100,7 @@ def plan(
     work = _work(task, card, method, lengths, hardware, rows, measured, shares)
     recipe = _RECIPES.get(task.result, _RECIPES["labels"])[preset if preset in BUDGETS else "quick"]
     budget = BUDGETS.get(preset, BUDGETS["quick"])
-    rate, head_rate = _rates(task, method, work.train)
+    rate, head_rate = _rates(task, method, card, work.train)
     chosen = dict(chosen or {})
     fixed = TrainingOptions(
         learning_rate=rate,
@@ -123,10 +124,15 @@ def plan(
     return Plan(dataclasses.asdict(options), decisions, estimate)
 
 
-def _rates(task: Task, method: Method, train: int) -> tuple[float, float]:
-    """Learning rates of the pretrained part and of a new head. A few hundred rows make few steps, so larger ones."""
+def _rates(task: Task, method: Method, card: Card, train: int) -> tuple[float, float]:
+    """Learning rates of the pretrained part and of a new head.
+
+    A few hundred rows make few steps, so they are larger; models beyond a billion weights bear smaller ones.
+    """
     rate, head_rate = _RATES.get(task.result, _RATES["labels"]).get(method.key, (1e-4, 5e-3))
-    return (rate * 2 if train < _FEW_ROWS and method.key == "full" else rate), head_rate
+    if train < _FEW_ROWS and method.key == "full":
+        rate *= 2
+    return (rate / 5 if card.parameters > _LARGE else rate), head_rate
 
 
 _NAMES = {item.name for item in dataclasses.fields(TrainingOptions)}
