@@ -83,9 +83,9 @@
       if (over && view.can_resume) parts.push(button(say("web.live.resume"), async () => { await post(`/api/runs/${id}/resume`); }, ".main"));
       if (view.can_play) parts.push(button(say("web.live.try"), () => open({ tab: "playground", run: id }), ".main"));
       if (view.has_report) parts.push(button(say("web.live.mistakes"), () => open({ tab: "evaluate", run: id })));
-      if (view.can_play && view.state === "done") parts.push(h("a.act", { href: `/api/runs/${id}/download`, download: "" }, say("web.live.download")));
+      if (view.can_download) parts.push(h("a.act", { href: `/api/runs/${id}/download`, download: "" }, say("web.live.download")));
       if (over) parts.push(button(say("web.live.another"), () => open({ run: "" })));
-      const key = JSON.stringify([id, view.state, view.can_play, view.has_report, data.evals.length > 0]);
+      const key = JSON.stringify([id, view.state, view.can_play, view.can_download, view.has_report, data.evals.length > 0]);
       if (acts.dataset.key !== key) { acts.dataset.key = key; fill(acts, parts); }
     }
     function show() {

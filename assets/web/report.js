@@ -49,7 +49,7 @@
       const place = h("div");
       fill(root, h("p.muted", {}, view.name, " · ", view.about),
         h("div.banner", { class: tone, style: { padding: "20px" } }, h("p.verdict", {}, verdict.text), h("span.muted", {}, verdict.detail)),
-        h("div.ask", {}, view.can_play ? button(say("web.live.try"), () => open({ tab: "playground", run }), ".main") : null, view.can_play ? h("a.act", { href: `/api/runs/${run}/download`, download: "" }, say("web.live.download")) : null, button(say("web.report.chart"), () => open({ tab: "train", run }))),
+        h("div.ask", {}, view.can_play ? button(say("web.live.try"), () => open({ tab: "playground", run }), ".main") : null, view.can_download ? h("a.act", { href: `/api/runs/${run}/download`, download: "" }, say("web.live.download")) : null, button(say("web.report.chart"), () => open({ tab: "train", run }))),
         h("h2", {}, say("web.report.ladder")), h("p.muted", {}, say("web.report.ladder_help", { n: report.rows })), ladder(report),
         h("h2", {}, say("web.report.numbers")), numbers(report),
         report.classes?.length ? [h("h2", {}, say("web.report.classes")), h("div.half", {}, classes(report), place)] : null,

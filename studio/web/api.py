@@ -35,6 +35,8 @@ from studio.workspace import Workspace
 OVERLAYS = 12
 """Curves that can be laid over one another before nobody can tell them apart."""
 CELL_ROWS = 200
+QUICK_MINUTES = 3
+"""A sample that is said to take longer gets the balanced budget."""
 Sent = Annotated[dict[str, Any], Body()]
 
 log = logging.getLogger(__name__)
@@ -232,6 +234,7 @@ def _acts(router: APIRouter, desk: Desk, workspace: Workspace) -> None:
             workspace,
             version,
             use=Use(sample.task, dict(sample.columns)),
+            preset="quick" if sample.minutes <= QUICK_MINUTES else "balanced",
             owner=who,
             name=sample.title[language(request)],
         )

@@ -53,6 +53,7 @@ def describe(desk: Desk, view: RunView, language: str) -> dict[str, Any]:
         "deleted": view.trashed is not None,
         "can_resume": view.resumable,
         "can_play": any((folder / name).is_dir() for name in PLAYABLE),
+        "can_download": (folder / "model").is_dir() and not view.active,
         "has_report": (folder / "report.json").is_file(),
         "failure": failure(view, language),
         "about": say(

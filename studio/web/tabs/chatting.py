@@ -11,7 +11,6 @@ import gradio as gr
 
 from studio.errors import UserError
 from studio.inference.settings import MOST_TOKENS, ChatSettings
-from studio.methods.base import methods
 from studio.web.context import Page
 
 PACE = 0.1
@@ -59,8 +58,7 @@ def build(page: Page, run: gr.Dropdown) -> Talk:
             return
         if not said or not said.strip():
             raise UserError("text_empty")
-        adapter = methods.get(page.desk.get(chosen).method).adapter
-        sides = {"tuned": _talking(right), "base": _talking(left)} if adapter else {"tuned": _talking(right)}
+        sides = {"tuned": _talking(right), "base": _talking(left)}
         yield from _stream(page, chosen, said, sides, instruction, settings)
 
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
@@ -81,20 +79,17 @@ def _stream(
     """Both answers as they grow. Every side keeps its own conversation, so that each answers what it said before."""
     chosen = ChatSettings(max_new_tokens=int(settings[0]), temperature=float(settings[1]), top_p=float(settings[2]))
     opening = [{"role": "system", "content": instruction}] if instruction.strip() else []
-    # The conversations differ after the first answers; one request serves both sides as long as they are the same.
-    together = len({str(talking) for talking in sides.values()}) == 1
-    groups = [list(sides)] if together else [[side] for side in sides]
     heard = {side: [*talking, {"role": "user", "content": said}] for side, talking in sides.items()}
     texts = dict.fromkeys(sides, "")
     shown = 0.0
-    for group in groups:
-        # Leaving this loop early closes the connection, which cancels the answer.
-        for bit in page.inference.chat(page.desk.folder(run), opening + heard[group[0]], chosen, group):
-            if bit.side:
-                texts[bit.side] += bit.text
-            if time.monotonic() - shown >= PACE:
-                shown = time.monotonic()
-                yield _both(heard, texts)
+    asked = {side: opening + messages for side, messages in heard.items()}
+    # Leaving this loop early closes the connection, which cancels the answer.
+    for bit in page.inference.chat(page.desk.folder(run), asked, chosen, tuple(sides)):
+        if bit.side:
+            texts[bit.side] += bit.text
+        if time.monotonic() - shown >= PACE:
+            shown = time.monotonic()
+            yield _both(heard, texts)
     yield _both(heard, texts)
 
 
