@@ -94,8 +94,8 @@ def _stream(
 
 
 def _both(heard: dict[str, Talking], texts: dict[str, str]) -> tuple[Any, Any, str]:
-    def whole(side: str) -> Any:
-        return [*heard[side], {"role": "assistant", "content": texts[side]}] if side in heard else gr.skip()
+    def whole(side: str) -> Talking:
+        return [*heard[side], {"role": "assistant", "content": texts[side]}]
 
     return whole("base"), whole("tuned"), ""
 
