@@ -62,10 +62,10 @@ def test_twenty_starts_one_keeper(bench):
 
 
 def test_fresh_python_for_accelerators(bench):
-    folder = a_folder(bench, "x", steps=3)
+    folder = a_folder(bench, "x", steps=30)
     question = {"do": "start", "kind": "train", "folder": str(folder), "attempt": 1, "exec": True}
     handle = bench.launcher.ask(question)
-    assert b"studio.runs.forking" in Path(f"/proc/{handle['pid']}/cmdline").read_bytes()
+    wait_for(lambda: b"studio.runs.forking" in Path(f"/proc/{handle['pid']}/cmdline").read_bytes())
     wait_for(lambda: read_json(folder / "exit-1.json"))
     assert read_json(folder / "exit-1.json")["code"] == 0
 

@@ -114,7 +114,8 @@ def test_killed_keeper_and_no_final_event(bench):
     bench.desk.resume(run)
     wait_for(lambda: bench.steps(run)[-1:] > [seen + 40])
     assert bench.keeper()["pid"] != keeper["pid"]
-    assert bench.steps(run) == list(range(1, len(bench.steps(run)) + 1))
+    steps = bench.steps(run)
+    assert steps == list(range(1, len(steps) + 1))
 
 
 def test_killed_keeper_and_done(bench):
