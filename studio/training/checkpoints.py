@@ -126,10 +126,11 @@ class Checkpoints:
         """Bytes of the largest checkpoint on disk, 0 when there is none."""
         return max((sum(file.stat().st_size for file in folder.iterdir()) for folder in self._found(False)), default=0)
 
-    def drop_resumable(self) -> None:
-        """Keep only the best weights: a finished run needs no optimizer state."""
-        for folder in self._found(False):
-            shutil.rmtree(folder, ignore_errors=True)
+    def forget_after(self, step: int) -> None:
+        """Remove what lies beyond `step`: a run that continues from there must not find its own future."""
+        for folder in (*self._found(False), *self._found(True)):
+            if int(folder.name.rpartition("-")[2]) > step:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _found(self, best: bool) -> list[Path]:
         kind = "best" if best else "step"

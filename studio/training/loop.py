@@ -85,6 +85,7 @@ class Loop:
         for name, damage in skipped:
             values = {"checkpoint": name, "file": damage.file}
             self._emit(Caution(f"timeline.damage_{damage.code}", values, step=self.step))
+        self.job.checkpoints.forget_after(self.step)
         return self.step
 
     def _restore(self, snapshot: Snapshot) -> None:
@@ -188,6 +189,8 @@ class Loop:
         """Score the validation rows; True when training should end early. Keeps the best weights where asked."""
         job = self.job
         score = validated(job, self._emit)
+        if self.step < job.steps:
+            self._emit(Phase("training", self.step, job.steps))
         found = (score.main, score.loss)
         better = math.isfinite(score.loss) and is_better(found, self.best, job.task.lower_is_better, score.tie)
         self._emit(Eval(self.step, score.loss, score.metrics, best=better))
@@ -252,20 +255,19 @@ class Loop:
         if not self.job.options.keep_best or self.best_step in (0, self.step):
             return False
         snapshot, _ = self.job.checkpoints.newest(best=True)
-        if snapshot is None:
+        if snapshot is None or snapshot.step != self.best_step:
             return False
         restore_weights(self._trainable, snapshot.weights)
         return True
 
 
 def validated(job: Job, emit: Emit) -> Score:
-    """The validation score, with the phase told around it; the model is back in training mode afterwards."""
+    """The validation score, told as a phase; the model is back in training mode afterwards."""
     emit(Phase("evaluating"))
     job.model.eval()
     with number_format(job.autocast, job.device):
         score = job.validate(job.model)
     job.model.train()
-    emit(Phase("training"))
     return score
 
 

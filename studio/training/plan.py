@@ -50,7 +50,7 @@ _RECIPES = {
 }
 _RATES = {
     # result kind -> method -> (rate of what was there before, rate of a new head)
-    "labels": {"full": (1e-4, 5e-3), "lora": (5e-4, 5e-3), "head": (1e-3, 1e-2)},
+    "labels": {"full": (1e-4, 3e-3), "lora": (5e-4, 5e-3), "head": (1e-3, 1e-2)},
     "chat": {"full": (5e-5, 5e-5), "lora": (1e-3, 1e-3), "head": (1e-4, 1e-4)},
 }
 _FEW_ROWS = 1000

@@ -87,10 +87,11 @@ def _train(
     emit(Plan(job.steps, round(epochs, 3), [decision.to_json() for decision in found.decisions]))
     if again:
         emit(Resumed(step, exact=found.device == "cpu"))
-    if found.task.result == "chat" and step == 0:
-        _before(job, found, emit)
     emit(Phase("baselines"))
-    simple.wait(emit) if found.task.result == "labels" else None
+    if found.task.result == "labels":
+        simple.wait(emit)
+    elif step == 0:
+        _before(job, found, emit)
     emit(Phase("training", step, job.steps))
     outcome = loop.run(stop)
     if outcome.reason == "non-finite":
@@ -205,12 +206,13 @@ def _finish(
     if found.task.result == "labels":
         simple.wait(emit, None)
     metric, value = report_run(run_dir, spec, found.task, table, found.facts, simple, predictor, _base(inputs), emit)
-    Checkpoints(run_dir / "checkpoints", "").drop_resumable()
     shutil.rmtree(run_dir / "cache", ignore_errors=True)
     if outcome.reason == "best":
         emit(Stopped(outcome.step))
-    else:
-        emit(Done(outcome.step, metric, value))
+        return
+    # The finished model holds the best weights, and there is nothing left to continue.
+    shutil.rmtree(run_dir / "checkpoints", ignore_errors=True)
+    emit(Done(outcome.step, metric, value))
 
 
 def _base(inputs: Inputs) -> Path:

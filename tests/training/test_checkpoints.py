@@ -110,8 +110,12 @@ def test_two_are_kept_and_the_best_apart(kept):
     kept.save(snapshot(10))
     assert sorted(entry.name for entry in kept.folder.iterdir()) == ["best-00000009", "step-00000008", "step-00000010"]
     assert not (kept.folder / "best-00000009" / OPTIMIZER).exists()
-    kept.drop_resumable()
-    assert [entry.name for entry in kept.folder.iterdir()] == ["best-00000009"]
+
+
+def test_a_run_that_continues_forgets_its_future(kept):
+    kept.save(snapshot(7), best=True)
+    kept.forget_after(6)
+    assert [entry.name for entry in kept.folder.iterdir()] == ["step-00000006"]
 
 
 def test_saving_over_a_damaged_one_of_the_same_step(kept):

@@ -40,7 +40,12 @@ def start(run: Path, data: Path, model: Path) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-        env={"PYTHONPATH": f"{here}:{here.parents[1]}", "PATH": "/usr/bin:/bin", "HOME": str(run), "OMP_NUM_THREADS": "1"},
+        env={
+            "PYTHONPATH": f"{here}:{here.parents[1]}",
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(run),
+            "OMP_NUM_THREADS": "1",
+        },
     )
 
 

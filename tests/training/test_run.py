@@ -103,7 +103,7 @@ def test_from_rows_to_the_report(tmp_path, encoder, data, method):
     assert len(samples[0].rows) == 5
     assert [note.values for note in only(told, Note) if note.code == "timeline.rows_left_out"] == [{"rows": 1}]
     assert not (folder / "cache").exists()
-    assert not list((folder / "checkpoints").glob("step-*"))
+    assert not (folder / "checkpoints").exists()
 
 
 def test_full_tuning_learns_what_the_words_say(tmp_path, encoder, data):
