@@ -35,11 +35,9 @@ OWNER = "local"
 
 
 @contextmanager
-def _desk(terminal: Terminal, lead: bool = False) -> Iterator[Desk]:
+def _desk(terminal: Terminal) -> Iterator[Desk]:
     desk = Desk(Workspace.open(terminal.home))
     try:
-        if lead:
-            desk.supervise()
         yield desk
     finally:
         desk.close()
@@ -171,8 +169,9 @@ def _from_data(terminal: Terminal, workspace: Workspace, wish: Wish) -> tuple[Dr
 
 def resume(terminal: Terminal, run: str) -> bool:
     """Queue a further attempt and wait for its report."""
-    with _desk(terminal, lead=True) as desk:
+    with _desk(terminal) as desk:
         desk.resume(run)
+        desk.supervise()
         return _wait(terminal, desk, run)
 
 
@@ -180,8 +179,9 @@ def stop(terminal: Terminal, run: str, keep: str) -> bool:
     """Ask a run to end and wait until it has."""
     if keep not in ("last", "best"):
         raise UserError("unknown_key", kind="--keep", key=keep, near="last", known=["last", "best"])
-    with _desk(terminal, lead=True) as desk:
+    with _desk(terminal) as desk:
         desk.stop(run, keep)
+        desk.supervise()
         view = follow(desk, run, lambda view, events: terminal.progress(terminal.say(f"state.{view.state}")))
         terminal.result(document(terminal, desk, view), [terminal.say("cli.ended", **ended(terminal, view))])
         return True
