@@ -226,7 +226,7 @@ def _acts(router: APIRouter, desk: Desk, workspace: Workspace) -> None:
         return {"data": import_sample(workspace, person(request).id, key).version}
 
     @router.post("/samples/{key}/train")
-    def train_sample(request: Request, key: str) -> dict[str, str]:
+    def train_sample(request: Request, key: str, body: Sent) -> dict[str, str]:
         who = person(request).id
         version = import_sample(workspace, who, key)
         sample = next(item for item in list_samples() if item.key == key)
@@ -238,7 +238,9 @@ def _acts(router: APIRouter, desk: Desk, workspace: Workspace) -> None:
             owner=who,
             name=sample.title[language(request)],
         )
-        run = desk.submit(made.spec, data_name=version.name, estimate=made.estimate.seconds if made.estimate else None)
+        seconds = made.estimate.seconds if made.estimate else None
+        nonce = str(body.get("nonce", ""))[:64] or None
+        run = desk.submit(made.spec, key=nonce, data_name=version.name, estimate=seconds)
         return {"run": run, "data": version.version}
 
 

@@ -11,10 +11,12 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
 import psutil
+import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
@@ -23,6 +25,7 @@ from studio import hardware
 from studio.errors import UserError
 from studio.inference.client import InferenceClient
 from studio.runs import example
+from studio.runs.claim import claim
 from studio.runs.desk import Desk
 from studio.web import api, login, static
 from studio.web.gate import Gate
@@ -138,23 +141,26 @@ def serve(
 ) -> None:
     """Run the studio until it is interrupted. `announce` is told the address with its access token.
 
-    Raises UserError (`port_taken`, `home_unusable`, `share_refused`) before anything is started.
+    Raises UserError (`port_taken`, `home_unusable`, `share_refused`, `server_running`) before anything is started.
     """
-    import uvicorn
-
     workspace = Workspace.open(home)
     prepare(workspace)
     listening = _listen(host, port)
-    example.install(workspace)
-    desk = Desk(workspace)
-    app = make_app(desk, known_hosts(host) | (extra or set()), ask_name=host not in LOOPBACK)
-    desk.supervise()
-    # Measured once a machine; begun now, so that the first plan need not wait for it.
-    threading.Thread(target=_probe, args=(workspace,), name="probe", daemon=True).start()
     shown = "127.0.0.1" if host in ("0.0.0.0", "::", *LOOPBACK) else host
-    bound = listening.getsockname()[1]
-    announce(f"http://{shown}:{bound}/login?token={quote(access_token(workspace.home))}")
-    settings = uvicorn.Config(
+    address = f"http://{shown}:{listening.getsockname()[1]}"
+    with closing(listening), claim(workspace, address):
+        example.install(workspace)
+        with closing(Desk(workspace)) as desk:
+            app = make_app(desk, known_hosts(host) | (extra or set()), ask_name=host not in LOOPBACK)
+            desk.supervise()
+            # Measured once a machine; begun now, so that the first plan need not wait for it.
+            threading.Thread(target=_probe, args=(workspace,), name="probe", daemon=True).start()
+            announce(f"{address}/login?token={quote(access_token(workspace.home))}")
+            uvicorn.Server(_settings(app)).run(sockets=[listening])
+
+
+def _settings(app: Gate) -> uvicorn.Config:
+    return uvicorn.Config(
         app,
         log_level="warning",
         access_log=False,
@@ -162,10 +168,6 @@ def serve(
         timeout_graceful_shutdown=3,
         server_header=False,
     )
-    try:
-        uvicorn.Server(settings).run(sockets=[listening])
-    finally:
-        desk.close()
 
 
 def _probe(workspace: Workspace) -> None:

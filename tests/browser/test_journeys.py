@@ -8,6 +8,7 @@ import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -27,12 +28,14 @@ def status(page: Page) -> str:
     return page.locator("#live-island p[role=status]").inner_text()
 
 
-def reload_in_the_middle(page: Page) -> None:
-    """Wait for a moving curve, reload, and find it complete: every step once, from the first."""
+def reload_in_the_middle(page: Page, between: Callable[[], None] | None = None) -> None:
+    """Wait for a moving curve, reload (after doing `between`), and find it complete: every step once, from the first."""
     page.wait_for_function(
         "(document.querySelector('#live-island .chart')?.data?.[0]?.x ?? []).length >= 4", timeout=300_000
     )
     before = curve(page)
+    if between is not None:
+        between()
     page.reload()
     page.wait_for_function(
         f"(document.querySelector('#live-island .chart')?.data?.[0]?.x ?? []).length >= {len(before)}", timeout=60_000
@@ -58,12 +61,20 @@ def quicker(page: Page, epochs: str) -> None:
     field.press("Tab")
 
 
-def test_a_sample_from_its_card_to_an_answer_the_report_and_the_download(visit: Callable[..., Page], tmp_path: Path):
+def test_a_sample_from_its_card_to_an_answer_the_report_and_the_download(
+    visit: Callable[..., Page], studio: Any, tmp_path: Path
+):
+    """The server is killed while it trains; a new one on the same workspace finds the run going on."""
+
+    def crash() -> None:
+        studio.kill()
+        studio.start()
+
     page = visit()
     card = page.locator(".card", has_text="Only 12 rows a label")
     card.get_by_role("button", name="Train it").click()
     expect(page).to_have_url(re.compile("tab=train.*run=r-"))
-    reload_in_the_middle(page)
+    reload_in_the_middle(page, crash)
     wait_done(page)
     names = page.evaluate("document.querySelector('#live-island .chart').layout.annotations.map(a => a.text)")
     assert len(names) == 3, f"three simple models to beat, not {names}"
