@@ -184,6 +184,8 @@ def _listen(host: str, port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
+        # Whoever opens the printed address early waits for the first answer instead of being refused.
+        listening.listen(128)
     except OSError as error:
         listening.close()
         raise UserError("port_taken", host=host, port=port, reason=error.strerror or str(error)) from error
