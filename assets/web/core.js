@@ -146,9 +146,10 @@
   }
   // Plotly reads a few tags in axis and legend texts; what people wrote is no markup.
   const plain = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+  const nonce = () => crypto.getRandomValues(new Uint32Array(4)).join("-");
   const PLOT = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
 
-  window.studio = { kinds, mount, h, fill, say, known, get, post, address, open, tabbed, every, number, percent, duration, bytes, ago, metric, score, chip, button, notice, toast, colour, layout, plotly, plain, PLOT, lang };
+  window.studio = { kinds, mount, h, fill, say, known, get, post, address, open, tabbed, every, number, percent, duration, bytes, ago, metric, score, chip, button, notice, toast, colour, layout, plotly, plain, nonce, PLOT, lang };
 
   // Arrow keys move between tabs, as people who use the keyboard expect of a tab list.
   document.addEventListener("keydown", (event) => {

@@ -88,6 +88,7 @@
       const key = JSON.stringify([id, view.state, view.can_play, view.can_download, view.has_report, data.evals.length > 0]);
       if (acts.dataset.key !== key) { acts.dataset.key = key; fill(acts, parts); }
     }
+    const once = (node, key, make) => { if (node.dataset.drawn !== key) { node.dataset.drawn = key; fill(node, make()); } };
     function show() {
       title.textContent = view.name;
       if (state.dataset.state !== view.state) { state.dataset.state = view.state; fill(state, chip(view.state)); }
@@ -115,16 +116,16 @@
         if (coach.dataset.key !== key) { coach.dataset.key = key; fill(coach, h("div.say", {}, advice.text), advice.evidence ? h("small.muted", {}, advice.evidence) : null, advice.action ? h("div.ask", { style: { marginTop: "8px" } }, button(advice.action_label, () => act(advice.action), ".small")) : null); }
       }
       coach.style.display = advice ? "" : "none";
-      fill(failure, view.failure ? h("div.banner.bad", { role: "alert" }, h("b", {}, view.failure[0]), h("span", {}, view.failure.slice(1).join(" "))) : null);
+      once(failure, JSON.stringify([run, view.failure]), () => [view.failure ? h("div.banner.bad", { role: "alert" }, h("b", {}, view.failure[0]), h("span", {}, view.failure.slice(1).join(" "))) : null]);
       document.title = over ? `${say("state." + view.state)} – ${view.name}` : `${Math.round(100 * share)} % ${data.evals.length && data.metric ? "– " + metric(data.metric) + " " + score(data.metric, data.metric === "loss" ? data.evals.at(-1).loss : data.evals.at(-1).metrics[data.metric]) : ""} – ${view.name}`;
       const names = { label: say("web.live.truth"), before: say("web.live.start_answer") };
-      if (data.samples) fill(samples, h("h2", {}, say("web.live.samples")), h("div.scroll", {}, h("table", {}, h("thead", {}, h("tr", {}, [say("web.col.text"), names.label, say("web.live.answer")].map((t) => h("th", {}, t)))), h("tbody", {}, data.samples.rows.map((row, i) => {
+      if (data.samples) once(samples, run + data.samples.step, () => [h("h2", {}, say("web.live.samples")), h("div.scroll", {}, h("table", {}, h("thead", {}, h("tr", {}, [say("web.col.text"), names.label, say("web.live.answer")].map((t) => h("th", {}, t)))), h("tbody", {}, data.samples.rows.map((row, i) => {
         const old = data.before?.rows?.[i];
         const turned = old && old.right === false && row.right === true;
         return h("tr", { class: turned ? "flash" : "" }, h("td.text", {}, row.text), h("td.text", {}, row.truth), h("td.text", {}, row.right === null || row.right === undefined ? row.answer : h("span.chip", { class: row.right ? "good" : "bad" }, (row.right ? "✓ " : "✗ ") + row.answer)));
-      })))));
-      else fill(samples);
-      fill(timeline, data.marks.slice().reverse().map((m) => h("div", {}, new Date(m.time * 1000).toLocaleTimeString(), " ", m.text)));
+      }))))]);
+      else once(samples, run, () => []);
+      once(timeline, run + data.marks.length, () => data.marks.slice().reverse().map((m) => h("div", {}, new Date(m.time * 1000).toLocaleTimeString(), " ", m.text)));
       fill(decisions, (data.plan?.decisions ?? []).map((d) => h("p", {}, h("b", {}, d.label ?? d.name), " ", String(d.value), " ", h("span.reason", {}, d.text ?? ""))));
     }
     async function act(action) {
@@ -137,7 +138,7 @@
     async function pull() {
       if (!run) return;
       const mine = generation;
-      const reply = await get(`/api/runs/${encodeURIComponent(run)}/live?cursor=${encodeURIComponent(cursor)}`).catch((error) => { if (error.status === 404 || error.status === 400) { run = ""; generation++; fill(root, h("p.banner", {}, error.message)); return null; } status.textContent = say("web.live.reconnecting"); throw error; });
+      const reply = await get(`/api/runs/${encodeURIComponent(run)}/live?cursor=${encodeURIComponent(cursor)}`).catch((error) => { if (error.status === 404 || error.status === 400) { run = ""; generation++; document.querySelector("#train-form")?.classList.remove("folded"); fill(root, h("p.banner", {}, error.message)); return null; } status.textContent = say("web.live.reconnecting"); throw error; });
       if (!reply || mine !== generation) return;
       if (reply.reset) data = fresh();
       cursor = reply.cursor; view = reply.run; data.metric = view.metric;

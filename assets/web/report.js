@@ -22,7 +22,7 @@
     const rows = h("div", { "aria-live": "polite" });
     const cell = (i, j) => h("td", { tabindex: 0, role: "button", "aria-label": say("web.report.cell", { truth: labels[i], answer: labels[j], n: counts[i][j] }), style: { background: counts[i][j] ? `color-mix(in srgb, ${i === j ? "var(--accent)" : "var(--amber)"} ${Math.round(12 + 60 * counts[i][j] / most)}%, transparent)` : "transparent" },
       onkeydown: (e) => { if (e.key === "Enter") e.target.click(); },
-      onclick: async () => { const found = await get(`/api/runs/${run}/rows?truth=${encodeURIComponent(labels[i])}&answer=${encodeURIComponent(labels[j])}`); fill(rows, h("h3", { style: { marginTop: "12px" } }, say("web.report.cell", { truth: labels[i], answer: labels[j], n: counts[i][j] })), rowsTable(found.rows)); } }, counts[i][j] || "·");
+      onclick: async () => { let found; try { found = await get(`/api/runs/${run}/rows?truth=${encodeURIComponent(labels[i])}&answer=${encodeURIComponent(labels[j])}`); } catch (error) { return window.studio.notice(error); } fill(rows, h("h3", { style: { marginTop: "12px" } }, say("web.report.cell", { truth: labels[i], answer: labels[j], n: counts[i][j] })), rowsTable(found.rows)); } }, counts[i][j] || "·");
     return h("div", {}, h("p.muted", {}, say("web.report.matrix_help")), h("div.scroll", {}, h("table.matrix", {}, h("thead", {}, h("tr", {}, h("th", {}, say("web.report.corner")), labels.map((l) => h("th", {}, l)))), h("tbody", {}, labels.map((l, i) => h("tr", {}, h("th", {}, l), labels.map((_, j) => cell(i, j))))))), rows);
   }
   function classes(report) {
@@ -33,7 +33,7 @@
   const samples = (report) => h("div", {}, report.samples.map((s) => h("div.card", { style: { margin: "12px 0" } }, speech(s.prompt), h("div.half", { style: { gap: "12px" } }, h("div", {}, h("small.muted", {}, say("web.play.before")), h("div.answer", {}, s.before ?? "–")), h("div", {}, h("small.muted", {}, say("web.play.after")), h("div.answer", {}, s.after))), h("details", {}, h("summary.muted", {}, say("web.report.expected")), h("div.answer", {}, s.truth)))));
 
   kinds.report = (root) => {
-    let run = null;
+    let run = null, turn = 0;
     async function figures(place, drawings) {
       const engine = await plotly();
       for (const figure of drawings) {
@@ -42,9 +42,11 @@
       }
     }
     async function load() {
+      const mine = ++turn;
       if (!run) return fill(root, h("p.muted", {}, say("web.report.none")));
       let reply;
-      try { reply = await get(`/api/runs/${encodeURIComponent(run)}/report?dark=${document.body.classList.contains("dark")}`); } catch (error) { return fill(root, h("div.banner", {}, error.message)); }
+      try { reply = await get(`/api/runs/${encodeURIComponent(run)}/report?dark=${document.body.classList.contains("dark")}`); } catch (error) { return mine === turn ? fill(root, h("div.banner", {}, error.message)) : null; }
+      if (mine !== turn) return;  // another run was chosen meanwhile
       const { report, verdict, run: view, figures: drawings } = reply, tone = { better: "good", worse: "amber" }[verdict.tone] ?? "";
       const place = h("div");
       fill(root, h("p.muted", {}, view.name, " · ", view.about),
@@ -59,6 +61,6 @@
       if (drawings?.length) figures(place, drawings);
     }
     window.addEventListener("studio:shade", () => { if (run) load(); });
-    return { address({ run: wanted, tab }) { if (wanted !== run && tab === "evaluate") { run = wanted; load(); } }, update(value) { if (value && value !== run) { run = value; load(); } } };
+    return { update(value) { if (value) { run = value.run; load(); } } };
   };
 })();

@@ -53,7 +53,7 @@
     }
     const tick = every(root, 2500, async () => {
       const reply = await get("/api/runs" + (binned ? "?deleted=1" : ""));
-      const next = JSON.stringify(reply.runs);
+      const next = JSON.stringify(reply.runs, (name, value) => (name === "seconds" || name === "expected_start" ? undefined : value));
       if (next === key) return;  // an unchanged list is left alone, so that focus and ticks stay
       key = next; runs = reply.runs; table();
     });

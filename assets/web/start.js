@@ -28,12 +28,12 @@
   };
 
   function sampleCard(sample) {
-    let nonce = crypto.getRandomValues(new Uint32Array(4)).join("-");  // one press, one run, however often it arrives
+    let nonce = window.studio.nonce();  // one press, one run, however often it arrives
     return h("div.card", {},
       h("h3", {}, sample.title), h("span.muted", {}, sample.blurb),
       h("div.rows", {}, sample.preview.map((row) => h("div", {}, h("q", { title: row.text }, row.text), h("span", { title: row.label }, row.label)))),
       h("div.foot", {},
-        button(say("web.start.train"), async () => { const made = await post(`/api/samples/${sample.key}/train`, { nonce }); nonce = crypto.getRandomValues(new Uint32Array(4)).join("-"); open({ tab: "train", run: made.run, data: made.data }); }, ".main"),
+        button(say("web.start.train"), async () => { const made = await post(`/api/samples/${sample.key}/train`, { nonce }); nonce = window.studio.nonce(); open({ tab: "train", run: made.run, data: made.data }); }, ".main"),
         button(say("web.start.look"), async () => { const made = await post(`/api/samples/${sample.key}/open`); open({ tab: "data", data: made.data, run: "" }); }),
         h("small.muted", {}, say("web.start.facts", sample))));
   }

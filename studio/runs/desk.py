@@ -119,6 +119,8 @@ class Desk:
         if row.state == states.DONE:
             raise UserError("run_done", name=row.name)
         (self.folder(run) / "STOP").unlink(missing_ok=True)
+        # Work in the trash would be invisible and could be purged under way.
+        self.store.change_run(row.id, trashed=None)
         self.store.add_job(row)
         self._wake()
 

@@ -22,7 +22,7 @@ from studio.errors import UserError
 from studio.evaluation.report import open_cell
 from studio.inference.client import InferenceClient
 from studio.runs.desk import Desk
-from studio.runs.draft import again, draft
+from studio.runs.draft import Draft, again, draft
 from studio.runs.example import RUN
 from studio.runs.people import Person
 from studio.runs.view import RunView
@@ -218,6 +218,7 @@ def _acts(router: APIRouter, desk: Desk, workspace: Workspace) -> None:
     @router.post("/runs/{run}/again")
     def once_more(request: Request, run: str, body: Sent) -> dict[str, str]:
         made = again(workspace, desk.spec(run), str(body.get("change", "")), person(request).id)
+        _startable(made, language(request))
         seconds = made.estimate.seconds if made.estimate else None
         return {"run": desk.submit(made.spec, data_name=desk.get(run).data_name, estimate=seconds)}
 
@@ -238,10 +239,18 @@ def _acts(router: APIRouter, desk: Desk, workspace: Workspace) -> None:
             owner=who,
             name=sample.title[language(request)],
         )
+        _startable(made, language(request))
         seconds = made.estimate.seconds if made.estimate else None
         nonce = str(body.get("nonce", ""))[:64] or None
         run = desk.submit(made.spec, key=nonce, data_name=version.name, estimate=seconds)
         return {"run": run, "data": version.version}
+
+
+def _startable(made: Draft, lang: str) -> None:
+    """Raises UserError (`cannot_start`) with every problem that stops the start."""
+    blocking = [problem.text(lang) for problem in made.problems if problem.severity == "error"]
+    if blocking:
+        raise UserError("cannot_start", reasons=" ".join(blocking))
 
 
 def device_badge(workspace: Workspace, lang: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from studio.errors import UserError
 from studio.inference.client import InferenceClient
 from studio.runs.desk import Desk
 from studio.web.context import Page
@@ -44,8 +45,14 @@ def build(desk: Desk, inference: InferenceClient, language: str) -> gr.Blocks:
             tab = wanted["tab"] if wanted["tab"] in TABS else ""
             found: dict[str, Any] = {name: gr.skip() for name in page.parts}
             for part in TABS.values():
-                if hasattr(part, "arrive"):
+                if not hasattr(part, "arrive"):
+                    continue
+                try:
                     found |= part.arrive(page, wanted)
+                except UserError as error:
+                    # An address of something that is gone still opens the page, without it.
+                    gr.Warning(error.text(page.language))
+                    found |= part.arrive(page, {**wanted, "run": "", "data": "", "from": ""})
             # Without a tab in the address the page stays where a person may have gone meanwhile.
             shown = gr.Tabs(selected=tab) if tab else gr.skip()
             return [shown, *(found[name] for name in page.parts)]

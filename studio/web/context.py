@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -38,21 +40,37 @@ class Page:
         return say(code, self.language, **values)
 
     def told(self, handler: Handler) -> Handler:
-        """`handler` with its UserErrors shown in the page's language; a bug is logged and told without its innards."""
+        """`handler` with its UserErrors shown in the page's language; a bug is logged and told without its innards.
+
+        A generator stays one: Gradio looks at the function to know whether answers are streamed.
+        """
+        if inspect.isgeneratorfunction(handler):
+
+            @functools.wraps(handler)
+            def streaming(*args: Any, **keywords: Any) -> Any:
+                with self._telling():
+                    yield from handler(*args, **keywords)
+
+            return streaming  # type: ignore[return-value]
 
         @functools.wraps(handler)
         def telling(*args: Any, **keywords: Any) -> Any:
-            try:
+            with self._telling():
                 return handler(*args, **keywords)
-            except UserError as error:
-                raise gr.Error(error.text(self.language), duration=12, print_exception=False) from None
-            except gr.Error:
-                raise
-            except Exception:
-                log.exception("a handler of the page failed")
-                raise gr.Error(UserError("bug").text(self.language), duration=12, print_exception=False) from None
 
         return telling  # type: ignore[return-value]
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
+        except UserError as error:
+            raise gr.Error(error.text(self.language), duration=12, print_exception=False) from None
+        except gr.Error:
+            raise
+        except Exception:
+            log.exception("a handler of the page failed")
+            raise gr.Error(UserError("bug").text(self.language), duration=12, print_exception=False) from None
 
 
 def owner(request: gr.Request) -> str:

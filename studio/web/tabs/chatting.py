@@ -53,7 +53,7 @@ def build(page: Page, run: gr.Dropdown) -> Talk:
     @page.told
     def talk(
         chosen: str | None, said: str, left: Talking, right: Talking, instruction: str, *settings: float
-    ) -> Iterator[tuple[Any, Any, str]]:
+    ) -> Iterator[tuple[Any, Any, Any]]:
         if not chosen:
             return
         if not said or not said.strip():
@@ -63,25 +63,32 @@ def build(page: Page, run: gr.Dropdown) -> Talk:
 
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
     inputs = [run, message, before, after, system, tokens, temperature, top_p]
-    sending: list[Any] = [
-        trigger(talk, inputs, [before, after, message], concurrency_id="chat", concurrency_limit=4, **quiet)
-        for trigger in (send.click, message.submit)
-    ]
-    stop.click(None, None, None, cancels=sending, api_visibility="private")
-    clear.click(lambda: ([], []), None, [before, after], api_visibility="private")
-    run.change(lambda: ([], []), None, [before, after], api_visibility="private")
+    # One event for both ways of sending, so that a second message waits for the first answer's end.
+    sending = gr.on(
+        [send.click, message.submit],
+        talk,
+        inputs,
+        [before, after, message],
+        trigger_mode="once",
+        concurrency_id="chat",
+        concurrency_limit=4,
+        **quiet,
+    )
+    stop.click(None, None, None, cancels=[sending], api_visibility="private")
+    for emptied in (clear.click, run.change):
+        emptied(lambda: ([], []), None, [before, after], cancels=[sending], api_visibility="private")
     return Talk(message)
 
 
 def _stream(
     page: Page, run: str, said: str, sides: dict[str, Talking], instruction: str, settings: tuple[float, ...]
-) -> Iterator[tuple[Any, Any, str]]:
+) -> Iterator[tuple[Any, Any, Any]]:
     """Both answers as they grow. Every side keeps its own conversation, so that each answers what it said before."""
     chosen = ChatSettings(max_new_tokens=int(settings[0]), temperature=float(settings[1]), top_p=float(settings[2]))
     opening = [{"role": "system", "content": instruction}] if instruction.strip() else []
     heard = {side: [*talking, {"role": "user", "content": said}] for side, talking in sides.items()}
     texts = dict.fromkeys(sides, "")
-    shown = 0.0
+    shown, first = 0.0, True
     asked = {side: opening + messages for side, messages in heard.items()}
     # Leaving this loop early closes the connection, which cancels the answer.
     for bit in page.inference.chat(page.desk.folder(run), asked, chosen, tuple(sides)):
@@ -89,15 +96,16 @@ def _stream(
             texts[bit.side] += bit.text
         if time.monotonic() - shown >= PACE:
             shown = time.monotonic()
-            yield _both(heard, texts)
-    yield _both(heard, texts)
+            yield *_both(heard, texts), "" if first else gr.skip()
+            first = False
+    yield *_both(heard, texts), "" if first else gr.skip()
 
 
-def _both(heard: dict[str, Talking], texts: dict[str, str]) -> tuple[Any, Any, str]:
+def _both(heard: dict[str, Talking], texts: dict[str, str]) -> tuple[Talking, Talking]:
     def whole(side: str) -> Talking:
         return [*heard[side], {"role": "assistant", "content": texts[side]}]
 
-    return whole("base"), whole("tuned"), ""
+    return whole("base"), whole("tuned")
 
 
 def _talking(history: Any) -> Talking:

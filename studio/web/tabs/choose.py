@@ -14,7 +14,9 @@ Choices = list[tuple[str, str]]
 
 def finished_runs(page: Page, able: str) -> Choices:
     """(what to show, run id) of runs that have a report (`able` "has_report") or can be tried ("can_play")."""
-    shown = [describe(page.desk, view, page.language) for view in page.desk.list() if not view.active]
+    # A run that is still learning can be tried already: its simple models are there after seconds.
+    views = [view for view in page.desk.list() if able == "can_play" or not view.active]
+    shown = [describe(page.desk, view, page.language) for view in views]
     return [(f"{run['name']} · {run['about']} · {_when(run['created'])}", run["id"]) for run in shown if run[able]]
 
 
@@ -33,6 +35,8 @@ def _when(seconds: float) -> str:
 
 
 def pick(choices: Choices, wanted: str) -> str | None:
-    """`wanted` where it can be chosen, else the first choice."""
+    """`wanted` where it can be chosen; the first choice where nothing is wanted; else nothing, never another."""
     keys = [key for _, key in choices]
-    return wanted if wanted in keys else (keys[0] if keys else None)
+    if wanted:
+        return wanted if wanted in keys else None
+    return keys[0] if keys else None

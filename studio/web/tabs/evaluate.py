@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import gradio as gr
@@ -15,8 +16,8 @@ def build(page: Page) -> None:
     """Draw the tab into the current Blocks context."""
     lead(page.t("web.report.lead"))
     chosen = gr.Dropdown(label=page.t("web.report.run"), choices=[], value=None, elem_id="report-run")
-    island("report", elem_id="report-island")
     page.parts["report_run"] = chosen
+    page.parts["report_shown"] = island("report", elem_id="report-island")
     chosen.input(None, chosen, None, js="(run) => window.studio.open({ run, tab: 'evaluate' })")
 
 
@@ -25,4 +26,7 @@ def arrive(page: Page, address: dict[str, str]) -> dict[str, Any]:
     if address["tab"] != "evaluate":
         return {}
     choices = finished_runs(page, "has_report")
-    return {"report_run": gr.Dropdown(choices=choices, value=pick(choices, address["run"]))}
+    chosen = pick(choices, address["run"])
+    # A run without a report yet is asked for all the same: the page says so in its place.
+    shown = {"run": address["run"] or chosen or "", "asked": time.time()}
+    return {"report_run": gr.Dropdown(choices=choices, value=chosen), "report_shown": shown}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,12 +15,14 @@ import gradio as gr
 from studio.data.importing import import_file
 from studio.data.store import find_version, read_rows
 from studio.errors import UserError
+from studio.evaluation.baseline import best, load_all
 from studio.tasks.base import tasks
-from studio.web.context import Page, owner
+from studio.web.context import Page
 from studio.web.island import island, lead
 from studio.web.tabs import chatting
 from studio.web.tabs.choose import finished_runs, pick
 from studio.web.tabs.rules import rules_of, save_rules
+from studio.workspace import Workspace
 
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "multiple"}
 SLOW: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
@@ -93,7 +96,7 @@ def _wire(page: Page, widgets: Widgets, send: gr.Button, keep: gr.Button, talk: 
     widgets.run.input(None, widgets.run, None, js="(run) => window.studio.open({ run, tab: 'playground' }, true)")
 
     @page.told
-    def answer(run: str | None, text: str, described: str, request: gr.Request) -> dict[str, Any] | None:
+    def answer(run: str | None, text: str, described: str) -> dict[str, Any] | None:
         return classify(page, run, text, described)
 
     inputs = [widgets.run, widgets.text, widgets.descriptions]
@@ -119,7 +122,6 @@ def _wire(page: Page, widgets: Widgets, send: gr.Button, keep: gr.Button, talk: 
     def keep_rules(run: str | None, rules: str) -> None:
         if run:
             save_rules(page.desk.folder(run), rules)
-            page.inference.unload(page.desk.folder(run))
             gr.Info(page.t("web.play.rules_saved"))
 
     keep.click(keep_rules, [widgets.run, widgets.rules], None, **QUIET)
@@ -141,11 +143,16 @@ def classify(page: Page, run: str | None, text: str, described: str) -> dict[str
         note = page.t("web.play.untuned_note") if untuned else ""
         answers.append({"title": title, "note": note, "prediction": found["predictions"][0]})
     milliseconds = None
-    if (folder / "model").is_dir():
+    if has_model(folder):
         tuned = page.inference.predict(folder, [text])
         milliseconds = tuned.milliseconds
         answers.append({"title": page.t("web.play.tuned"), "note": "", "prediction": tuned.predictions[0]})
     return {"answers": answers, "ms": milliseconds, "truth": ""}
+
+
+def has_model(run_dir: Path) -> bool:
+    """Whether the run has a whole neural model; a half-written folder has no studio.json yet."""
+    return (run_dir / "model" / "studio.json").is_file()
 
 
 def _descriptions(text: str) -> dict[str, str]:
@@ -183,18 +190,22 @@ def _file(page: Page, run: gr.Dropdown) -> None:
         state = gr.Markdown(elem_id="play-file-state")
 
     @page.told
-    def answer_file(chosen: str | None, path: str | None, request: gr.Request) -> Iterator[tuple[Any, Any]]:
+    def answer_file(chosen: str | None, path: str | None) -> Iterator[tuple[Any, Any]]:
         if not chosen or not path:
             return
-        version = import_file(page.workspace, owner(request), Path(path), Path(path).name)
-        out = page.workspace.temporary / "uploads" / uuid.uuid4().hex / f"{Path(path).stem[:60]}-answers.csv"
-        out.parent.mkdir(parents=True, mode=0o700)
-        folder = page.desk.folder(chosen)
-        which = "tuned" if (folder / "model").is_dir() else "tfidf"
-        rows = page.workspace.data(version.owner, version.version) / "rows.parquet"
-        for step in page.inference.predict_file(folder, rows, out, which):
-            if not step.finished:
-                yield page.t("web.play.file_progress", done=step.done, total=step.total), gr.skip()
+        folder, given = page.desk.folder(chosen), Path(path)
+        which = "tuned" if has_model(folder) else best(load_all(folder)) or "tfidf"
+        # Asked about, not brought: the file is read in a place of its own and does not join the data sets.
+        with tempfile.TemporaryDirectory(dir=page.workspace.temporary, prefix="ask-") as place:
+            try:
+                version = import_file(Workspace.open(place), "local", given, given.name)
+            finally:
+                given.unlink(missing_ok=True)
+            out = page.workspace.temporary / "uploads" / uuid.uuid4().hex / f"{given.stem[:60]}-answers.csv"
+            out.parent.mkdir(parents=True, mode=0o700)
+            for step in page.inference.predict_file(folder, version.rows_path, out, which):
+                if not step.finished:
+                    yield page.t("web.play.file_progress", done=step.done, total=step.total), gr.skip()
         yield page.t("web.play.file_done", total=version.rows), str(out)
 
     drop.upload(answer_file, [run, drop], [state, result], concurrency_id="file", concurrency_limit=2, **QUIET)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from studio.errors import UserError
 from studio.evaluation.baseline import FOLDER, load
 from studio.evaluation.rules import Rules
 
@@ -22,6 +23,8 @@ def rules_of(run_dir: Path) -> tuple[str, str]:
 def save_rules(run_dir: Path, text: str) -> None:
     """Keep edited rules. Raises UserError (`rules_label`, `rules_keyword`, `rules_many`) and changes nothing then."""
     folder = run_dir / FOLDER / Rules.key
+    if not (folder / "baseline.json").is_file():
+        raise UserError("model_gone", run=run_dir.name)
     model = load(folder)
     assert isinstance(model, Rules), "the folder is named after what it holds"
     pairs = [line.replace("：", ":").rpartition(":") for line in text.splitlines() if line.strip()]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import time
+import uuid
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
 from studio.data.store import DataVersion, find_version
+from studio.data.use import Use, save_use
 from studio.errors import UserError
 from studio.methods.base import methods
-from studio.runs.draft import Draft, draft, suggest_method, suggest_model, use_of, verdicts
+from studio.runs.draft import BASELINE, Draft, draft, suggest_method, suggest_model, use_of, verdicts
 from studio.spec import Spec
 from studio.tasks.base import tasks
 from studio.training.options import TrainingOptions
@@ -42,11 +43,13 @@ class Widgets:
     reasons: gr.HTML
     preflight: gr.HTML
     given: gr.Textbox
+    planned: gr.Textbox
+    """For which choices the advanced fields were filled in; while others are chosen, they say nothing."""
     options: dict[tuple[str, str, str], gr.components.Component]
     scopes: dict[str, gr.Column]
 
     def inputs(self) -> list[Any]:
-        return [self.data, self.model, self.method, self.preset, self.name, *self.options.values()]
+        return [self.data, self.model, self.method, self.preset, self.name, self.planned, *self.options.values()]
 
 
 def build(page: Page) -> None:
@@ -90,9 +93,10 @@ def _form(page: Page) -> Widgets:
     preflight = island("preflight", elem_id="train-preflight")
     reasons = island("methods", elem_id="train-reasons")
     given = gr.Textbox(visible="hidden", elem_classes="visually-hidden")
+    planned = gr.Textbox(visible="hidden", elem_classes="visually-hidden")
     with gr.Accordion(page.t("web.train.advanced"), open=False, elem_id="train-advanced"):
         options, scopes = _advanced(page)
-    return Widgets(data, model, method, preset, name, start, card, reasons, preflight, given, options, scopes)
+    return Widgets(data, model, method, preset, name, start, card, reasons, preflight, given, planned, options, scopes)
 
 
 def _advanced(page: Page) -> tuple[dict[tuple[str, str, str], Any], dict[str, gr.Column]]:
@@ -133,7 +137,7 @@ def _wire_choices(page: Page, widgets: Widgets) -> None:
         found = find_version(page.workspace, version)
         use = use_of(page.workspace, found)[0]
         wanted = _given(given, version)
-        model = wanted.model if wanted else suggest_model(page.workspace, found, use)
+        model = (wanted.model or BASELINE) if wanted else suggest_model(page.workspace, found, use)
         preset = wanted.preset if wanted else gr.skip()
         choices = model_choices(page, use.task)
         if model not in [key for _, key in choices]:
@@ -146,13 +150,11 @@ def _wire_choices(page: Page, widgets: Widgets) -> None:
         return choose_data(json.loads(given)["data"] if given else None, given)
 
     # The address carries the data itself: the dropdown beside it may not have been drawn yet when this is asked.
-    for trigger, asked, inputs in (
-        (widgets.data.input, choose_data, [widgets.data, widgets.given]),
-        (widgets.given.change, open_form, [widgets.given]),
-    ):
-        trigger(asked, inputs, [widgets.model, widgets.preset], **QUIET).then(
-            *_model_step(page, widgets), **QUIET
-        ).then(*_plan_step(page, widgets), **QUIET)
+    widgets.given.change(open_form, widgets.given, [widgets.model, widgets.preset], **QUIET).then(
+        *_model_step(page, widgets), **QUIET
+    ).then(*_plan_step(page, widgets), **QUIET)
+    pick_data = "(data) => window.studio.open({ tab: 'train', data, run: '' }, true)"
+    widgets.data.input(None, widgets.data, None, js=pick_data)
     widgets.model.input(*_model_step(page, widgets), **QUIET).then(*_plan_step(page, widgets), **QUIET)
     gr.on([widgets.method.input, widgets.preset.input], *_plan_step(page, widgets), **QUIET)
 
@@ -196,7 +198,7 @@ def _plan_step(page: Page, widgets: Widgets) -> tuple[Any, list[Any], list[Any]]
     def plan(version: str | None, model: str | None, method: str | None, preset: str, given: str) -> list[Any]:
         hidden = [gr.Column(visible=False)] * len(widgets.scopes)
         if not version or not model:
-            return [None, *hidden, *[gr.skip()] * len(widgets.options)]
+            return [None, "", *hidden, *[gr.skip()] * len(widgets.options)]
         found = find_version(page.workspace, version)
         use = use_of(page.workspace, found)[0]
         wanted = _given(given, version)
@@ -215,10 +217,15 @@ def _plan_step(page: Page, widgets: Widgets) -> tuple[Any, list[Any], list[Any]]
             made.spec.options.get(group, {}).get(name, gr.skip()) if scope in ("", use.task, method) else gr.skip()
             for scope, group, name in widgets.options
         ]
-        return [shown_preflight(page, made), *shown, *values]
+        return [shown_preflight(page, made), _choices(version, model, method, preset), *shown, *values]
 
     inputs = [widgets.data, widgets.model, widgets.method, widgets.preset, widgets.given]
-    return plan, inputs, [widgets.preflight, *widgets.scopes.values(), *widgets.options.values()]
+    return plan, inputs, [widgets.preflight, widgets.planned, *widgets.scopes.values(), *widgets.options.values()]
+
+
+def _choices(*chosen: Any) -> str:
+    """The choices a plan was made for, to be compared with those that stand now."""
+    return json.dumps(chosen, ensure_ascii=False)
 
 
 def _given(raw: str, version: str) -> Spec | None:
@@ -230,14 +237,15 @@ def _given(raw: str, version: str) -> Spec | None:
 
 def _drafted(page: Page, widgets: Widgets, values: tuple[Any, ...], who: str = "local") -> tuple[DataVersion, Draft]:
     """The form's values as a draft. Raises UserError (`no_data_chosen`) for an empty form."""
-    version, model, method, preset, name, *options = values
+    version, model, method, preset, name, planned, *options = values
     if not version or not model:
         raise UserError("no_data_chosen")
     found = find_version(page.workspace, str(version))
     use = use_of(page.workspace, found)[0]
     chosen: dict[str, dict[str, Any]] = {}
+    settled = planned == _choices(version, model, method, preset)
     for (scope, group, key), value in zip(widgets.options, options, strict=True):
-        if scope in ("", use.task, method) and value is not None:
+        if settled and scope in ("", use.task, method) and value is not None:
             chosen.setdefault(group, {})[key] = value
     made = draft(
         page.workspace,
@@ -261,7 +269,7 @@ def _check(page: Page, widgets: Widgets, values: tuple[Any, ...]) -> Any:
 
 def _wire_start(page: Page, widgets: Widgets) -> None:
     # The nonce makes a double click one run: it is new for every page and after every start.
-    nonce = gr.Textbox(visible="hidden", elem_classes="visually-hidden")
+    nonce = gr.Textbox(value=lambda: uuid.uuid4().hex, visible="hidden", elem_classes="visually-hidden")
     made = gr.Textbox(visible="hidden", elem_classes="visually-hidden")
 
     @page.told
@@ -274,23 +282,29 @@ def _wire_start(page: Page, widgets: Widgets) -> None:
         seconds = drafted.estimate.seconds if drafted.estimate else None
         return page.desk.submit(drafted.spec, key=str(key)[:64] or None, data_name=version.name, estimate=seconds)
 
-    fresh = "(nonce, ...rest) => [nonce || crypto.getRandomValues(new Uint32Array(4)).join('-'), ...rest]"
-    widgets.start.click(
-        start, [nonce, *widgets.inputs()], made, js=fresh, api_visibility="private", concurrency_limit=4
-    ).success(None, made, nonce, js="(run) => { window.studio.open({ tab: 'train', run }); return ''; }")
+    widgets.start.click(start, [nonce, *widgets.inputs()], made, api_visibility="private", concurrency_limit=4).success(
+        None,
+        made,
+        nonce,
+        js="(run) => { window.studio.open({ tab: 'train', run }); return window.studio.nonce(); }",
+    )
 
 
 def arrive(page: Page, address: dict[str, str]) -> dict[str, Any]:
     """Choices and values for an address; `from` fills the form with an earlier run's settings."""
     if address["tab"] != "train":
         return {}
-    choices = data_sets(page, ready=True)
     wanted, settings = address["data"], None
     if address["from"]:
         spec = page.desk.spec(address["from"])
         wanted, settings = spec.data, spec.to_json()
+        found = find_version(page.workspace, spec.data)
+        save_use(page.workspace, found.owner, found.version, Use(spec.task, dict(spec.columns), spec.split))
     elif not wanted and address["run"]:
         wanted = page.desk.get(address["run"]).data
+    choices = data_sets(page, ready=True)
     chosen = pick(choices, wanted)
-    given = json.dumps({"data": chosen, "settings": settings, "asked": time.time()}, ensure_ascii=False)
+    use = use_of(page.workspace, find_version(page.workspace, chosen))[0].to_json() if chosen else None
+    # The same again leaves the form as a person filled it; other data, columns or settings fill it anew.
+    given = json.dumps({"data": chosen, "settings": settings, "use": use}, ensure_ascii=False)
     return {"train_data": gr.Dropdown(choices=choices, value=chosen), "train_given": given}
