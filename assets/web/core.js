@@ -58,8 +58,11 @@
     if (bridge) bridge.trigger("click", address());
     if (changes.tab) window.scrollTo({ top: 0 });
   }
-  // A tab chosen by hand; its lists are asked for anew. Python selects tabs too, and then the address is there already.
-  function tabbed(tab) { if (address().tab !== tab) open({ tab }); }
+  // A tab chosen by hand: its lists are asked for anew. Gradio also announces the tab it draws first and the ones that
+  // Python selects; those follow the address and must not change it.
+  let touched = 0;
+  document.addEventListener("click", (event) => { if (event.target.closest?.(".tab-wrapper, [role=tablist], .overflow-menu")) touched = Date.now(); }, true);
+  function tabbed(tab) { if (Date.now() - touched < 2000 && address().tab !== tab) open({ tab }); }
   window.addEventListener("popstate", () => { announce(); if (bridge) bridge.trigger("click", address()); });
 
   function mount(kind, element, props, watch, trigger) {

@@ -38,7 +38,8 @@ def download(requirement: str, sha256: str, size: int, folder: Path, progress: P
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=subprocess.STDOUT,
-            env=child.environment(TMPDIR=str(work), PYTHONSAFEPATH="1"),
+            # What pip says is read below, so a "quiet" of the person's own must not hold.
+            env=child.environment(TMPDIR=str(work), PYTHONSAFEPATH="1", PIP_QUIET="0"),
         )
         try:
             while process.poll() is None:
