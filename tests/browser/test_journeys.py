@@ -46,10 +46,7 @@ def reload_in_the_middle(page: Page, between: Callable[[], None] | None = None) 
 
 
 def wait_done(page: Page, minutes: float = 10) -> None:
-    page.wait_for_function(
-        "[...document.querySelectorAll('#live-island .chip')].some(c => ['Done','完成'].includes(c.textContent))",
-        timeout=minutes * 60_000,
-    )
+    page.locator("#live-island [data-state=done]").wait_for(timeout=minutes * 60_000)
 
 
 def quicker(page: Page, epochs: str) -> None:
