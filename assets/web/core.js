@@ -70,7 +70,9 @@
     const root = element.querySelector(".island");
     const island = kinds[kind](root, props, trigger) ?? {};
     live.set(root, island);
-    watch("value", () => island.update?.(props.value));
+    // What is about data that is no longer the chosen one came too late.
+    const late = (value) => Boolean(value?.version && address().data && value.version !== address().data);
+    watch("value", () => { if (!late(props.value)) island.update?.(props.value); });
     if (props.value !== null && props.value !== undefined && props.value !== "") island.update?.(props.value);
     island.address?.(address());
   }

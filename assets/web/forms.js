@@ -18,7 +18,7 @@
       const engine = await plotly();
       if (mine !== turn) return;
       fill(root);
-      for (const figure of value) {
+      for (const figure of value.figures) {
         const node = h("div", { role: "img", "aria-label": figure.title }); root.append(h("div", {}, h("h3", {}, figure.title), node));
         const names = figure.x.map(plain);
         const bars = figure.horizontal ? { type: "bar", orientation: "h", y: names, x: figure.y } : { type: "bar", x: names, y: figure.y };
@@ -35,8 +35,8 @@
   } });
 
   kinds.rendered = (root) => ({ update(value) {
-    if (!value?.length) return fill(root);
-    fill(root, h("h2", {}, say("web.data.as_seen")), h("p.muted", {}, say("web.data.as_seen_help")), value.map((text) => h("pre.log", {}, text)));
+    if (!value?.texts?.length) return fill(root);
+    fill(root, h("h2", {}, say("web.data.as_seen")), h("p.muted", {}, say("web.data.as_seen_help")), value.texts.map((text) => h("pre.log", {}, text)));
   } });
 
   kinds.heading = (root) => ({ update(text) { fill(root, h("h3", {}, text)); } });

@@ -199,7 +199,10 @@ def _wire(page: Page, widgets: Widgets) -> None:
             return [None, None, None]
         found = find_version(page.workspace, version)
         problems, lines = findings(page, found, use)
-        return [lines, charts(page, found, use), None if _blocked(problems) else rendered(page, found, use)]
+        texts = [] if _blocked(problems) else rendered(page, found, use)
+        # The page drops an answer about data that is no longer the chosen one: a slow one may come last.
+        told = (lines, {"figures": charts(page, found, use)}, {"texts": texts})
+        return [{**value, "version": version} for value in told]
 
     examining: list[Any] = [examine, widgets.inputs(), [widgets.findings, widgets.charts, widgets.rendered]]
     shown = [

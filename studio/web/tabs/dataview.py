@@ -70,11 +70,11 @@ def charts(page: Page, version: DataVersion, use: Use) -> list[dict[str, Any]]:
     return drawn
 
 
-def rendered(page: Page, version: DataVersion, use: Use) -> list[str] | None:
-    """Three rows of a chat data set exactly as the model will see them; None for other tasks."""
+def rendered(page: Page, version: DataVersion, use: Use) -> list[str]:
+    """Three rows of a chat data set exactly as the model will see them; none for other tasks."""
     task = tasks.get(use.task)
     if task.result != "chat":
-        return None
+        return []
     rows = read_rows(version, use.columns, [0, 1, 2][: version.rows])
     talks = [as_messages(row, {role: role for role in row}) for row in rows]
     return render_rows(resolve(page.workspace, suggest_model(page.workspace, version, use)), talks)
