@@ -1,7 +1,7 @@
 // The page's small core: words, requests, the address, and islands (gr.HTML shells that draw themselves).
 // Text only ever reaches the page through textContent; nothing a person wrote is parsed as HTML.
 (() => {
-  const kinds = {};
+  const kinds = { bridge() {} };
   const live = new Map();
   let bridge = null;
 

@@ -17,20 +17,24 @@ SCRIPTS = ("core.js", "start.js", "live.js", "runs.js", "report.js", "forms.js")
 
 def island(kind: str, value: Any = None, **options: Any) -> gr.HTML:
     """A shell drawn by `studio.kinds.<kind>`; Python updates it by returning a new JSON-able value."""
+    name = json.dumps(kind)
+    # Gradio draws components without waiting for the head's script, which a first visitor still has to fetch.
+    script = (
+        f"(function wait() {{ if (window.studio?.kinds?.[{name}]) "
+        f"window.studio.mount({name}, element, props, watch, trigger); else setTimeout(wait, 20); }})(); /* 'click' */"
+    )
     return gr.HTML(
         value=value,
         html_template='<div class="island"></div>',
-        js_on_load=f"window.studio.mount({json.dumps(kind)}, element, props, watch, trigger); /* 'click' */",
+        js_on_load=script,
         apply_default_css=False,
         **options,
     )
 
 
 def head(language: str) -> str:
-    """The scripts and the style sheet, loaded in order before any island mounts."""
-    scripts = "".join(f'<script src="/static/{name}"></script>' for name in SCRIPTS)
-    words = f'<script src="/static/words.js?lang={language}"></script>'
-    return f'<link rel="stylesheet" href="/static/studio.css">{words}{scripts}'
+    """The style sheet and the page's scripts: one file, because Gradio inserts several in no certain order."""
+    return f'<link rel="stylesheet" href="/static/studio.css"><script src="/static/studio.js?lang={language}"></script>'
 
 
 def lead(text: str, title: str = "") -> gr.HTML:

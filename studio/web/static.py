@@ -16,7 +16,6 @@ from studio.assets import assets
 from studio.web.island import SCRIPTS
 from studio.words import LANGUAGES, catalogue
 
-FILES = {**{name: "text/javascript" for name in SCRIPTS}, "studio.css": "text/css"}
 ICON = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><circle cx="16" cy="16" r="13" fill="#0B6E69"/>'
     '<path d="M8 12l6 8 4-4 6 5" fill="none" stroke="#fff" stroke-width="3" stroke-linecap="round"/></svg>'
@@ -43,7 +42,7 @@ def words_script(language: str) -> str:
 
 
 def routes() -> APIRouter:
-    """GET /static/<name> for a fixed list of names."""
+    """GET /static/ for a fixed list of names."""
     router = APIRouter()
 
     @router.get("/static/plotly.js")
@@ -60,16 +59,15 @@ def routes() -> APIRouter:
     def favicon() -> Response:
         return Response(ICON, media_type="image/svg+xml", headers={"cache-control": "max-age=86400"})
 
-    @router.get("/static/words.js")
-    def words(lang: str = "en") -> Response:
-        script = words_script(lang if lang in LANGUAGES else "en")
-        return Response(script, media_type="text/javascript", headers={"cache-control": "no-cache"})
+    @router.get("/static/studio.js")
+    def scripts(lang: str = "en") -> Response:
+        parts = [words_script(lang if lang in LANGUAGES else "en")]
+        parts += [(assets() / "web" / name).read_text(encoding="utf-8") for name in SCRIPTS]
+        return Response("\n".join(parts), media_type="text/javascript", headers={"cache-control": "no-cache"})
 
-    @router.get("/static/{name}")
-    def file(name: str) -> Response:
-        if name not in FILES:
-            return Response(status_code=404)
-        content = (assets() / "web" / name).read_bytes()
-        return Response(content, media_type=FILES[name], headers={"cache-control": "no-cache"})
+    @router.get("/static/studio.css")
+    def style() -> Response:
+        content = (assets() / "web" / "studio.css").read_bytes()
+        return Response(content, media_type="text/css", headers={"cache-control": "no-cache"})
 
     return router

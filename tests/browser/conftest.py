@@ -122,6 +122,7 @@ def visit(studio: Studio, browser: Browser, request: pytest.FixtureRequest) -> I
         page.set_default_timeout(30_000)
         page.on("request", lambda asked: outside.append(asked.url) if _outside(asked.url) else None)
         page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda said: errors.append(said.text) if "js_on_load" in said.text else None)
         page.goto(studio.address)
         page.wait_for_selector("#header .top")
         return page
