@@ -1,9 +1,8 @@
-"""The main job in a real browser: a sample, a Chinese file, a chat; each page is reloaded while it trains."""
+"""The main job in a real browser: a sample and a Chinese file; each page is reloaded while it trains."""
 
 from __future__ import annotations
 
 import csv
-import json
 import re
 import zipfile
 from collections.abc import Callable
@@ -47,15 +46,6 @@ def reload_in_the_middle(page: Page, between: Callable[[], None] | None = None) 
 
 def wait_done(page: Page, minutes: float = 10) -> None:
     page.locator("#live-island [data-state=done]").wait_for(timeout=minutes * 60_000)
-
-
-def quicker(page: Page, epochs: str) -> None:
-    """Fewer passes than the preset plans, so that the proof stays short."""
-    page.get_by_text("Advanced: every other setting").click()
-    field = page.locator("#option-training-epochs input")
-    expect(field).to_be_visible()
-    field.fill(epochs)
-    field.press("Tab")
 
 
 def test_a_sample_from_its_card_to_an_answer_the_report_and_the_download(
@@ -119,28 +109,3 @@ def test_a_gb18030_file_with_the_chinese_model(visit: Callable[..., Page], tmp_p
     reload_in_the_middle(page)
     wait_done(page)
     assert "测试集" in status(page)
-
-
-def test_chat_learns_and_streams_beside_its_base(visit: Callable[..., Page], tmp_path: Path):
-    lines = (SAMPLES / "email_orders.jsonl").read_text(encoding="utf-8").splitlines()[:60]
-    file = tmp_path / "orders.jsonl"
-    file.write_text("\n".join(lines), encoding="utf-8")
-    page = visit()
-    page.get_by_role("tab", name="Data").click()
-    page.locator("#data-drop input[type=file]").set_input_files(file)
-    expect(page.locator("#data-rendered pre")).to_have_count(3, timeout=60_000)
-    page.locator("#data-use").click()
-    expect(page.locator("#train-model input")).to_have_value(re.compile("SmolLM2"), timeout=60_000)
-    expect(page.locator("#train-preflight b").first).to_be_visible(timeout=60_000)
-    quicker(page, "1")
-    page.locator("#train-start").click()
-    expect(page).to_have_url(re.compile("run=r-"), timeout=60_000)
-    reload_in_the_middle(page)
-    wait_done(page, minutes=12)
-    page.locator("#live-island").get_by_role("button", name="Try it").click()
-    page.locator("#chat-message textarea").fill(json.loads(lines[0])["messages"][0]["content"])
-    page.locator("#chat-send").click()
-    for side in ("#chat-before", "#chat-after"):
-        expect(page.locator(f"{side} .bot").last).not_to_be_empty(timeout=120_000)
-    page.get_by_role("tab", name="Evaluate").click()
-    expect(page.locator("#report-island .answer").first).to_be_visible(timeout=60_000)
