@@ -67,5 +67,5 @@ class Workspace:
         return self.home / checked_id(owner) / "data" / checked_id(version)
 
     def run(self, owner: str, run: str) -> Path:
-        """<owner>/runs/<run>/ : see `HOUSE` of the run folder in CONTRIBUTING."""
+        """<owner>/runs/<run>/ : spec, events, checkpoints, model, report, versions of one run."""
         return self.home / checked_id(owner) / "runs" / checked_id(run)

@@ -115,6 +115,38 @@
     });
     return node;
   };
+  // The model is packed and tried before it is offered, which takes a while: the button says what is being done.
+  const downloading = (run) => button(say("web.live.download"), async (node) => {
+    const label = node.textContent, url = `/api/runs/${encodeURIComponent(run)}`;
+    try {
+      let made = null;
+      for await (const line of lines(`${url}/package?lang=${lang()}`)) {
+        if (line.told) node.textContent = line.told + " …";
+        if (line.text) throw Object.assign(new Error(line.text), { parts: line.parts });
+        made = line.package ?? made;
+      }
+      if (!made) throw new Error(say("web.error.unreachable"));
+      const link = h("a", { href: `${url}/download?package=${made}&lang=${lang()}`, download: "" });
+      document.body.append(link);
+      link.click();
+      link.remove();
+    } finally { node.textContent = label; }
+  });
+  // Lines of JSON as the server writes them.
+  async function* lines(path) {
+    const reply = await fetch(path, { method: "POST" });
+    if (!reply.ok) { const body = await reply.json().catch(() => ({})); throw Object.assign(new Error(body.text ?? say("web.error.unreachable")), { parts: body.parts }); }
+    const reader = reply.body.pipeThrough(new TextDecoderStream()).getReader();
+    let rest = "";
+    for (;;) {
+      const { value, done } = await reader.read();
+      rest += value ?? "";
+      const whole = rest.split("\n");
+      rest = whole.pop();
+      for (const line of whole) if (line) yield JSON.parse(line);
+      if (done) return;
+    }
+  }
   function notice(error) {
     const box = h("div.banner.bad", { role: "alert", style: { position: "fixed", right: "16px", bottom: "16px", maxWidth: "420px", zIndex: 50, boxShadow: "0 4px 24px #0003" } });
     const parts = error.parts ?? [error.message ?? String(error)];
@@ -154,7 +186,7 @@
   const nonce = () => crypto.getRandomValues(new Uint32Array(4)).join("-");
   const PLOT = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
 
-  window.studio = { kinds, mount, h, fill, say, known, get, post, address, open, tabbed, every, number, percent, duration, bytes, ago, metric, score, chip, button, notice, toast, colour, layout, plotly, plain, nonce, PLOT, lang };
+  window.studio = { kinds, mount, h, fill, say, known, get, post, address, open, tabbed, every, number, percent, duration, bytes, ago, metric, score, chip, button, downloading, notice, toast, colour, layout, plotly, plain, nonce, PLOT, lang };
 
   // Arrow keys move between tabs, as people who use the keyboard expect of a tab list.
   document.addEventListener("keydown", (event) => {

@@ -1,6 +1,6 @@
 // The live view: is it learning? Pulls only what is new once a second and appends it to the chart.
 (() => {
-  const { kinds, h, fill, say, get, post, open, every, chip, button, number, duration, bytes, metric, score, layout, plotly, PLOT, colour, toast } = window.studio;
+  const { kinds, h, fill, say, get, post, open, every, chip, button, number, duration, bytes, metric, score, layout, plotly, PLOT, colour, toast, downloading } = window.studio;
   const PHASES = ["queued", "fetching", "tokenising", "baselines", "training", "evaluating", "saving", "reporting"];
   const OVER = ["done", "stopped", "failed", "out-of-memory", "non-finite", "interrupted"];
   const tile = (label, help) => { const value = h("b", {}, "–"); return { node: h("div.tile", { title: help }, value, h("small", {}, label)), value }; };
@@ -83,7 +83,7 @@
       if (over && view.can_resume) parts.push(button(say("web.live.resume"), async () => { await post(`/api/runs/${id}/resume`); }, ".main"));
       if (view.can_play) parts.push(button(say("web.live.try"), () => open({ tab: "playground", run: id }), ".main"));
       if (view.has_report) parts.push(button(say("web.live.mistakes"), () => open({ tab: "evaluate", run: id })));
-      if (view.can_download) parts.push(h("a.act", { href: `/api/runs/${id}/download`, download: "" }, say("web.live.download")));
+      if (view.can_download) parts.push(downloading(id));
       if (over) parts.push(button(say("web.live.another"), () => open({ run: "" })));
       const key = JSON.stringify([id, view.state, view.can_play, view.can_download, view.has_report, data.evals.length > 0]);
       if (acts.dataset.key !== key) { acts.dataset.key = key; fill(acts, parts); }

@@ -1,6 +1,6 @@
 // Evaluate tab: how good, where wrong, is it better? One verdict first, then the ladder, then the details.
 (() => {
-  const { kinds, h, fill, say, get, open, button, number, percent, bytes, metric, score, layout, plotly, PLOT, colour } = window.studio;
+  const { kinds, h, fill, say, get, open, button, number, percent, bytes, metric, score, layout, plotly, PLOT, colour, downloading } = window.studio;
 
   function ladder(report) {
     const lower = ["loss", "perplexity"].includes(report.main_metric);
@@ -51,7 +51,7 @@
       const place = h("div");
       fill(root, h("p.muted", {}, view.name, " · ", view.about),
         h("div.banner", { class: tone, style: { padding: "20px" } }, h("p.verdict", {}, verdict.text), h("span.muted", {}, verdict.detail)),
-        h("div.ask", {}, view.can_play ? button(say("web.live.try"), () => open({ tab: "playground", run }), ".main") : null, view.can_download ? h("a.act", { href: `/api/runs/${run}/download`, download: "" }, say("web.live.download")) : null, button(say("web.report.chart"), () => open({ tab: "train", run }))),
+        h("div.ask", {}, view.can_play ? button(say("web.live.try"), () => open({ tab: "playground", run }), ".main") : null, view.can_download ? downloading(run) : null, button(say("web.report.chart"), () => open({ tab: "train", run }))),
         h("h2", {}, say("web.report.ladder")), h("p.muted", {}, say("web.report.ladder_help", { n: report.rows })), ladder(report),
         h("h2", {}, say("web.report.numbers")), numbers(report),
         report.classes?.length ? [h("h2", {}, say("web.report.classes")), h("div.half", {}, classes(report), place)] : null,

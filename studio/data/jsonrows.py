@@ -74,7 +74,7 @@ def read_lines(path: Path, encoding: str, name: str, table: Table) -> None:
 def read_document(path: Path, encoding: str, name: str, table: Table) -> None:
     """A JSON document: a list of objects, an object that holds one, or an object of equally long columns.
 
-    Raises UserError (`data_json_large`, `data_json_broken`, `data_json_deep`, `data_json_shape`).
+    Raises UserError (`data_json_large`, `data_json_broken`, `data_json_deep`).
     """
     size = path.stat().st_size
     if size > limits.JSON_BYTES:
@@ -89,8 +89,6 @@ def read_document(path: Path, encoding: str, name: str, table: Table) -> None:
     except ValueError as error:
         raise UserError("data_json_broken", name=name, line="-", reason=str(error)) from None
     del text
-    if rows is None:
-        raise UserError("data_json_shape", name=name)
     for number, row in enumerate(rows, 1):
         if not isinstance(row, dict):
             table.broken(Broken("data_broken_object", number, str(row)[:200]))
@@ -136,12 +134,10 @@ def _depth(value: Any) -> int:
     return deepest
 
 
-def _rows(value: Any) -> list[Any] | None:
-    """The rows that a document holds, or None where its shape is no table."""
+def _rows(value: list[Any] | dict[str, Any]) -> list[Any]:
+    """The rows that a document holds; what was taken for JSON starts with a bracket or a brace, so it is no scalar."""
     if isinstance(value, list):
         return value
-    if not isinstance(value, dict):
-        return None
     tables: list[list[Any]] = [part for key, part in value.items() if _is_table(part) and key not in CHAT_KEYS]
     if tables:
         return max(tables, key=len)

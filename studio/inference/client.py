@@ -142,9 +142,10 @@ class InferenceClient:
         """The same for an imported data version of the workspace."""
         return self.predict_file(run_dir, self._workspace.data(owner, version) / "rows.parquet", out, which)
 
-    def package(self, run_dir: Path, out: Path) -> Generator[str, None, None]:
-        """Writes the run's model as a zip that stands alone to `out`; yields the names of its phases."""
-        with contextlib.closing(self._ask({"op": "package", "run": str(run_dir), "out": str(out.resolve())})) as answer:
+    def package(self, run_dir: Path, out: Path, language: str = "en") -> Generator[str, None, None]:
+        """Writes the run's model as a zip that stands alone to `out`, its README in `language`; yields its phases."""
+        request = {"op": "package", "run": str(run_dir), "out": str(out.resolve()), "language": language}
+        with contextlib.closing(self._ask(request)) as answer:
             for message in answer:
                 if message["event"] == "phase":
                     yield str(message["name"])

@@ -152,7 +152,7 @@ class Requests:
 
     def _package(self, request: Request) -> Iterator[Message]:
         folder = self._folder(request)
-        for name in package.build(folder, Path(str(request["out"]))):
+        for name in package.build(folder, Path(str(request["out"])), str(request["language"])):
             yield {"event": "phase", "name": name}
         yield done({"path": str(request["out"])})
 

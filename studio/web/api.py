@@ -6,14 +6,9 @@ Every route looks its item up through the desk, validates what it was sent, and 
 
 from __future__ import annotations
 
-import logging
-import tempfile
-from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Request
-from fastapi.responses import FileResponse, JSONResponse
-from starlette.background import BackgroundTask
 
 from studio import hardware
 from studio.data.samples import import_sample, list_samples
@@ -24,12 +19,13 @@ from studio.inference.client import InferenceClient
 from studio.runs.desk import Desk
 from studio.runs.draft import Draft, again, draft
 from studio.runs.example import RUN
-from studio.runs.people import Person
 from studio.runs.view import RunView
+from studio.web import packing
+from studio.web.asking import language, person
 from studio.web.describe import describe
 from studio.web.live import Live
 from studio.web.report import shown_report
-from studio.words import LANGUAGES, say
+from studio.words import say
 from studio.workspace import Workspace
 
 OVERLAYS = 12
@@ -38,41 +34,6 @@ CELL_ROWS = 200
 QUICK_MINUTES = 3
 """A sample that is said to take longer gets the balanced budget."""
 Sent = Annotated[dict[str, Any], Body()]
-
-log = logging.getLogger(__name__)
-
-
-def language(request: Request) -> str:
-    """The page's language."""
-    asked = request.query_params.get("lang", "en")
-    return asked if asked in LANGUAGES else "en"
-
-
-def person(request: Request) -> Person:
-    """Who asks; the gate put them there."""
-    found: Person = request.scope["state"]["person"]
-    return found
-
-
-async def user_error(request: Request, error: Exception) -> JSONResponse:
-    """Answer of a route that raised UserError."""
-    assert isinstance(error, UserError)
-    lang = language(request)
-    missing = error.code in ("run_unknown", "bad_id", "data_unknown")
-    return JSONResponse({"text": error.text(lang), "parts": error.parts(lang)}, 404 if missing else 400)
-
-
-async def bug(request: Request, error: Exception) -> JSONResponse:
-    """Answer of a route that failed in a way nobody foresaw: logged whole, told without its innards."""
-    log.error("a route failed", exc_info=error)
-    told = UserError("bug")
-    lang = language(request)
-    return JSONResponse({"text": told.text(lang), "parts": told.parts(lang)}, 500)
-
-
-async def unreadable(request: Request, error: Exception) -> JSONResponse:
-    """Answer to a request whose parts are not what the route takes."""
-    return await user_error(request, UserError("request_unreadable"))
 
 
 def routes(desk: Desk, workspace: Workspace, inference: InferenceClient) -> APIRouter:
@@ -172,21 +133,7 @@ def _run(router: APIRouter, desk: Desk, live: Live, inference: InferenceClient) 
         found, count = open_cell(folder, truth, answer, limit=CELL_ROWS)
         return {"rows": [{**row, "confidence": row["scores"].get(answer)} for row in found], "count": count}
 
-    @router.get("/runs/{run}/download")
-    def download(run: str) -> FileResponse:
-        view = desk.get(run)
-        with tempfile.NamedTemporaryFile(dir=desk.workspace.temporary, suffix=".zip", delete=False) as file:
-            path = Path(file.name)
-        try:
-            for _ in inference.package(desk.folder(run), path):
-                pass
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
-        name = "".join(letter if letter.isalnum() else "-" for letter in view.name).strip("-")[:60] or "model"
-        return FileResponse(
-            path, media_type="application/zip", filename=f"{name}.zip", background=BackgroundTask(path.unlink)
-        )
+    packing.routes(router, desk, inference)
 
 
 def _acts(router: APIRouter, desk: Desk, workspace: Workspace) -> None:

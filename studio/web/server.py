@@ -27,7 +27,7 @@ from studio.inference.client import InferenceClient
 from studio.runs import example
 from studio.runs.claim import claim
 from studio.runs.desk import Desk
-from studio.web import api, login, static
+from studio.web import api, asking, login, static
 from studio.web.gate import Gate
 from studio.web.sessions import Sessions, access_token
 from studio.words import LANGUAGES
@@ -49,10 +49,10 @@ def make_app(desk: Desk, hosts: set[str], ask_name: bool) -> Gate:
     workspace = desk.workspace
     sessions = Sessions(desk.people, access_token(workspace.home))
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_exception_handler(UserError, api.user_error)
-    app.add_exception_handler(RequestValidationError, api.unreadable)
-    app.add_exception_handler(400, api.unreadable)
-    app.add_exception_handler(Exception, api.bug)
+    app.add_exception_handler(UserError, asking.user_error)
+    app.add_exception_handler(RequestValidationError, asking.unreadable)
+    app.add_exception_handler(400, asking.unreadable)
+    app.add_exception_handler(Exception, asking.bug)
 
     @app.get("/healthz")
     def health() -> JSONResponse:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 import zipfile
 from collections.abc import Callable
@@ -79,7 +80,7 @@ def test_a_sample_from_its_card_to_an_answer_the_report_and_the_download(
     page.locator(".matrix td", has_text=re.compile("^[1-9]")).first.click()
     expect(page.locator("#report-island td .chip").first).to_be_visible()
     with page.expect_download(timeout=120_000) as download:
-        page.locator("#report-island").get_by_role("link", name="Download").click()
+        page.locator("#report-island").get_by_role("button", name="Download").click()
     saved = tmp_path / "model.zip"
     download.value.save_as(saved)
     members = zipfile.ZipFile(saved).namelist()
@@ -109,3 +110,30 @@ def test_a_gb18030_file_with_the_chinese_model(visit: Callable[..., Page], tmp_p
     reload_in_the_middle(page)
     wait_done(page)
     assert "测试集" in status(page)
+
+
+def test_chat_learns_and_streams_beside_its_base(visit: Callable[..., Page], tmp_path: Path):
+    lines = (SAMPLES / "email_orders.jsonl").read_text(encoding="utf-8").splitlines()[:60]
+    file = tmp_path / "orders.jsonl"
+    file.write_text("\n".join(lines), encoding="utf-8")
+    page = visit()
+    page.get_by_role("tab", name="Data").click()
+    page.locator("#data-drop input[type=file]").set_input_files(file)
+    expect(page.locator("#data-rendered pre")).to_have_count(3, timeout=60_000)
+    page.locator("#data-use").click()
+    expect(page.locator("#train-model input")).to_have_value(re.compile("SmolLM2"), timeout=60_000)
+    expect(page.locator("#train-preflight b").first).to_be_visible(timeout=60_000)
+    page.get_by_text("Advanced: every other setting").click()
+    page.locator("#option-training-epochs input").fill("1")
+    page.locator("#option-training-epochs input").press("Tab")
+    page.locator("#train-start").click()
+    expect(page).to_have_url(re.compile("run=r-"), timeout=60_000)
+    reload_in_the_middle(page)
+    wait_done(page, minutes=12)
+    page.locator("#live-island").get_by_role("button", name="Try it").click()
+    page.locator("#chat-message textarea").fill(json.loads(lines[0])["messages"][0]["content"])
+    page.locator("#chat-send").click()
+    for side in ("#chat-before", "#chat-after"):
+        expect(page.locator(f"{side} .bot").last).not_to_be_empty(timeout=120_000)
+    page.get_by_role("tab", name="Evaluate").click()
+    expect(page.locator("#report-island .answer").first).to_be_visible(timeout=60_000)
