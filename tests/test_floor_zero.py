@@ -7,6 +7,7 @@ import stat
 from dataclasses import dataclass
 
 import pytest
+from spoken import check_problem
 
 from studio import events
 from studio.errors import UserError
@@ -42,6 +43,21 @@ def test_every_bad_option_is_named_at_once_and_keeps_its_default():
     assert values == Sample()
     assert {problem.field for problem in problems} == {f"sample.{name}" for name in raw}
     assert all(problem.severity == "error" and problem.text("zh") for problem in problems)
+
+
+def test_each_kind_of_bad_option_says_what_was_seen_and_what_is_allowed():
+    raw = {"rate": 2, "rounds": "1.5", "mode": "loud", "keep": "maybe", "nonsense": 1}
+    _, found = read_options(Sample, "sample", raw)
+    known = ["keep", "mode", "note", "rate", "rounds"]
+    check_problem(found, "option_out_of_bounds", "error", "sample.rate", name="rate", value=2, low=0.0, high=1.0)
+    check_problem(found, "option_not_int", "error", "sample.rounds", name="rounds", value="1.5")
+    check_problem(
+        found, "option_not_choice", "error", "sample.mode", name="mode", value="loud", choices=["soft", "hard"]
+    )
+    check_problem(found, "option_not_bool", "error", "sample.keep", name="keep", value="maybe")
+    check_problem(found, "option_unknown", "error", "sample.nonsense", name="nonsense", known=known)
+    _, found = read_options(Sample, "sample", {"rate": "much"})
+    check_problem(found, "option_not_float", "error", "sample.rate", name="rate", value="much")
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), True, None, [1], "1e999"])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from reading_room import bring
+from spoken import check_problem
 
 from studio.data import checks
 from studio.data.checks import check, label_counts, length_histogram
@@ -132,3 +133,32 @@ def test_labels_alike_on_purpose_are_left_alone() -> None:
     pairs = [(n, names[n % 8]) for n in range(160)] + [(200, "level 3"), (201, "unknowns")]
     found = {problem.code: problem for problem in label_problems(pairs)}
     assert found["labels_spelling"].values["pairs"] == ["'unknowns' = 'unknown'"]
+
+
+def test_empty_cells_are_counted_with_their_first_row(messy: DataVersion) -> None:
+    found = check(messy, "classification", COLUMNS, Split())
+    texts = [problem for problem in found if problem.field == "columns.text"]
+    labels = [problem for problem in found if problem.field == "columns.label"]
+    check_problem(texts, "cells_missing", "warning", "columns.text", row=5, column="text", count=1)
+    # Row 122 of the file lacks its last cell.
+    check_problem(labels, "cells_missing", "warning", "columns.label", row=7, column="label", count=1)
+
+
+def test_rare_and_uneven_labels_are_named_with_their_rows(tmp_path: Path) -> None:
+    labels = ["refund"] * 100 + ["delivery"] * 30 + ["praise"] * 4 + ["legal"] * 3
+    rows = [(f"sentence {n} about thing {n * n}", label) for n, label in enumerate(labels)]
+    found = check(bring(tmp_path, "a.csv", csv_of(rows)), "classification", COLUMNS, Split())
+    check_problem(found, "labels_rare", "warning", "columns.label", labels=["legal", "praise"], wanted=5, count=2)
+    values = {"most": "refund", "high": 100, "least": "legal", "low": 3}
+    check_problem(found, "labels_uneven", "warning", "columns.label", **values)
+
+
+def test_a_split_that_leaves_parts_empty_or_labels_untested_is_told(tmp_path: Path) -> None:
+    small = bring(tmp_path / "small", "a.csv", csv_of([("one thing", "a"), ("other thing", "b")]))
+    found = check(small, "classification", COLUMNS, Split())
+    check_problem(found, "split_empty", "error", "split", count=2, parts=["validation"])
+    labels = ["refund"] * 60 + ["delivery"] * 60 + ["legal"]
+    rows = [(f"sentence {n} about thing {n * n}", label) for n, label in enumerate(labels)]
+    found = check(bring(tmp_path / "large", "b.csv", csv_of(rows)), "classification", COLUMNS, Split())
+    check_problem(found, "split_few_test", "note", "split", count=18, wanted=30)
+    check_problem(found, "split_label_untested", "note", "split", labels=["legal"], count=1)

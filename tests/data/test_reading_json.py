@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from reading_room import read_bytes
+from spoken import check_spoken
 
 from studio.errors import UserError
 
@@ -78,6 +79,15 @@ def test_documents_that_are_no_table(tmp_path: Path, content: str, code: str) ->
     with pytest.raises(UserError) as caught:
         read_bytes(tmp_path, "a.json", content.encode())
     assert caught.value.code == code
+
+
+def test_a_document_too_large_to_be_read_whole_is_sent_to_json_lines(tmp_path: Path) -> None:
+    row = json.dumps({"text": "x" * 10_000, "label": "a"})
+    content = f"[{', '.join([row] * 6_600)}]".encode()
+    with pytest.raises(UserError) as caught:
+        read_bytes(tmp_path, "whole.json", content)
+    check_spoken(caught.value, "data_json_large", name="whole.json", size=round(len(content) / 1e6, 1), limit=64)
+    assert len(read_bytes(tmp_path, "lines.jsonl", f"{row}\n".encode() * 20).rows) == 20
 
 
 def test_a_million_columns_spread_over_lines(tmp_path: Path) -> None:
