@@ -39,8 +39,9 @@ def try_out(starter: Starter, folder: Path) -> None:
     prefix = starter.card.prefix
     left, right = (_vectors(folder, [prefix + text for text in texts]) for texts in (_QUESTIONS, twins))
     nearest = (left @ right.T).argmax(1).tolist()
-    if nearest != list(range(len(twins))):
-        raise UserError("conversion_wrong", model=starter.id, reason=f"{nearest}")
+    for place, found in enumerate(nearest):
+        if found != place:
+            raise UserError("conversion_wrong", model=starter.id, reason=f"{_QUESTIONS[place]!r} = {twins[found]!r}")
 
 
 def _vectors(folder: Path, texts: list[str]) -> torch.Tensor:
@@ -66,4 +67,4 @@ def _try_chat(starter: Starter, folder: Path) -> None:
         output = model.generate(**inputs, max_new_tokens=24, do_sample=False)[0]  # type: ignore[operator]
     answer = tokenizer.decode(output[inputs["input_ids"].shape[1] :])
     if "Paris" not in answer or int(output[-1]) != tokenizer.eos_token_id:
-        raise UserError("conversion_wrong", model=starter.id, reason=answer[:80])
+        raise UserError("conversion_wrong", model=starter.id, reason=repr(answer[:80]))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from spoken import check_spoken
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
 
 from studio.errors import UserError
@@ -154,8 +155,12 @@ def test_head_alone_leaves_the_base_untouched(tmp_path):
 def test_a_model_without_a_head_cannot_be_tuned_by_its_head(tmp_path):
     _, model = load(folder_of(tmp_path, "llama"), "llama")
     method = methods.get("head")
-    with pytest.raises(UserError, match="found no head"):
-        method.prepare(model, "CAUSAL_LM", method.Options())
+    base = AutoModel.from_config(AutoConfig.for_model("bert", **SIZES))
+    # A language model's head is tied to its base, and a bare base has none at all.
+    for headless, peft_type in ((model, "CAUSAL_LM"), (base, "SEQ_CLS")):
+        with pytest.raises(UserError) as caught:
+            method.prepare(headless, peft_type, method.Options())
+        check_spoken(caught.value, "method_no_head", method="head")
 
 
 def test_lora_says_when_nothing_matches():
@@ -165,8 +170,13 @@ def test_lora_says_when_nothing_matches():
             self.encoder = torch.nn.Sequential(torch.nn.Embedding(9, 4))
             self.classifier = torch.nn.Linear(4, 2)
 
-    with pytest.raises(UserError, match="'attention'"):
+    with pytest.raises(UserError) as caught:
         methods.get("lora").prepare(Plain(), "SEQ_CLS", LoraOptions(targets="attention"))
+    check_spoken(caught.value, "lora_no_targets", targets="attention")
+
+
+PARTS = {"full": "classifier.bias", "lora": "base_model.model.classifier.bias", "head": "classifier.bias"}
+"""The first weight, by name, whose shape depends on the labels."""
 
 
 @pytest.mark.parametrize("key", ["full", "lora", "head"])
@@ -176,8 +186,9 @@ def test_weights_for_other_labels_are_refused(tmp_path, key):
     task, model = load(folder, "bert")
     method.save(method.prepare(model, task.peft_type, method.Options()), str(tmp_path / "tuned"))
     other = task.load(str(folder), {"labels": ["a", "b"]}, task.Options())
-    with pytest.raises(UserError, match="do not fit the model"):
+    with pytest.raises(UserError) as caught:
         method.load(other, str(tmp_path / "tuned"))
+    check_spoken(caught.value, "tuned_weights_misfit", folder=str(tmp_path / "tuned"), part=PARTS[key])
 
 
 @pytest.fixture(scope="module")
@@ -192,28 +203,48 @@ def adapter(tmp_path_factory) -> tuple[Path, Path]:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("base", "named"),
     [
-        ({"base_model_name_or_path": "evil/other-model"}, "was made for evil/other-model"),
-        ({"base_model_name_or_path": "https://evil.example/model"}, "was made for https"),
-        ({"base_model_name_or_path": "/etc"}, "was made for /etc"),
-        ({"base_model_name_or_path": None}, "was made for -"),
+        ("evil/other-model", "evil/other-model"),
+        ("https://evil.example/model", "https://evil.example/model"),
+        ("/etc", "/etc"),
+        (None, "-"),
+    ],
+)
+def test_an_adapter_of_another_base_is_refused(tmp_path, adapter, base, named):
+    folder, tuned = adapter[0], shutil.copytree(adapter[1], tmp_path / "tuned")
+    spoil(tuned, base_model_name_or_path=base)
+    with pytest.raises(UserError) as caught:
+        methods.get("lora").load(load(folder, "bert")[1], str(tuned))
+    check_spoken(caught.value, "adapter_other_base", folder=str(tuned), found=named, expected="bert")
+
+
+def spoil(tuned: Path, **change) -> None:
+    """Overwrite settings of a saved adapter."""
+    config = json.loads((tuned / "adapter_config.json").read_text())
+    (tuned / "adapter_config.json").write_text(json.dumps({**config, **change}))
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
         ({"auto_mapping": {"base_model_class": "X", "parent_library": "antigravity"}}, "auto_mapping"),
-        ({"megatron_config": {"a": 1}, "megatron_core": "antigravity"}, "megatron"),
-        ({"peft_type": "PROMPT_TUNING"}, "PROMPT_TUNING"),
+        ({"megatron_config": {"a": 1}, "megatron_core": "antigravity"}, "megatron_config"),
+        ({"peft_type": "PROMPT_TUNING"}, "peft_type=PROMPT_TUNING"),
         ({"init_lora_weights": "pissa"}, "init_lora_weights"),
         ({"layer_replication": [[0, 1]]}, "layer_replication"),
-        ({"target_modules": ".*"}, "target_modules"),
+        ({"target_modules": ".*"}, "target_modules, task_type"),
+        ({"task_type": "FEATURE_EXTRACTION"}, "target_modules, task_type"),
         ({"surprise": True}, "surprise"),
     ],
 )
-def test_an_adapter_that_points_elsewhere_is_refused(tmp_path, adapter, change, said):
+def test_an_adapter_that_asks_for_more_than_plain_lora_is_refused(tmp_path, adapter, change, key):
     folder, tuned = adapter[0], shutil.copytree(adapter[1], tmp_path / "tuned")
-    config = json.loads((tuned / "adapter_config.json").read_text())
-    (tuned / "adapter_config.json").write_text(json.dumps({**config, **change}))
+    spoil(tuned, **change)
     _, fresh = load(folder, "bert")
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError) as caught:
         methods.get("lora").load(fresh, str(tuned))
+    check_spoken(caught.value, "adapter_unsafe", folder=str(tuned), key=key)
 
 
 def test_an_adapter_with_a_missing_or_foreign_weight_is_refused(tmp_path, adapter):
@@ -221,13 +252,36 @@ def test_an_adapter_with_a_missing_or_foreign_weight_is_refused(tmp_path, adapte
     path = tuned / "adapter_model.safetensors"
     tensors = load_file(path)
     first = sorted(tensors)[0]
-    for changed in ({k: v for k, v in tensors.items() if k != first}, {**tensors, "extra": torch.ones(2)}):
+    without = {name: tensor for name, tensor in tensors.items() if name != first}
+    for changed, part in ((without, first), ({**tensors, "extra": torch.ones(2)}, "extra")):
         save_file(changed, path)
-        with pytest.raises(UserError, match="do not fit"):
+        with pytest.raises(UserError) as caught:
             methods.get("lora").load(load(folder, "bert")[1], str(tuned))
+        check_spoken(caught.value, "tuned_weights_misfit", folder=str(tuned), part=part)
     path.write_bytes(b"\x00" * 20)
-    with pytest.raises(UserError, match="do not fit"):
+    with pytest.raises(UserError) as caught:
         methods.get("lora").load(load(folder, "bert")[1], str(tuned))
+    check_spoken(caught.value, "tuned_weights_misfit", folder=str(tuned), part=path.name)
+
+
+@pytest.mark.parametrize("key", ["full", "head"])
+def test_a_damaged_or_partial_file_of_weights_is_refused(tmp_path, key):
+    folder, tuned = folder_of(tmp_path, "bert"), tmp_path / "tuned"
+    method = methods.get(key)
+    task, model = load(folder, "bert")
+    method.save(method.prepare(model, task.peft_type, method.Options()), str(tuned))
+    path = tuned / {"full": "model.safetensors", "head": "head.safetensors"}[key]
+    save_file({name: tensor for name, tensor in load_file(path).items() if name != "classifier.bias"}, path)
+    with pytest.raises(UserError) as caught:
+        method.load(load(folder, "bert")[1], str(tuned))
+    check_spoken(caught.value, "tuned_weights_misfit", folder=str(tuned), part="classifier.bias")
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(UserError) as caught:
+        method.load(load(folder, "bert")[1], str(tuned))
+    if key == "full":
+        check_spoken(caught.value, "model_weights_damaged", folder=str(tuned), file=path.name)
+    else:
+        check_spoken(caught.value, "tuned_weights_misfit", folder=str(tuned), part=path.name)
 
 
 def card(kind: str = "encoder", parameters: int = 22_000_000) -> Card:

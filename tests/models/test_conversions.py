@@ -1,16 +1,21 @@
 """The two conversions, on tiny files made here in the formats of the real ones."""
 
 import json
+import re
 import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny_models
 from safetensors.numpy import load_file
+from spoken import check_spoken
 
 from studio.errors import UserError
 from studio.models.gguf_llama import convert_gguf
 from studio.models.packed_e5 import convert_e5
+from studio.models.starters import STARTERS
+from studio.models.tryout import try_out
 
 HIDDEN, LAYERS, WIDE, POSITIONS = 32, 2, 64, 16
 PIECES = ["<s>", "<pad>", "</s>", "<unk>", "▁", "▁the", "▁food", "t", "h", "e", "菜", "t", "<mask>"]
@@ -122,8 +127,9 @@ def test_e5_becomes_a_model_and_a_tokenizer_that_open(tmp_path):
 def test_another_file_is_refused(tmp_path, spoil):
     e5_file(tmp_path / "e5.bin")
     (tmp_path / "e5.bin").write_bytes(spoil((tmp_path / "e5.bin").read_bytes()))
-    with pytest.raises(UserError, match="try-out went wrong"):
+    with pytest.raises(UserError) as caught:
         convert_e5(tmp_path / "e5.bin", tmp_path)
+    check_spoken(caught.value, "conversion_wrong", model="e5.bin", reason=re.compile(r"\w{5}"))
 
 
 def gguf_file(path: Path, architecture: str = "llama") -> dict[str, np.ndarray]:
@@ -217,5 +223,18 @@ def test_gguf_becomes_a_chat_model_whose_padding_is_not_its_end(tmp_path):
 
 def test_another_architecture_is_refused(tmp_path):
     gguf_file(tmp_path / "m.gguf", "qwen2")
-    with pytest.raises(UserError, match="qwen2/gpt2"):
+    with pytest.raises(UserError) as caught:
         convert_gguf(tmp_path / "m.gguf", tmp_path)
+    check_spoken(caught.value, "conversion_wrong", model="m.gguf", reason="qwen2/gpt2")
+
+
+def test_a_model_that_answers_nonsense_does_not_pass_its_try_out(tmp_path):
+    """Random weights, as a conversion that put them in the wrong places would leave behind."""
+    encoder, decoder = tiny_models.encoder_folder(tmp_path / "bert"), tiny_models.decoder_folder(tmp_path / "llama")
+    with pytest.raises(UserError) as caught:
+        try_out(STARTERS["minilm"], encoder)
+    check_spoken(caught.value, "conversion_wrong", model="starter:minilm", reason=re.compile("'.+' = '.+'"))
+    with pytest.raises(UserError) as caught:
+        try_out(STARTERS["smollm2"], decoder)
+    # Whatever it wrote can be seen, line breaks too.
+    check_spoken(caught.value, "conversion_wrong", model="starter:smollm2", reason=re.compile("^'.+'$"))

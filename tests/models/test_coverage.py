@@ -1,13 +1,16 @@
 """How well a tokenizer reads some texts, and how long they are."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 import tiny_models
+from spoken import check_spoken
 
 from studio.errors import UserError
+from studio.models import coverage
 from studio.models.coverage import read_texts, reads_your_text, token_lengths
 from studio.models.load import load_tokenizer
 
@@ -72,7 +75,19 @@ def test_another_tokenizer_in_the_same_place_is_looked_at_anew(encoder, tmp_path
 def test_a_broken_tokenizer_is_a_sentence(encoder, tmp_path):
     folder = Path(shutil.copytree(encoder, tmp_path / "bert"))
     (folder / "tokenizer.json").write_text('{"version": "1.0", "model": {"type": "Nonsense"}}')
-    with pytest.raises(UserError, match="cannot be used"):
+    with pytest.raises(UserError) as caught:
         token_lengths(folder, ["a"])
-    with pytest.raises(UserError, match="cannot be read"):
+    check_spoken(caught.value, "model_tokenizer_fails", folder=str(folder), reason=re.compile("Nonsense|variant"))
+    with pytest.raises(UserError) as caught:
         load_tokenizer(folder)
+    check_spoken(
+        caught.value, "model_file_unreadable", folder=str(folder), file="tokenizer.json", reason=re.compile(".")
+    )
+
+
+def test_a_tokenizer_that_takes_too_long_is_ended(encoder, tmp_path, monkeypatch):
+    folder = Path(shutil.copytree(encoder, tmp_path / "bert"))
+    monkeypatch.setattr(coverage, "SECONDS", 0.01)
+    with pytest.raises(UserError) as caught:
+        token_lengths(folder, ["a"])
+    check_spoken(caught.value, "model_tokenizer_fails", folder=str(folder), reason="0.02 s")

@@ -1,10 +1,12 @@
 """Unpacking: names and real sizes of archive members are checked."""
 
+import re
 import stat
 import zipfile
 from pathlib import Path
 
 import pytest
+from spoken import check_spoken
 
 from studio.errors import UserError
 from studio.models.unpack import unpack
@@ -48,8 +50,9 @@ def test_a_single_file(tmp_path, target):
     ["../escaped", "pkg/model/../../escaped", "/tmp/escaped", "pkg/model/..\\escaped", "pkg/model/a\\..\\b"],
 )
 def test_names_that_lead_elsewhere(tmp_path, target, name):
-    with pytest.raises(UserError, match="not allowed"):
+    with pytest.raises(UserError) as caught:
         unpack(archive(tmp_path / "a.whl", {name: b"x", "pkg/model/config.json": b"{}"}), "pkg/model/", target, 100)
+    check_spoken(caught.value, "archive_unsafe", member=name)
     assert not list(tmp_path.rglob("escaped"))
 
 
@@ -58,27 +61,32 @@ def test_a_link_is_refused(tmp_path, target):
     entry.external_attr = (stat.S_IFLNK | 0o777) << 16
     with zipfile.ZipFile(tmp_path / "a.whl", "w") as sink:
         sink.writestr(entry, "/etc/passwd")
-    with pytest.raises(UserError, match="not allowed"):
+    with pytest.raises(UserError) as caught:
         unpack(tmp_path / "a.whl", "pkg/model/", target, 100)
+    check_spoken(caught.value, "archive_unsafe", member="pkg/model/config.json")
 
 
 def test_a_bomb_is_cut_off_by_its_real_bytes(tmp_path, target):
     bomb = archive(tmp_path / "a.whl", {"pkg/model/config.json": b"\0" * 30_000_000})
     assert bomb.stat().st_size < 100_000
-    with pytest.raises(UserError, match="not allowed"):
+    with pytest.raises(UserError) as caught:
         unpack(bomb, "pkg/model/", target, 1_000_000)
+    check_spoken(caught.value, "archive_unsafe", member="pkg/model/config.json")
     assert sum(path.stat().st_size for path in target.iterdir()) <= 1_000_000
 
 
 def test_damaged_or_empty_archives(tmp_path, target):
     (tmp_path / "a.whl").write_bytes(b"PK\3\4 nothing of a zip")
-    with pytest.raises(UserError, match="cannot be opened"):
+    with pytest.raises(UserError) as caught:
         unpack(tmp_path / "a.whl", "pkg/model/", target, 100)
+    check_spoken(caught.value, "archive_damaged", file="a.whl", reason="File is not a zip file")
     whole = archive(tmp_path / "b.whl", {"pkg/model/config.json": b"abcdefgh" * 500})
     data = bytearray(whole.read_bytes())
     data[60] ^= 0xFF
     whole.write_bytes(data)
-    with pytest.raises(UserError, match="cannot be opened"):
+    with pytest.raises(UserError) as caught:
         unpack(whole, "pkg/model/", target, 10_000)
-    with pytest.raises(UserError, match="pkg/model/"):
+    check_spoken(caught.value, "archive_damaged", file="b.whl", reason=re.compile("decompress|CRC"))
+    with pytest.raises(UserError) as caught:
         unpack(archive(tmp_path / "c.whl", {"other": b"x"}), "pkg/model/", target, 100)
+    check_spoken(caught.value, "archive_damaged", file="c.whl", reason="pkg/model/")
