@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 
-from studio import hardware
+from studio import hardware, machine
 from studio.errors import UserError
 from studio.evaluation.baseline import FOLDER
 from studio.inference.pool import Held, Pool
@@ -47,7 +47,7 @@ def make_pool(workspace: Workspace) -> Pool:
         return Predictor.load(run_dir, device, shared)
 
     on_device = record is not None and record.device_memory > 0
-    limit = SHARE * (record.usable_memory if record else hardware.available_memory())
+    limit = SHARE * (record.usable_memory if record else machine.available_memory())
     return Pool(load, expected_bytes, stamp, int(limit), _free_device if on_device else _free_host)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from studio import hardware
+from studio import hardware, machine
 from studio.errors import UserError
 from studio.runs.worker import versions
 from studio.workspace import Workspace
@@ -54,14 +54,13 @@ def _libraries(workspace: Workspace) -> Iterator[Finding]:
 
 
 def _hardware(workspace: Workspace) -> Iterator[Finding]:
-    machine = hardware.read_or_probe(workspace)
-    for decision in machine.decisions():
+    for decision in hardware.read_or_probe(workspace).decisions():
         yield Finding(decision.name, True, decision.reason, {**decision.values, "value": decision.value})
 
 
 def _memory(workspace: Workspace) -> Iterator[Finding]:
     free = int(psutil.virtual_memory().available)
-    total = hardware.available_memory()
+    total = machine.available_memory()
     values = {"free": f"{free / 1e9:.1f}", "total": f"{total / 1e9:.1f}"}
     yield Finding("memory", True, "doctor.memory" if free > ROOM else "doctor.memory_tight", values)
 

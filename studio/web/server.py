@@ -153,8 +153,8 @@ def serve(
         with closing(Desk(workspace)) as desk:
             app = make_app(desk, known_hosts(host) | (extra or set()), ask_name=host not in LOOPBACK)
             desk.supervise()
-            # Measured once a machine; begun now, so that the first plan need not wait for it.
-            threading.Thread(target=_probe, args=(workspace,), name="probe", daemon=True).start()
+            # Begun now, so that the first plan need not wait for it.
+            threading.Thread(target=_probe, args=(desk,), name="probe", daemon=True).start()
             announce(f"{address}/login?token={quote(access_token(workspace.home))}")
             uvicorn.Server(_settings(app)).run(sockets=[listening])
 
@@ -170,9 +170,13 @@ def _settings(app: Gate) -> uvicorn.Config:
     )
 
 
-def _probe(workspace: Workspace) -> None:
+def _probe(desk: Desk) -> None:
+    """Measure the machine: the first time in any case, later only where no run would be disturbed."""
     try:
-        hardware.read_or_probe(workspace)
+        if hardware.read(desk.workspace) is None:
+            hardware.read_or_probe(desk.workspace)
+        elif not any(view.active for view in desk.list()):
+            hardware.probe_again(desk.workspace)
     except UserError as error:
         log.warning("%s", error)
 

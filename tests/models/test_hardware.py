@@ -1,12 +1,14 @@
 """The hardware record: decisions for machines nobody here owns, and one honest probe of this one."""
 
+import dataclasses
 import json
 
 import pytest
 
-from studio import hardware
+from studio import hardware, machine
 from studio.errors import UserError
-from studio.hardware import Hardware, available_cores, choose_precision, choose_threads
+from studio.hardware import Hardware, choose_precision, choose_threads
+from studio.machine import available_cores
 from studio.words import say
 from studio.workspace import Workspace
 
@@ -45,12 +47,12 @@ def test_cores_are_the_least_of_affinity_physical_and_quota():
 def test_container_limits_are_read(tmp_path):
     (tmp_path / "cpu.max").write_text("150000 100000\n")
     (tmp_path / "memory.max").write_text("1000000\n")
-    assert hardware._cgroup_quota(tmp_path) == 1.5
-    assert hardware.available_memory(tmp_path) == 1_000_000
+    assert machine.cgroup_quota(tmp_path) == 1.5
+    assert machine.available_memory(tmp_path) == 1_000_000
     (tmp_path / "cpu.max").write_text("max 100000\n")
     (tmp_path / "memory.max").write_text("max\n")
-    assert hardware._cgroup_quota(tmp_path) is None
-    assert hardware.available_memory(tmp_path) > 1_000_000
+    assert machine.cgroup_quota(tmp_path) is None
+    assert machine.available_memory(tmp_path) > 1_000_000
 
 
 def test_probe_in_a_child_is_remembered_and_its_reasons_can_be_said(tmp_path, monkeypatch):
@@ -68,6 +70,17 @@ def test_probe_in_a_child_is_remembered_and_its_reasons_can_be_said(tmp_path, mo
             assert "{" not in say(decision.reason, language, **decision.values)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
     assert hardware.read(workspace) is None
+
+
+def test_measured_again_the_faster_record_stays(tmp_path):
+    workspace = Workspace.open(tmp_path)
+    seen = hardware.read_or_probe(workspace)
+    for gflops, kept in ((1e9, True), (0.001, False)):
+        known = dataclasses.replace(seen, gflops=gflops)
+        (tmp_path / "hardware.json").write_text(json.dumps(known.to_json()))
+        assert (hardware.probe_again(workspace) == known) is kept
+        assert (hardware.read(workspace) == known) is kept
+    assert hardware.read(workspace).gflops > 1
 
 
 def test_a_record_of_another_version_is_not_used(tmp_path):
