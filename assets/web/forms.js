@@ -8,7 +8,11 @@
     fill(root, h("h2", {}, value.title), value.problems.length ? value.problems.map(finding) : h("div.banner.good", {}, say("web.data.clean")));
   } });
 
-  kinds.facts = (root) => ({ update(value) { fill(root, value ? [h("p", { style: { fontSize: "17px", fontWeight: 600 } }, value.line), value.reason ? h("div.banner", { class: value.sure ? "good" : "amber" }, value.reason) : null] : h("p.muted", {}, say("web.data.none"))); } });
+  kinds.facts = (root, props, trigger) => ({ update(value) {
+    if (!value) return fill(root, h("p.muted", {}, say("web.data.none")));
+    const answers = value.answers?.length ? h("div.ask", {}, value.answers.map((answer) => button(answer.text, () => trigger("click", { text: answer.text }), ".small"))) : null;
+    fill(root, h("p", { style: { fontSize: "17px", fontWeight: 600 } }, value.line), value.reason ? h("div.banner", { class: value.sure ? "good" : "amber" }, value.reason, answers) : null);
+  } });
 
   kinds.charts = (root) => {
     let value = null, turn = 0;

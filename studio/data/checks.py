@@ -98,7 +98,7 @@ def estimated_tokens(text: str) -> int:
 def _choice(version: DataVersion, task: Task, chosen: dict[str, str]) -> list[Problem]:
     """What is wrong with the columns themselves."""
     found = [
-        Problem("role_missing", "error", f"columns.{role.key}", values={"role": f"{role.key}", "task": task.key})
+        Problem("role_missing", "error", f"columns.{role.key}", values={"role_code": f"role.{task.key}.{role.key}"})
         for role in task.roles
         if role.required and role.key not in chosen
     ]

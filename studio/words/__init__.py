@@ -51,10 +51,16 @@ def say(code: str, language: str = "en", **values: Any) -> str:
 
 
 def say_parts(code: str, language: str = "en", **values: Any) -> list[str]:
-    """The sentence or sentences for `code`, each filled in. Raises KeyError for an unknown code."""
+    """The sentence or sentences for `code`, each filled in. Raises KeyError for an unknown code.
+
+    A value called `<name>_code` is itself a code: its sentence fills `{name}`.
+    """
     entry = catalogue()[code][language if language in LANGUAGES else "en"]
     texts = [entry] if isinstance(entry, str) else entry
     shown = {key: _show(value) for key, value in values.items()}
+    for key, value in values.items():
+        if key.endswith("_code") and has(value):
+            shown[key.removesuffix("_code")] = say(value, language)
     return [text.format_map(shown) for text in texts]
 
 

@@ -18,7 +18,7 @@ from studio.web.context import Page
 from studio.web.island import island, lead
 from studio.web.tabs import upload
 from studio.web.tabs.choose import data_sets, pick
-from studio.web.tabs.dataview import charts, facts_line, findings, rendered
+from studio.web.tabs.dataview import answers, charts, facts_line, findings, rendered
 
 ROWS = 25
 NO_COLUMN = ""
@@ -170,6 +170,8 @@ def rows_at(page: Page, version: str, search: str, number: int) -> tuple[dict[st
 
 def _wire(page: Page, widgets: Widgets) -> None:
     roles = list(widgets.roles.values())
+    columns = [widgets.task, *widgets.groups.values(), *roles]
+    look = _look(page, widgets)
 
     @page.told
     def show(version: str | None) -> list[Any]:
@@ -180,16 +182,39 @@ def _wire(page: Page, widgets: Widgets) -> None:
             return [None, None, *hidden, *blank, None, None, 0, *[gr.skip()] * 3]
         found = find_version(page.workspace, version)
         use, reason, values, sure = use_of(page.workspace, found)
-        filled = [_role(page, found.columns, use, task, role) for task, role in widgets.roles]
-        groups = [gr.Column(visible=key == use.task) for key in widgets.groups]
         grid, number = rows_at(page, version, "", 0)
         line = {"line": facts_line(page, found), "reason": page.t(reason, **values), "sure": sure}
+        line["answers"] = [] if sure else answers(page, found)
         split = [use.split.validation, use.split.test, use.split.seed]
-        return [line, use.task or None, *groups, *filled, grid, "", number, *split]
+        return [line, *_filled(page, widgets, found.columns, use), grid, "", number, *split]
 
     @page.told
     def choose_task(task: str | None) -> list[Any]:
         return [gr.Column(visible=key == task) for key in widgets.groups]
+
+    @page.told
+    def answer(version: str | None, event: gr.EventData) -> list[Any]:
+        """One of the answers to the question what the columns mean was pressed."""
+        told = dict(event._data or {})
+        found = find_version(page.workspace, str(version or ""))
+        known = next((item for item in answers(page, found) if item["text"] == told.get("text")), None)
+        if known is None:
+            return [gr.skip()] * len(columns)
+        return _filled(page, widgets, found.columns, Use(known["task"], known["columns"]))
+
+    shown = [widgets.facts, *columns, widgets.grid, widgets.search, widgets.number, *widgets.split]
+    widgets.chosen.change(show, widgets.chosen, shown, **QUIET).then(*look, **QUIET)
+    widgets.chosen.input(None, widgets.chosen, None, js="(data) => window.studio.open({ tab: 'data', data }, true)")
+    widgets.task.input(choose_task, widgets.task, list(widgets.groups.values()), **QUIET).then(*look, **QUIET)
+    widgets.facts.click(answer, widgets.chosen, columns, **QUIET).then(*look, **QUIET)
+    # Only what a person changes asks again; what the handlers above fill in has been examined by them.
+    edited = [*(role.input for role in roles), *(part.input for part in widgets.split)]
+    gr.on(edited, *look, **{**QUIET, "trigger_mode": "always_last"})
+    _wire_use(page, widgets)
+
+
+def _look(page: Page, widgets: Widgets) -> list[Any]:
+    """The handler that says what is wrong, draws and renders, with its inputs and outputs."""
 
     @page.told
     def examine(*values: Any) -> list[Any]:
@@ -204,24 +229,10 @@ def _wire(page: Page, widgets: Widgets) -> None:
         told = (lines, {"figures": charts(page, found, use)}, {"texts": texts})
         return [{**value, "version": version} for value in told]
 
-    examining: list[Any] = [examine, widgets.inputs(), [widgets.findings, widgets.charts, widgets.rendered]]
-    shown = [
-        widgets.facts,
-        widgets.task,
-        *widgets.groups.values(),
-        *roles,
-        widgets.grid,
-        widgets.search,
-        widgets.number,
-        *widgets.split,
-    ]
-    widgets.chosen.change(show, widgets.chosen, shown, **QUIET).then(*examining, **QUIET)
-    widgets.chosen.input(None, widgets.chosen, None, js="(data) => window.studio.open({ tab: 'data', data }, true)")
-    widgets.task.input(choose_task, widgets.task, list(widgets.groups.values()), **QUIET).then(*examining, **QUIET)
-    # Only what a person changes asks again; what the handlers above fill in has been examined by them.
-    edited = [*(role.input for role in roles), *(part.input for part in widgets.split)]
-    gr.on(edited, *examining, **{**QUIET, "trigger_mode": "always_last"})
+    return [examine, widgets.inputs(), [widgets.findings, widgets.charts, widgets.rendered]]
 
+
+def _wire_use(page: Page, widgets: Widgets) -> None:
     saved = gr.Textbox(visible="hidden", elem_classes="visually-hidden")
 
     @page.told
@@ -240,6 +251,12 @@ def _wire(page: Page, widgets: Widgets) -> None:
     widgets.use.click(use_columns, widgets.inputs(), saved, api_visibility="private").success(
         None, widgets.chosen, None, js="(data) => window.studio.open({ tab: 'train', data, run: '' })"
     )
+
+
+def _filled(page: Page, widgets: Widgets, columns: tuple[str, ...], use: Use) -> list[Any]:
+    """Task, role groups and role dropdowns for a use."""
+    groups = [gr.Column(visible=key == use.task) for key in widgets.groups]
+    return [use.task or None, *groups, *(_role(page, columns, use, task, role) for task, role in widgets.roles)]
 
 
 def _role(page: Page, columns: tuple[str, ...], use: Use, task: str, role: str) -> gr.Dropdown:

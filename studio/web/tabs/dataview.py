@@ -6,6 +6,7 @@ from typing import Any
 
 from studio.data.chat import as_messages
 from studio.data.checks import check, label_counts, length_histogram
+from studio.data.roles import suggest
 from studio.data.split import split_rows
 from studio.data.store import DataVersion, read_rows
 from studio.data.use import Use
@@ -18,6 +19,7 @@ from studio.web.context import Page
 from studio.web.tabs.preflight import shown_problems
 
 MOST_BARS = 20
+MOST_ANSWERS = 6
 
 
 def facts_line(page: Page, version: DataVersion) -> str:
@@ -31,6 +33,17 @@ def facts_line(page: Page, version: DataVersion) -> str:
         format=str(profile.get("format", "")).upper(),
         encoding=str(profile.get("encoding") or "UTF-8"),
     )
+
+
+def answers(page: Page, version: DataVersion) -> list[dict[str, Any]]:
+    """What the columns of an unsure guess could mean, each as a whole answer that a person can press."""
+    told = []
+    for item in suggest(version).alternatives:
+        assert item.task is not None, "an answer names its task"
+        roles = [f"{page.t(f'role.{item.task}.{role}')} = {column}" for role, column in item.columns.items()]
+        text = f"{page.t(f'task.{item.task}.title')}: {', '.join(roles)}"
+        told.append({"text": text, "task": item.task, "columns": item.columns})
+    return told[:MOST_ANSWERS]
 
 
 def findings(page: Page, version: DataVersion, use: Use) -> tuple[list[Problem], dict[str, Any]]:
