@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -17,6 +18,14 @@ def environment(**extra: str) -> dict[str, str]:
     root = str(Path(__file__).resolve().parent.parent)
     paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
     return {**os.environ, "PYTHONPATH": os.pathsep.join([*paths, root]), "PYTHONSAFEPATH": "1", **extra}
+
+
+def end_of(returncode: int) -> str:
+    """How a child ended, for a sentence: the signal's name, or the exit code."""
+    if returncode >= 0:
+        return f"exit code {returncode}"
+    known = {int(number): number.name for number in signal.Signals}
+    return known.get(-returncode, f"signal {-returncode}")
 
 
 def limit(memory: int = 0, seconds: int = 0, file_bytes: int = 0) -> None:

@@ -72,7 +72,7 @@ def _measured(folder: str, changed: int, texts: tuple[str, ...]) -> Reading:
     except subprocess.TimeoutExpired as error:
         raise UserError("model_tokenizer_fails", folder=folder, reason=f"{2 * SECONDS} s") from error
     if done.returncode != 0:
-        reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        reason = (done.stderr.strip().splitlines() or [child.end_of(done.returncode)])[-1]
         raise UserError("model_tokenizer_fails", folder=folder, reason=reason[:200])
     found = json.loads(done.stdout)
     return Reading(found["share"], tuple(found["lengths"]))

@@ -117,10 +117,11 @@ def _convert(starter: Starter, wheel: Path, folder: Path, work: Path, progress: 
         if outcome:
             raise UserError(outcome["code"], **outcome["values"])
         return
-    last = ([line for line in log.read_text("utf-8", errors="replace").splitlines() if line.strip()] or ["-"])[-1]
-    if "No space left on device" in last:
+    said = [line for line in log.read_text("utf-8", errors="replace").splitlines() if line.strip()]
+    if said and "No space left on device" in said[-1]:
         raise UserError("disk_full_download", package=starter.id)
-    raise UserError("conversion_failed", model=starter.id, reason=f"{process.returncode}: {last[:160]}")
+    reason = ": ".join([child.end_of(process.returncode), *(line[:160] for line in said[-1:])])
+    raise UserError("conversion_failed", model=starter.id, reason=reason)
 
 
 def need_space(folder: Path, wanted: int, model_id: str) -> None:

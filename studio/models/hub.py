@@ -63,7 +63,7 @@ def download(name: str, folder: Path, progress: Callable[[int, int], None]) -> d
                 process.kill()
                 process.wait()
     if process.returncode != 0 or not result.is_file():
-        said = log.read_text("utf-8", errors="replace").strip().splitlines() or [str(process.returncode)]
+        said = log.read_text("utf-8", errors="replace").strip().splitlines() or [child.end_of(process.returncode)]
         raise UserError("hub_failed", model=name, reason=said[-1][:200])
     outcome = json.loads(result.read_text("utf-8"))
     if "code" in outcome:

