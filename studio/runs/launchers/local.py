@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import socket
 import subprocess
@@ -12,8 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from studio import hardware
 from studio.errors import UserError
+from studio.inference.client import InferenceClient
 from studio.runs import process
 from studio.runs.files import read_json
 from studio.runs.keeper import RECORD, code_version, environment
@@ -21,6 +25,10 @@ from studio.runs.launchers.base import Handle
 from studio.runs.log import read_log
 from studio.workspace import Workspace
 
+logger = logging.getLogger(__name__)
+
+SHORT = 0.25
+"""Share of the host's memory below which a new worker asks the playground's models to go."""
 PATIENCE = 120.0
 """Seconds to wait for a keeper that is still importing."""
 
@@ -43,6 +51,7 @@ class Local:
         known = read_json(folder / f"attempt-{attempt}.json")
         if known is not None:
             return known
+        self._make_room()
         return self.ask({"do": "start", "kind": kind, "folder": str(folder), "attempt": attempt, "exec": self._exec()})
 
     def alive(self, handle: Handle) -> bool:
@@ -129,6 +138,16 @@ class Local:
             )
         if done.returncode:
             raise OSError(f"exit code {done.returncode}")
+
+    def _make_room(self) -> None:
+        """Where memory is short, have the inference process give up the models that nobody uses at this moment."""
+        known = hardware.read(self.workspace)
+        memory = psutil.virtual_memory()
+        if (known is not None and known.device_memory) or memory.available < SHORT * memory.total:
+            try:
+                InferenceClient(self.workspace).unload()
+            except UserError as error:
+                logger.warning("no room was made: %s", error)
 
     def _exec(self) -> bool:
         """Whether workers use an accelerator: those start in a fresh Python, never by fork."""
