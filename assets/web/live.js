@@ -133,7 +133,11 @@
       else if (action === "stop") await post(`/api/runs/${run}/stop`, { keep: "last" });
       else if (action === "use_simple") open({ tab: "playground", run });
       else if (action === "add_rows") open({ tab: "data", data: view.data });
-      else { const made = await post(`/api/runs/${run}/again`, { change: action }); open({ tab: "train", run: made.run }); toast(say("web.live.again_started")); }
+      else {
+        // A run whose rate is wrong only keeps the better one waiting.
+        if (action.endsWith("_rate") && !OVER.includes(view.state)) await post(`/api/runs/${run}/stop`, { keep: "best" });
+        const made = await post(`/api/runs/${run}/again`, { change: action }); open({ tab: "train", run: made.run }); toast(say("web.live.again_started"));
+      }
     }
     async function pull() {
       if (!run) return;

@@ -71,7 +71,7 @@ def _simple_run(run_dir: Path, spec: Spec, task: Task, table: Table, simple: Sim
     simple.start()
     simple.wait(emit, None)
     if not simple.models:
-        raise UserError("baselines_failed")
+        raise UserError("baselines_failed", reason=simple.fault)
     metric, value = report_run(run_dir, spec, task, table, simple.facts, simple, None, None, emit)
     emit(Done(0, metric, value))
 

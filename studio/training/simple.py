@@ -30,6 +30,8 @@ class Simple:
         self.facts = facts
         self._found: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self.models: Mapping[str, Baseline] = {}
+        self.fault = "-"
+        """What went wrong, once it has."""
         self._thread = threading.Thread(target=self._work, name="simple-models", daemon=True)
 
     def start(self) -> None:
@@ -59,4 +61,5 @@ class Simple:
                 self._found.put(BaselineScore(key, self._task.main_metric, metrics[self._task.main_metric]))
             self.models = models
         except Exception as error:  # a run goes on without its simple models, and says so
-            self._found.put(Caution("timeline.baselines_failed", {"reason": f"{type(error).__name__}: {error}"[:200]}))
+            self.fault = f"{type(error).__name__}: {error}"[:200]
+            self._found.put(Caution("timeline.baselines_failed", {"reason": self.fault}))
