@@ -1,0 +1,101 @@
+"""Drafts that cannot be started as asked: what is missing, what this machine lacks, what the model cannot read."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from run_specs import a_spec
+from spoken import check_problem, check_spoken
+
+from studio import hardware
+from studio.data.importing import import_file
+from studio.data.store import DataVersion
+from studio.data.use import Use
+from studio.errors import UserError
+from studio.hardware import Hardware
+from studio.runs.draft import again, draft
+from studio.workspace import Workspace
+
+sys.path.append(str(Path(__file__).parents[1] / "models"))
+
+CHINESE = "菜送来时已经凉了"
+
+
+def know_machine(workspace: Workspace, memory: int) -> None:
+    """A probed machine with so many bytes of memory."""
+    record = Hardware(
+        "cpu", "box", 2, memory, 0, False, "fp32", "reason.precision_fp32_cpu", 1, "reason.threads_cores", 50.0
+    )
+    known = {**record.to_json(), "fingerprint": hardware.fingerprint()}
+    (workspace.home / "hardware.json").write_text(json.dumps(known))
+
+
+def animals(workspace: Workspace, text: str = "this is quite a long message about") -> DataVersion:
+    file = workspace.temporary / "animals.csv"
+    lines = [f"{text} {number} {'cats' if number % 2 else 'dogs'},{number % 2}" for number in range(60)]
+    file.write_text("\n".join(["text,label", *lines]), encoding="utf-8")
+    return import_file(workspace, "local", file, file.name)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The id of a tiny encoder that knows small Latin letters and nothing else."""
+    import tiny_models
+
+    return f"local:{tiny_models.encoder_folder(tmp_path_factory.mktemp('models') / 'latin')}"
+
+
+USE = Use("classification", {"text": "text", "label": "label"})
+
+
+def test_data_whose_task_nobody_chose(workspace):
+    with pytest.raises(UserError) as caught:
+        draft(workspace, animals(workspace), use=Use())
+    check_spoken(caught.value, "task_not_chosen", name="animals.csv")
+
+
+def test_a_change_that_run_again_does_not_know(workspace):
+    with pytest.raises(UserError) as caught:
+        again(workspace, a_spec(), "fly higher", "local")
+    known = ["lower_rate", "raise_rate", "more_epochs", "fewer_epochs", "class_weights"]
+    check_spoken(caught.value, "change_unknown", change="fly higher", known=known)
+
+
+def test_a_model_that_does_not_know_the_script_is_warned_about(workspace, model):
+    know_machine(workspace, 16 * 10**9)
+    made = draft(workspace, animals(workspace, CHINESE), use=USE, model=model, method="full")
+    # Half of the rows end in four known letters, half in three known pieces; eight characters and a number are not.
+    problem = check_problem(made.problems, "model_reads_little", "warning", "model", share=28)
+    assert problem.values["model"] == model
+    made = draft(workspace, animals(workspace), use=USE, model=model, method="full")
+    assert "model_reads_little" not in [problem.code for problem in made.problems]
+
+
+def test_a_machine_with_too_little_memory_is_told_both_numbers(workspace, model):
+    know_machine(workspace, 100_000_000)
+    made = draft(workspace, animals(workspace), use=USE, model=model, method="head")
+    check_problem(made.problems, "memory_short", "error", "training", wanted=re.compile(r"^0\.[3-9]$"), free="0.1")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
+def test_a_disk_with_too_little_room_is_told_both_numbers(tmp_path, model):
+    place = tmp_path / "small"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=300m", "tmpfs", str(place)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("this system mounts nothing")
+    try:
+        workspace = Workspace.open(place / "home")
+        know_machine(workspace, 16 * 10**9)
+        assert shutil.disk_usage(workspace.home).total < 10**9
+        made = draft(workspace, animals(workspace), use=USE, model=model, method="head")
+        check_problem(made.problems, "disk_short", "error", "training", wanted=re.compile(r"^1\.\d$"), free="0.3")
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)
