@@ -182,7 +182,7 @@ def _probed(workspace: Workspace) -> Hardware:
             check=False,
         )
         if done.returncode != 0 or not written.is_file():
-            last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+            last = (done.stderr.strip().splitlines() or [child.end_of(done.returncode)])[-1]
             raise UserError("hardware_probe", reason=last[:200])
         return Hardware.from_json(json.loads(written.read_text("utf-8")))
     except subprocess.TimeoutExpired as error:

@@ -8,7 +8,7 @@ from typing import Any
 
 from studio.errors import UserError
 from studio.problem import Problem
-from studio.words import LANGUAGES, catalogue
+from studio.words import LANGUAGES, catalogue, say_parts
 
 _BLANK = re.compile(r"\{(\w+)[^}]*\}")
 
@@ -24,6 +24,14 @@ def check_spoken(error: UserError, code: str, **values: Any) -> None:
         parts = error.parts(language)
         assert len(parts) == 3
         _check_text(" ".join(parts), error.values, values)
+
+
+def check_answer(answer: dict[str, Any], code: str, language: str, **values: Any) -> None:
+    """What a route of the page answered is the error `code` in `language`, filled with these values."""
+    assert answer["parts"] == say_parts(f"error.{code}", language, **values)
+    assert len(answer["parts"]) == 3
+    _check_values(f"error.{code}", values, values)
+    _check_text(answer["text"], values, values)
 
 
 def check_problem(found: Iterable[Problem], code: str, severity: str, field: str, **values: Any) -> Problem:

@@ -123,8 +123,9 @@ def known_hosts(host: str) -> set[str]:
 
 def prepare(workspace: Workspace) -> None:
     """Settings that have to stand before Gradio is imported."""
-    if os.environ.get("GRADIO_SHARE", "False") not in ("", "False", "false", "0"):
-        raise UserError("share_refused")
+    share = os.environ.get("GRADIO_SHARE", "False")
+    if share not in ("", "False", "false", "0"):
+        raise UserError("share_refused", value=share[:40])
     os.environ.update(QUIET)
     uploads = workspace.temporary / "uploads"
     empty = workspace.temporary / "empty"

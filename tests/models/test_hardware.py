@@ -4,6 +4,7 @@ import dataclasses
 import json
 
 import pytest
+from spoken import check_spoken
 
 from studio import hardware, machine
 from studio.errors import UserError
@@ -96,8 +97,32 @@ def test_a_broken_torch_is_said_in_three_sentences(tmp_path, monkeypatch):
     (broken / "torch").mkdir(parents=True)
     (broken / "torch" / "__init__.py").write_text("raise ImportError('libcudart.so.99 is missing')")
     monkeypatch.setenv("PYTHONPATH", str(broken))
-    with pytest.raises(UserError, match=r"libcudart\.so\.99"):
+    with pytest.raises(UserError) as caught:
         hardware.read_or_probe(Workspace.open(tmp_path / "home"))
+    check_spoken(caught.value, "hardware_probe", reason="ImportError: libcudart.so.99 is missing")
+
+
+def test_a_torch_that_does_not_come_back_is_said_with_the_seconds(tmp_path, monkeypatch):
+    hanging = tmp_path / "hanging"
+    (hanging / "torch").mkdir(parents=True)
+    (hanging / "torch" / "__init__.py").write_text("import time; time.sleep(60)")
+    monkeypatch.setenv("PYTHONPATH", str(hanging))
+    monkeypatch.setattr(hardware, "_PROBE_SECONDS", 2)
+    workspace = Workspace.open(tmp_path / "home")
+    with pytest.raises(UserError) as caught:
+        hardware.read_or_probe(workspace)
+    check_spoken(caught.value, "hardware_probe", reason="2 s")
+    assert list(workspace.temporary.iterdir()) == []
+
+
+def test_a_torch_that_takes_its_process_down_is_said_with_the_signal(tmp_path, monkeypatch):
+    deadly = tmp_path / "deadly"
+    (deadly / "torch").mkdir(parents=True)
+    (deadly / "torch" / "__init__.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    monkeypatch.setenv("PYTHONPATH", str(deadly))
+    with pytest.raises(UserError) as caught:
+        hardware.read_or_probe(Workspace.open(tmp_path / "home"))
+    check_spoken(caught.value, "hardware_probe", reason="SIGKILL")
 
 
 def test_usable_memory_is_the_devices_where_it_has_its_own():

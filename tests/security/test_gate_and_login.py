@@ -2,50 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from spoken import check_answer
 
 from studio.errors import UserError
-from studio.runs.desk import Desk
-from studio.web.server import make_app, prepare
+from studio.web.server import make_app
 from studio.web.sessions import COOKIE, Sessions, access_token
-from studio.workspace import Workspace
 
 OPEN = {"/login", "/healthz"}
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Desk, object]]:
-    """A desk and its application, built once; nothing is supervised."""
-    monkeypatch = pytest.MonkeyPatch()
-    monkeypatch.delenv("GRADIO_SHARE", raising=False)
-    here = Path.cwd()
-    workspace = Workspace.open(tmp_path_factory.mktemp("site") / "home")
-    prepare(workspace)
-    desk = Desk(workspace)
-    yield desk, make_app(desk, {"127.0.0.1", "localhost"}, ask_name=False)
-    desk.close()
-    monkeypatch.undo()
-    os.chdir(here)
-
-
-@pytest.fixture
-def stranger(site: tuple[Desk, object]) -> TestClient:
-    """A browser that has not logged in."""
-    return TestClient(site[1], base_url="http://127.0.0.1", follow_redirects=False)  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def analyst(site: tuple[Desk, object], stranger: TestClient) -> TestClient:
-    """A browser that came with the printed address."""
-    reply = stranger.get("/login", params={"token": access_token(site[0].workspace.home)})
-    assert reply.status_code == 303
-    return stranger
 
 
 def all_paths(app: object) -> set[str]:
@@ -201,4 +168,4 @@ def test_made_up_ids_get_a_sentence(analyst, bad):
 def test_an_unreadable_request_gets_a_sentence_in_the_pages_language(analyst, body):
     reply = analyst.post("/api/runs/r-1/rename?lang=zh", content=body, headers={"content-type": "application/json"})
     assert reply.status_code == 400
-    assert len(reply.json()["parts"]) == 3
+    check_answer(reply.json(), "request_unreadable", "zh")
