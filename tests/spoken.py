@@ -8,6 +8,8 @@ from typing import Any
 
 from studio.errors import UserError
 from studio.problem import Problem
+from studio.runs.view import RunView
+from studio.web.describe import failure
 from studio.words import LANGUAGES, catalogue, say_parts
 
 _BLANK = re.compile(r"\{(\w+)[^}]*\}")
@@ -32,6 +34,15 @@ def check_answer(answer: dict[str, Any], code: str, language: str, **values: Any
     assert len(answer["parts"]) == 3
     _check_values(f"error.{code}", values, values)
     _check_text(answer["text"], values, values)
+
+
+def check_ended(view: RunView, code: str, **values: Any) -> None:
+    """A run ended with the error `code`, filled with these values, and the page can say so."""
+    assert view.error == code
+    for language in LANGUAGES:
+        parts = failure(view, language)
+        assert parts is not None
+        check_answer({"parts": parts, "text": " ".join(parts)}, code, language, **values)
 
 
 def check_problem(found: Iterable[Problem], code: str, severity: str, field: str, **values: Any) -> Problem:

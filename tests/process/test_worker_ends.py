@@ -1,10 +1,12 @@
 """However a worker ends, the run's state says the truth, and a resume goes on from the last checkpoint."""
 
+import fcntl
 import os
 import signal
 import time
 
 import pytest
+from spoken import check_ended
 from stub_bench import wait_for
 
 from studio.runs import process
@@ -124,6 +126,43 @@ def test_stalled_can_be_stopped(bench):
     bench.until(run, "stalled", seconds=5)
     bench.desk.stop(run)
     bench.until(run, "stopped", seconds=5)
+
+
+def test_stalled_for_too_long_is_ended(bench):
+    bench.lead(running=0.3, stalled=0.5)
+    run = bench.submit(steps=2000, pause=0.02)
+    bench.until(run, "running")
+    os.kill(bench.worker(run)["pid"], signal.SIGSTOP)
+    bench.until(run, "failed", seconds=10)
+    check_ended(bench.desk.get(run), "stalled_ended", minutes=0)
+
+
+def test_a_worker_that_never_says_anything_is_ended(bench, monkeypatch):
+    monkeypatch.setenv("STUB_LATE", "60")
+    bench.lead(starting=1.0)
+    run = bench.submit()
+    bench.until(run, "failed")
+    check_ended(bench.desk.get(run), "worker_silent", seconds=1)
+    assert not process.lives(bench.worker(run))
+
+
+def test_a_second_worker_of_a_run_gives_way(bench):
+    run = bench.submit()
+    with (bench.desk.folder(run) / "worker.lock").open("w") as first:
+        fcntl.flock(first, fcntl.LOCK_EX)
+        bench.lead()
+        bench.until(run, "failed")
+    check_ended(bench.desk.get(run), "worker_twice")
+    bench.desk.resume(run)
+    bench.until(run, "done")
+
+
+def test_waiting_for_too_long_leaves_the_queue(bench):
+    bench.lead(queued=0.5)
+    first, second = bench.submit(steps=2000), bench.submit()
+    bench.until(second, "interrupted")
+    check_ended(bench.desk.get(second), "queue_expired", days=0)
+    assert bench.desk.get(first).active
 
 
 def test_log_is_capped(bench):
