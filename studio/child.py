@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 import signal
 import sys
@@ -18,6 +20,25 @@ def environment(**extra: str) -> dict[str, str]:
     root = str(Path(__file__).resolve().parent.parent)
     paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
     return {**os.environ, "PYTHONPATH": os.pathsep.join([*paths, root]), "PYTHONSAFEPATH": "1", **extra}
+
+
+FULL = 28
+"""Exit code of a child that found the disk full: there may be no room left to say so in a file."""
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error means that the disk is full; some libraries only say so in their message."""
+    return getattr(error, "errno", 0) in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in str(error)
+
+
+def leave(result: str, outcome: dict[str, object]) -> None:
+    """Called by the child at its end: write `outcome` for the parent, or leave with FULL where there is no room."""
+    try:
+        Path(result).write_text(json.dumps(outcome), "utf-8")
+    except OSError as error:
+        if is_full(error):
+            sys.exit(FULL)
+        raise
 
 
 def end_of(returncode: int) -> str:

@@ -60,6 +60,24 @@ def test_every_code_in_the_source_has_its_sentences():
     assert not missing, f"no words for {missing}"
 
 
+def named_codes() -> set[str]:
+    """Codes of errors and problems that some test names as a literal; this file and its helper only talk about them."""
+    found = set()
+    for file in Path(__file__).parent.rglob("*.py"):
+        if file.name not in ("test_words.py", "spoken.py"):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    found |= {node.value, f"error.{node.value}", f"problem.{node.value}"}
+    return found
+
+
+def test_every_error_and_problem_is_triggered_by_a_test():
+    """A sentence nobody has seen come up may be wrong, or may never come up: trigger it, or take it out."""
+    codes = {code for code in catalogue() if code.startswith(("error.", "problem."))} | raised_codes()
+    missing = sorted(codes - named_codes())
+    assert not missing, f"no test triggers {missing}"
+
+
 def test_every_word_the_page_speaks_is_there():
     spoken = set()
     for file in WEB.glob("*.js"):

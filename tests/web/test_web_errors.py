@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
@@ -12,14 +13,18 @@ import gradio as gr
 import pytest
 from spoken import check_answer, check_spoken
 
+from studio import hardware
+from studio.data.importing import import_file
 from studio.errors import UserError
+from studio.hardware import Hardware
 from studio.inference.client import InferenceClient
 from studio.runs.desk import Desk
 from studio.spec import Spec
 from studio.web.context import Page
 from studio.web.server import QUIET, serve
-from studio.web.tabs import train
-from studio.words import LANGUAGES, say
+from studio.web.tabs import playground, train
+from studio.web.tabs.playground import classify
+from studio.words import LANGUAGES, say, say_parts
 from studio.workspace import Workspace
 
 
@@ -39,6 +44,59 @@ def test_running_again_with_an_unknown_change_is_refused(site, analyst, change):
     reply = analyst.post(f"/api/runs/{run}/again?lang=zh", json={"change": change})
     known = ["lower_rate", "raise_rate", "more_epochs", "fewer_epochs", "class_weights"]
     check_answer(reply.json(), "change_unknown", "zh", change=change[:40], known=known)
+
+
+def test_a_package_that_was_fetched_already_is_gone(site, analyst):
+    run = site[0].submit(Spec("d-1", {"text": "t"}, "classification", "starter:minilm", "full", name="Fresh sample"))
+    for language in LANGUAGES:
+        reply = analyst.get(f"/api/runs/{run}/download?package=package-1&lang={language}")
+        assert reply.status_code == 400
+        check_answer(reply.json(), "package_gone", language, name="Fresh sample")
+
+
+def test_a_run_on_data_with_one_label_cannot_start(site, analyst, tmp_path):
+    desk = site[0]
+    record = Hardware(
+        "cpu", "box", 2, 8 * 10**9, 0, False, "fp32", "reason.precision_fp32_cpu", 1, "reason.threads_cores", 50.0
+    )
+    known = {**record.to_json(), "fingerprint": hardware.fingerprint()}
+    (desk.workspace.home / "hardware.json").write_text(json.dumps(known))
+    file = tmp_path / "one.csv"
+    file.write_text("text,label\n" + "".join(f"a message about thing {number},complaint\n" for number in range(60)))
+    version = import_file(desk.workspace, "local", file, file.name).version
+    run = desk.submit(Spec(version, {"text": "text", "label": "label"}, "classification", "", "baseline"))
+    reply = analyst.post(f"/api/runs/{run}/again?lang=zh", json={})
+    told = say("problem.labels_one", "zh", label="complaint", count=60)
+    assert reply.json()["text"].startswith(say_parts("error.cannot_start", "zh", reasons=told)[0][:-1])
+
+
+def test_a_fault_of_a_route_is_told_without_its_innards(site, analyst, monkeypatch):
+    def broken(self):
+        raise KeyError("secret")
+
+    monkeypatch.setattr(Desk, "list", broken)
+    # The client of the tests would raise what a server only logs.
+    analyst._transport.raise_server_exceptions = False
+    reply = analyst.get("/api/runs?lang=zh")
+    assert reply.status_code == 500
+    check_answer(reply.json(), "bug", "zh")
+    assert "secret" not in reply.text
+
+
+@pytest.mark.parametrize("text", ["", "  \n"])
+def test_an_empty_text_is_not_answered(workspace, text):
+    desk = Desk(workspace)
+    page = Page(desk, InferenceClient(workspace), "en")
+    with pytest.raises(UserError) as caught:
+        classify(page, "r-1", text, "")
+    check_spoken(caught.value, "text_empty")
+    with gr.Blocks() as blocks:
+        playground.build(page)
+    talk = next(wired.fn for wired in blocks.fns.values() if wired.name == "talk")
+    with pytest.raises(gr.Error) as asked:
+        next(talk("r-1", text, [], [], ""))
+    assert asked.value.message == say("error.text_empty", "en")
+    desk.close()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
