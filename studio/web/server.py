@@ -10,6 +10,7 @@ import os
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -27,13 +28,15 @@ from studio.inference.client import InferenceClient
 from studio.runs import example
 from studio.runs.claim import claim
 from studio.runs.desk import Desk
-from studio.web import api, asking, login, static
+from studio.web import api, asking, login, pages, static
 from studio.web.gate import Gate
 from studio.web.sessions import Sessions, access_token
 from studio.words import LANGUAGES
 from studio.workspace import Workspace
 
 log = logging.getLogger(__name__)
+SETTLED = 60.0
+"""Seconds after the start when the first page is served and the keeper has imported what it needs."""
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 QUIET = {
@@ -71,44 +74,8 @@ def make_app(desk: Desk, hosts: set[str], ask_name: bool) -> Gate:
     app.include_router(login.routes(sessions, ask_name))
     app.include_router(static.routes())
     app.include_router(api.routes(desk, workspace, inference))
-    _mount_pages(app, desk, inference)
+    pages.mount(app, desk, inference)
     return Gate(app, hosts, sessions)
-
-
-def _mount_pages(app: FastAPI, desk: Desk, inference: InferenceClient) -> None:
-    """One Gradio app a language. Gradio's own login, docs, monitoring, history and sharing stay off."""
-    import gradio as gr
-
-    from studio.web.app import build
-    from studio.web.island import head
-    from studio.web.theme import theme
-
-    for language in LANGUAGES:
-        blocks = build(desk, inference, language)
-        blocks.queue(default_concurrency_limit=20, max_size=200)
-        # Gradio's queue looks for work every millisecond; 20 ms cost nobody a visible wait and most of the idle CPU.
-        blocks._queue.sleep_when_free = 0.02
-        gr.mount_gradio_app(
-            app,
-            blocks,
-            path=f"/{language}",
-            footer_links=[],
-            run_history=False,
-            auth_dependency=_user,
-            allowed_paths=[],
-            show_error=False,
-            max_file_size="200mb",
-            ssr_mode=False,
-            enable_monitoring=False,
-            mcp_server=False,
-            theme=theme(),
-            head=head(language),
-        )
-
-
-def _user(request: Request) -> str:
-    """Gradio's idea of who is asking is the gate's."""
-    return str(request.scope["state"]["person"].id)
 
 
 def known_hosts(host: str) -> set[str]:
@@ -176,7 +143,9 @@ def _probe(desk: Desk) -> None:
     try:
         if hardware.read(desk.workspace) is None:
             hardware.read_or_probe(desk.workspace)
-        elif not any(view.active for view in desk.list()):
+            return
+        time.sleep(SETTLED)
+        if not any(view.active for view in desk.list()):
             hardware.probe_again(desk.workspace)
     except UserError as error:
         log.warning("%s", error)
