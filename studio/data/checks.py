@@ -6,16 +6,18 @@ What only a task knows (one label, no answer) it says itself; here stand the fin
 from __future__ import annotations
 
 import dataclasses
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from studio.data import chat
 from studio.data.labels import label_problems
 from studio.data.profile import histogram
-from studio.data.split import normalised, split_rows
-from studio.data.store import DataVersion, read_rows
+from studio.data.split import Formula, divide, normalised
+from studio.data.store import DataVersion, each_row, read_column, read_rows
 from studio.problem import Problem
 from studio.spec import Split
 from studio.tasks.base import Row, Task, tasks
@@ -28,31 +30,68 @@ _FEW = 40
 _FEW_TEST = 30
 _LONG_TOKENS = 512
 Numbered = tuple[int, Row]
+Columns = tuple[tuple[str, str], ...]
+"""Role and column, sorted, so that answers can be remembered by it."""
+
+
+@dataclass(frozen=True)
+class Shares:
+    """The split of a version as a run will make it: usable rows in all and by part, labels the test rows lack, and
+    what was too common to keep rows together."""
+
+    usable: int
+    sizes: Mapping[str, int]
+    untested: tuple[str, ...]
+    formulas: tuple[Formula, ...]
 
 
 def check(version: DataVersion, task: str, columns: Mapping[str, str], split: Split) -> list[Problem]:
     """All problems of a version for a task with `columns` (role -> column), errors first.
 
-    Reads the rows once; asked again with the same values it answers from memory. Raises UserError for an unknown task.
+    What was found is remembered by version and columns, and by split. Raises UserError for an unknown task.
     """
-    return list(_check(version, task, tuple(sorted(columns.items())), split))
+    member, chosen = tasks.get(task), _chosen(columns)
+    found = _choice(version, member, dict(chosen))
+    if not found:
+        found = [*_looked(version, task, chosen), *_split(member, version, chosen, split)]
+    found += [Problem.from_json(raw) for raw in version.profile()["problems"]]
+    return sorted(found, key=lambda problem: ("error", "warning", "note").index(problem.severity))
+
+
+def shares(version: DataVersion, task: str, columns: Mapping[str, str], split: Split) -> Shares:
+    """The parts a run would get, by the function that divides its rows. All rows pass by once, then it is remembered.
+
+    Raises UserError (unknown task or column), ValueError for shares that cannot be.
+    """
+    return _shares(version, task, _chosen(columns), split)
+
+
+def _chosen(columns: Mapping[str, str]) -> Columns:
+    return tuple(sorted((role, column) for role, column in columns.items() if column))
 
 
 @lru_cache(maxsize=16)
-def _check(version: DataVersion, key: str, columns: tuple[tuple[str, str], ...], split: Split) -> tuple[Problem, ...]:
+def _looked(version: DataVersion, key: str, columns: Columns) -> tuple[Problem, ...]:
+    """What is wrong with the rows, whatever the split."""
+    task, chosen = tasks.get(key), dict(columns)
+    places = _places(version.rows)
+    rows = read_rows(version, chosen, places)
+    usable = [(number, row) for number, row in enumerate(rows, 1) if task.usable(row)]
+    found = [*task.problems(rows), *_rows(task, rows, usable, chosen)]
+    if places is not None:
+        found = [_renumbered(problem, places) for problem in found]
+        found.append(Problem("rows_sampled", "note", "data", len(places), values={"rows": version.rows}))
+    return tuple(found)
+
+
+@lru_cache(maxsize=64)
+def _shares(version: DataVersion, key: str, columns: Columns, split: Split) -> Shares:
     task = tasks.get(key)
-    chosen = {role: column for role, column in columns if column}
-    found = _choice(version, task, chosen)
-    if not found:
-        places = _places(version.rows)
-        rows = read_rows(version, chosen, places)
-        usable = [(number, row) for number, row in enumerate(rows, 1) if task.usable(row)]
-        found = [*task.problems(rows), *_rows(task, rows, usable, chosen), *_split(task, usable, split)]
-        if places is not None:
-            found = [_renumbered(problem, places) for problem in found]
-            found.append(Problem("rows_sampled", "note", "data", len(places), values={"rows": version.rows}))
-    found += [Problem.from_json(raw) for raw in version.profile()["problems"]]
-    return tuple(sorted(found, key=lambda problem: ("error", "warning", "note").index(problem.severity)))
+    usable = (row for row in each_row(version, dict(columns)) if task.usable(row))
+    parts, labels, formulas = divide(task, usable, split)
+    sizes = {part: len(places) for part, places in parts.items()}
+    untested = sorted(set(labels) - {labels[place] for place in parts["test"]}) if labels else []
+    return Shares(sum(sizes.values()), sizes, tuple(untested), tuple(formulas))
 
 
 def _places(rows: int) -> list[int] | None:
@@ -69,11 +108,20 @@ def _renumbered(problem: Problem, places: Sequence[int]) -> Problem:
     return dataclasses.replace(problem, examples=examples, values=values)
 
 
-def label_counts(version: DataVersion, column: str) -> list[tuple[str, int]]:
-    """(label, rows) of a column, the commonest first; blank cells are left out. Raises UserError (unknown column)."""
-    cells = (row["label"] for row in read_rows(version, {"label": column}))
-    counts = Counter(cell for cell in cells if cell and cell.strip())
-    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+@lru_cache(maxsize=64)
+def label_counts(version: DataVersion, column: str, most: int | None = None) -> tuple[tuple[str, int], ...]:
+    """(label, rows) of the `most` frequent labels of a column, the commonest first; blank cells are left out.
+
+    Raises UserError (unknown column).
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    values, counts = pc.value_counts(read_column(version, column).drop_null()).flatten()
+    table = pa.table({"value": values, "count": counts})
+    table = table.filter(pc.not_equal(pc.utf8_trim_whitespace(values), ""))
+    table = table.sort_by([("count", "descending"), ("value", "ascending")]).slice(0, most)
+    return tuple(zip(table.column("value").to_pylist(), table.column("count").to_pylist(), strict=True))
 
 
 def length_histogram(version: DataVersion, task: str, columns: Mapping[str, str]) -> list[tuple[str, int]]:
@@ -81,12 +129,27 @@ def length_histogram(version: DataVersion, task: str, columns: Mapping[str, str]
 
     Of data with more than CHECKED rows, an even sample.
     """
-    member = tasks.get(task)
-    rows = read_rows(version, columns, _places(version.rows))
-    lengths = [len(text) for text in (_read_text(member, row) for row in rows) if text]
-    bins = histogram(lengths)
+    bins = histogram(_lengths(version, task, _chosen(columns)))
     edges = [round(edge) for edge in bins["edges"]]
     return [(f"{low}–{high}", int(count)) for low, high, count in zip(edges, edges[1:], bins["counts"], strict=False)]
+
+
+@lru_cache(maxsize=16)
+def _lengths(version: DataVersion, key: str, columns: Columns) -> array[int]:
+    """Characters of what is read of each row, rows without any left out; a single column is counted in Arrow."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    task, places = tasks.get(key), _places(version.rows)
+    asked = dict(columns).get(task.roles[0].key)
+    if type(task).question is not Task.question:
+        rows = read_rows(version, dict(columns), places)
+        return array("q", (len(text) for text in (_read_text(task, row) for row in rows) if text))
+    if asked is None:
+        return array("q")
+    found = pc.utf8_length(read_column(version, asked))
+    found = found if places is None else found.take(pa.array(places))
+    return array("q", (length for length in found.drop_null().to_pylist() if length))
 
 
 def estimated_tokens(text: str) -> int:
@@ -166,25 +229,26 @@ def _repeated(task: Task, usable: Sequence[Numbered]) -> list[Problem]:
     return found
 
 
-def _split(task: Task, usable: Sequence[Numbered], split: Split) -> list[Problem]:
+def _split(task: Task, version: DataVersion, columns: Columns, split: Split) -> list[Problem]:
     """What is wrong with the shares, or with the parts they give."""
     if min(split.validation, split.test) <= 0 or split.validation + split.test >= 1:
         values = {"validation": split.validation, "test": split.test}
         return [Problem("split_shares", "error", "split", values=values)]
-    labels = [task.truth(row) or "" for _, row in usable] if task.result == "labels" else None
-    parts = split_rows([task.question(row) for _, row in usable], labels, split)
-    empty = [part for part, places in parts.items() if not places]
-    if empty and usable:
-        return [Problem("split_empty", "error", "split", len(usable), values={"parts": empty})]
+    given = _shares(version, task.key, columns, split)
+    empty = [part for part, rows in given.sizes.items() if not rows]
+    if empty and given.usable:
+        return [Problem("split_empty", "error", "split", given.usable, values={"parts": empty})]
     found = []
-    if 0 < len(parts["test"]) < _FEW_TEST:
-        found.append(Problem("split_few_test", "note", "split", len(parts["test"]), values={"wanted": _FEW_TEST}))
-    if labels is not None:
-        unseen = sorted(set(labels) - {labels[place] for place in parts["test"]})
-        if unseen and len(usable) > len(unseen):
-            found.append(
-                Problem("split_label_untested", "note", "split", len(unseen), values={"labels": unseen[:_EXAMPLES]})
-            )
+    tested, unseen = given.sizes["test"], given.untested
+    if 0 < tested < _FEW_TEST:
+        found.append(Problem("split_few_test", "note", "split", tested, values={"wanted": _FEW_TEST}))
+    if unseen and given.usable > len(unseen):
+        values = {"labels": list(unseen[:_EXAMPLES])}
+        found.append(Problem("split_label_untested", "note", "split", len(unseen), values=values))
+    if given.formulas:
+        text, rows = given.formulas[0]
+        values = {"text": " → ".join(" ".join(part.split())[:60] for part in text.split("\0")), "rows": rows}
+        found.append(Problem("split_formula", "note", "split", len(given.formulas), values=values))
     return found
 
 

@@ -1,22 +1,43 @@
 """Which rows train, validate and test: stratified by label, seeded, and never the same text in two parts.
 
 The division depends on texts, labels and seed alone, not on the order of rows, the process or the machine: every
-group of equal texts has its place in line by a hash of its text under the seed.
+group of equal texts has its place in line by a hash of its text under the seed. `divide` is what the screen and a run
+both ask, so that the one shows what the other uses.
 """
 
 from __future__ import annotations
 
 import hashlib
 import unicodedata
+from array import array
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence, Set
+from typing import NamedTuple
 
 from studio.spec import Split
+from studio.tasks.base import Row, Task
 
 PARTS = ("train", "validation", "test")
 _ASSURED = 5
 """Groups of one label from which on every part gets at least one of them."""
+_FORMULA, _FEW = 0.05, 20
+"""Share of the rows, and number of them, from which on what they share may be a formula such as a greeting."""
 Groups = dict[bytes, list[int]]
+
+
+class Formula(NamedTuple):
+    """A text in so many rows that keeping all of them together would leave nothing to test; it ties none of them."""
+
+    text: str
+    rows: int
+
+
+class Division(NamedTuple):
+    """Places (from 0) of rows by part, their labels (None where the task has none), and what was too common."""
+
+    parts: dict[str, list[int]]
+    labels: list[str] | None
+    formulas: list[Formula]
 
 
 def normalised(text: str) -> str:
@@ -24,6 +45,83 @@ def normalised(text: str) -> str:
     if text.isascii():
         return " ".join(text.lower().split())
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def divide(task: Task, rows: Iterable[Row], split: Split) -> Division:
+    """The parts of usable rows: `split_rows`, stratified by label where the task has labels, grouped by its `ties`.
+
+    Rows are read once and not kept, so that a large file can pass by. Raises ValueError as `split_rows`.
+    """
+    _check(split)
+    ties = _Ties(split)
+    labels: list[str] | None = [] if task.result == "labels" else None
+    known: dict[str, str] = {}
+    for row in rows:
+        ties.add(task.ties(row))
+        if labels is not None:
+            label = task.truth(row) or ""
+            labels.append(known.setdefault(label, label))
+    groups, formulas = ties.groups(1 - split.validation - split.test)
+    return Division(_parts(ties.keys, labels, split, groups), labels, formulas)
+
+
+class _Ties:
+    """Which rows share a text, however long the chain: a union-find over the texts, in about linear time."""
+
+    def __init__(self, split: Split) -> None:
+        self.keys: list[bytes] = []
+        self._split = split
+        self._numbers: dict[bytes, int] = {}
+        self._counts = array("q")
+        self._common: dict[int, str] = {}
+        # The texts of all rows one after the other, a row's own first, and where each row's texts end.
+        self._flat, self._ends = array("q"), array("q")
+
+    def add(self, texts: Sequence[str]) -> None:
+        """The next row, by the texts that tie it, its own first."""
+        for place, text in enumerate(texts):
+            key = _key(text, self._split)
+            if not place:
+                self.keys.append(key)
+            number = self._numbers.setdefault(key, len(self._counts))
+            if number == len(self._counts):
+                self._counts.append(0)
+            self._counts[number] += 1
+            if place and self._counts[number] >= _FEW:
+                self._common.setdefault(number, text)
+            self._flat.append(number)
+        self._ends.append(len(self._flat))
+
+    def groups(self, share: float) -> tuple[list[int] | None, list[Formula]]:
+        """A group a row (None: texts say it all), such that rows sharing a text share the group.
+
+        Where that makes a group larger than the `share` of train, what more than a twentieth of the rows have in
+        common does not count: "Hi" at the head of every conversation is no leak, and a model has to be tested.
+        """
+        if len(self._flat) == len(self.keys):
+            return None, []
+        found = self._joined(frozenset())
+        if max(Counter(found).values()) <= share * len(found):
+            return found, []
+        common = [number for number in self._common if self._counts[number] > _FORMULA * len(found)]
+        formulas = [Formula(self._common[number], self._counts[number]) for number in common]
+        return self._joined(frozenset(common)), sorted(formulas, key=lambda one: (-one.rows, one.text))
+
+    def _joined(self, without: Set[int]) -> list[int]:
+        above = array("q", range(len(self._counts)))
+
+        def lead(one: int) -> int:
+            while above[one] != one:
+                above[one] = one = above[above[one]]
+            return one
+
+        start = 0
+        for end in self._ends:
+            for other in self._flat[start + 1 : end]:
+                if other not in without:
+                    above[lead(other)] = lead(self._flat[start])
+            start = end
+        return [lead(self._flat[start]) for start in (0, *self._ends[:-1])] if self._ends else []
 
 
 def split_rows(
@@ -38,13 +136,24 @@ def split_rows(
     than five groups are not assured a place in every part, but always one in train. Raises ValueError for shares
     below 0 or of 1 and more in all.
     """
+    _check(split)
+    return _parts([_key(text, split) for text in texts], labels, split, groups)
+
+
+def _check(split: Split) -> None:
     if min(split.validation, split.test) < 0 or split.validation + split.test >= 1:
         raise ValueError("shares have to be at least 0 and below 1 in all")
+
+
+def _key(text: str, split: Split) -> bytes:
+    """A text's place in line under the seed; equal for texts that are duplicates."""
     seed = str(split.seed).encode()[:64]
-    keys = [
-        hashlib.blake2b(normalised(text).encode("utf-8", "replace"), digest_size=16, key=seed).digest()
-        for text in texts
-    ]
+    return hashlib.blake2b(normalised(text).encode("utf-8", "replace"), digest_size=16, key=seed).digest()
+
+
+def _parts(
+    keys: Sequence[bytes], labels: Sequence[str | None] | None, split: Split, groups: Sequence[Hashable] | None
+) -> dict[str, list[int]]:
     members = _by_text(keys) if groups is None else _by_group(keys, groups)
     strata: dict[str, list[bytes]] = defaultdict(list)
     for key, rows in members.items():

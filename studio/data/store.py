@@ -1,24 +1,33 @@
 """Data versions as they lie in the workspace: found, opened, paged, searched, read by role. Versions never change.
 
 A version is a folder <owner>/data/<version>/ with rows.parquet (all columns text), profile.json and source.json.
-Its id is drawn from the content, inside the owner, so that nobody learns what others have.
+Its id is drawn from the content and its owner: nobody learns what others have, and no two people share an id.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from studio import rights
 from studio.errors import UserError
 from studio.workspace import Workspace, checked_id
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
 PAGE = 200
 """Most rows a page may have."""
 _SEARCH_CHARACTERS = 200
+_BATCH = 4_096
+"""Rows in memory at once where all are looked at."""
 _FILES = ("rows.parquet", "profile.json", "source.json")
 
 
@@ -64,19 +73,30 @@ def open_version(workspace: Workspace, owner: str, version: str) -> DataVersion:
     return found
 
 
-def list_versions(workspace: Workspace) -> list[DataVersion]:
-    """All versions of all owners, newest first; half-written folders are passed over."""
-    found = [_load(folder) for folder in workspace.home.glob("*/data/d-*") if folder.is_dir()]
+def list_versions(workspace: Workspace, who: str | None = None) -> list[DataVersion]:
+    """All versions that `who` may see, newest first; half-written folders are passed over."""
+    folders = [folder for folder in workspace.home.glob("*/data/d-*") if folder.is_dir() and _seen(folder, who)]
+    found = [_load(folder) for folder in folders]
     return sorted((one for one in found if one), key=lambda one: (-one.created, one.version))
 
 
-def find_version(workspace: Workspace, version: str) -> DataVersion:
-    """The version of that id, whoever owns it. Raises UserError (`data_unknown`, `bad_id`)."""
-    for folder in sorted(workspace.home.glob(f"*/data/{checked_id(version)}")):
+def find_version(workspace: Workspace, version: str, who: str | None = None) -> DataVersion:
+    """The version of that id, of anybody whose data `who` may see. Raises UserError (`data_unknown`, `bad_id`)."""
+    folders = [folder for folder in workspace.home.glob(f"*/data/{checked_id(version)}") if _seen(folder, who)]
+    # Ids were once drawn from the content alone, so in an old workspace two people may have the same: theirs first.
+    for folder in sorted(folders, key=lambda folder: (_owner(folder) != who, folder)):
         found = _load(folder)
         if found is not None:
             return found
     raise UserError("data_unknown", version=version)
+
+
+def _owner(folder: Path) -> str:
+    return folder.parent.parent.name
+
+
+def _seen(folder: Path, who: str | None) -> bool:
+    return rights.may_see(who, _owner(folder))
 
 
 def _load(folder: Path) -> DataVersion | None:
@@ -85,7 +105,7 @@ def _load(folder: Path) -> DataVersion | None:
     source = json.loads((folder / "source.json").read_text("utf-8"))
     return DataVersion(
         version=folder.name,
-        owner=folder.parent.parent.name,
+        owner=_owner(folder),
         name=source["name"],
         rows=source["rows"],
         columns=tuple(source["columns"]),
@@ -131,21 +151,65 @@ def read_rows(
     return read_parquet_rows(version.rows_path, columns, rows)
 
 
+def each_row(version: DataVersion, columns: Mapping[str, str]) -> Iterator[dict[str, str | None]]:
+    """All rows as `read_rows` gives them, one after the other: of a million only some thousand are in memory."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(version.rows_path) as file:
+        used = _known(columns, file)
+        for batch in file.iter_batches(_BATCH, columns=sorted(set(used.values())), use_threads=False):
+            yield from _by_role(batch, used)
+
+
+def read_column(version: DataVersion, column: str) -> pa.ChunkedArray:
+    """One column as Arrow, for counting without a Python object a cell. Raises UserError (`data_column_unknown`)."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(version.rows_path) as file:
+        used = _known({column: column}, file)
+        return file.read(columns=list(used), use_threads=False).column(column)
+
+
 def read_parquet_rows(
     path: Path, columns: Mapping[str, str], rows: Iterable[int] | None = None
 ) -> list[dict[str, str | None]]:
-    """`read_rows` for a rows.parquet by path."""
+    """`read_rows` for a rows.parquet by path. Of the file only the row groups that hold the rows are read."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    used = {role: column for role, column in columns.items() if column}
     with pq.ParquetFile(path) as file:
-        known = file.schema_arrow.names
-        for role, column in used.items():
-            if column not in known:
-                raise UserError("data_column_unknown", column=column, role=role, known=known)
-        table = file.read(columns=sorted(set(used.values())), use_threads=False)
-    if rows is not None:
-        table = table.take(pa.array(list(rows), pa.int64()))
+        used = _known(columns, file)
+        names = sorted(set(used.values()))
+        if rows is None:
+            return _by_role(file.read(columns=names, use_threads=False), used)
+        places = list(rows)
+        groups, there = _groups_of(file, places)
+        table = file.read_row_groups(groups, columns=names, use_threads=False)
+    return _by_role(table.take(pa.array(there, pa.int64())), used)
+
+
+def _known(columns: Mapping[str, str], file: pq.ParquetFile) -> dict[str, str]:
+    """The chosen columns by role. Raises UserError (`data_column_unknown`)."""
+    used = {role: column for role, column in columns.items() if column}
+    known = file.schema_arrow.names
+    for role, column in used.items():
+        if column not in known:
+            raise UserError("data_column_unknown", column=column, role=role, known=known)
+    return used
+
+
+def _groups_of(file: pq.ParquetFile, places: Sequence[int]) -> tuple[list[int], list[int]]:
+    """The row groups that hold these rows, and where the rows are when only those groups are read."""
+    sizes = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+    starts = list(accumulate(sizes, initial=0))
+    if places and not 0 <= min(places) <= max(places) < starts[-1]:
+        raise IndexError(f"rows {min(places)} to {max(places)} of {starts[-1]}")
+    held = [bisect_right(starts, place) - 1 for place in places]
+    groups = sorted(set(held))
+    before = dict(zip(groups, accumulate((sizes[group] for group in groups), initial=0), strict=False))
+    return groups, [place - starts[group] + before[group] for place, group in zip(places, held, strict=True)]
+
+
+def _by_role(table: pa.Table | pa.RecordBatch, used: Mapping[str, str]) -> list[dict[str, str | None]]:
     cells: Sequence[Sequence[str | None]] = [table.column(column).to_pylist() for column in used.values()]
     return [dict(zip(used, row, strict=True)) for row in zip(*cells, strict=True)]

@@ -65,6 +65,11 @@ class Task(ABC):
         """What the row asks, as text: simple models read it, duplicates are judged by it."""
         return row.get(self.roles[0].key) or ""
 
+    def ties(self, row: Row) -> list[str]:
+        """Texts that keep rows in one part of the split: rows that share any of them, letter case and spaces aside,
+        are never divided. The row's own text comes first."""
+        return [self.question(row)]
+
     def truth(self, row: Row) -> str | None:
         """What the right answer is, as text."""
         return row.get(self.roles[-1].key)

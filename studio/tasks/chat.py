@@ -58,6 +58,21 @@ class Chat(Task):
         said = [message["content"] for message in prompt_of(messages_of(row))[0] if message["role"] == "user"]
         return said[-1] if said else ""
 
+    def ties(self, row: Row) -> list[str]:
+        """What the user said in all, the first of it, and every question with its answer: all answers are learnt, so
+        an exchange must not be tested in one conversation and learnt in another."""
+        said = [message for message in messages_of(row) if message["content"].strip()]
+        asked = [message["content"] for message in said if message["role"] == "user"]
+        exchanges, question = [], ""
+        for message in said:
+            if message["role"] == "user":
+                question = message["content"]
+            elif message["role"] == "assistant":
+                exchanges.append(f"{question} \0 {message['content']}")
+        # Without a question, the conversation itself has to tell it from others.
+        own = "\n".join(asked) or "\n".join(exchanges)
+        return list(dict.fromkeys([own, *asked[:1], *exchanges]))
+
     def truth(self, row: Row) -> str | None:
         return prompt_of(messages_of(row))[1] or None
 

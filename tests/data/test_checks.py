@@ -9,12 +9,14 @@ import pytest
 from reading_room import bring
 from spoken import check_problem
 
-from studio.data import checks
-from studio.data.checks import check, label_counts, length_histogram
+from studio.data import checks, store
+from studio.data.checks import check, label_counts, length_histogram, shares
 from studio.data.labels import label_problems
 from studio.data.store import DataVersion
 from studio.problem import Problem
-from studio.spec import Split
+from studio.spec import Spec, Split
+from studio.tasks.base import tasks
+from studio.training.rows import read_table
 
 COLUMNS = {"text": "text", "label": "label"}
 
@@ -113,10 +115,12 @@ def test_chat_problems_come_with_row_numbers(tmp_path: Path) -> None:
 
 def test_large_data_is_sampled_and_numbered_as_in_the_file(messy: DataVersion, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "CHECKED", 60)
+    checks._looked.cache_clear()
     found = by_code(check(messy, "classification", COLUMNS, Split(seed=99)))
     assert found["rows_sampled"].values == {"rows": 120}
     assert found["rows_long"].examples[0][0] == 41
     assert found["rows_long"].values["row"] == 41
+    checks._looked.cache_clear()
 
 
 def test_charts(messy: DataVersion) -> None:
@@ -162,3 +166,54 @@ def test_a_split_that_leaves_parts_empty_or_labels_untested_is_told(tmp_path: Pa
     found = check(bring(tmp_path / "large", "b.csv", csv_of(rows)), "classification", COLUMNS, Split())
     check_problem(found, "split_few_test", "note", "split", count=18, wanted=30)
     check_problem(found, "split_label_untested", "note", "split", labels=["legal"], count=1)
+
+
+def test_an_exchange_too_common_to_keep_together_is_told(tmp_path: Path) -> None:
+    def said(*turns: str) -> list[dict[str, str]]:
+        return [{"role": ("user", "assistant")[place % 2], "content": text} for place, text in enumerate(turns)]
+
+    lines = [json.dumps({"messages": said("Hi", "Hello!", f"question {n}", f"answer {n}")}) for n in range(100)]
+    version = bring(tmp_path, "talks.jsonl", "\n".join(lines))
+    found = check(version, "chat", {"messages": "messages"}, Split(0.3, 0.3))
+    check_problem(found, "split_formula", "note", "split", text="Hi", rows=100, count=2)
+
+
+@pytest.mark.parametrize("kind", ["labels", "chat"])
+def test_the_split_that_is_shown_is_the_one_a_run_uses(messy: DataVersion, tmp_path: Path, kind: str) -> None:
+    version, task, columns = messy, "classification", COLUMNS
+    if kind == "chat":
+        turns = [[f"q{n % 40}", f"a{n % 40}", f"q{n % 7 + 50}", f"a{n}"] for n in range(150)]
+        roles = ("user", "assistant") * 2
+        talks = [[{"role": role, "content": text} for role, text in zip(roles, one, strict=True)] for one in turns]
+        talks[3] = talks[3][:1]
+        text = "\n".join(json.dumps({"messages": said}) for said in talks)
+        version, task, columns = bring(tmp_path, "talks.jsonl", text), "chat", {"messages": "messages"}
+    split = Split(0.2, 0.1, 7)
+    spec = Spec(data=version.version, columns=columns, task=task, model="", method="baseline", split=split)
+    table, _ = read_table(tmp_path, spec, tasks.get(task), version.folder)
+    given = shares(version, task, columns, split)
+    assert given.sizes == {part: len(places) for part, places in table.split.items()}
+    assert given.usable == len(table.rows)
+
+
+def test_another_split_reads_no_row_but_for_the_split(messy: DataVersion, monkeypatch: pytest.MonkeyPatch) -> None:
+    check(messy, "classification", COLUMNS, Split(seed=5))
+    monkeypatch.setattr(checks, "read_rows", None)
+    assert check(messy, "classification", COLUMNS, Split(0.3, 0.3, 5))
+    monkeypatch.setattr(checks, "each_row", None)
+    check(messy, "classification", COLUMNS, Split(0.3, 0.3, 5))
+    assert sum(shares(messy, "classification", COLUMNS, Split(0.3, 0.3, 5)).sizes.values()) == 118
+
+
+def test_pictures_read_one_column_and_only_once(messy: DataVersion, monkeypatch: pytest.MonkeyPatch) -> None:
+    label_counts.cache_clear()
+    checks._lengths.cache_clear()
+    asked: list[str] = []
+    monkeypatch.setattr(checks, "read_rows", None)
+    monkeypatch.setattr(
+        checks, "read_column", lambda version, name: asked.append(name) or store.read_column(version, name)
+    )
+    for _ in range(2):
+        assert label_counts(messy, "label", 1)[0][0] == "good"
+        assert length_histogram(messy, "classification", COLUMNS)
+    assert asked == ["label", "text"]

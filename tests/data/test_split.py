@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 from collections import Counter
@@ -11,8 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studio import child
-from studio.data.split import PARTS, normalised, split_rows
+from studio.data.split import PARTS, Division, Formula, divide, normalised, split_rows
 from studio.spec import Split
+from studio.tasks.base import tasks
+from studio.tasks.chat import messages_of
 
 WORDS = "ab Ａ ａ é é \u00a0 ß ss 好".split(" ")
 
@@ -124,3 +127,70 @@ def test_very_few_rows(rows: int) -> None:
 def test_impossible_shares(validation: float, test: float) -> None:
     with pytest.raises(ValueError, match="shares"):
         split_rows(["a"], None, Split(validation, test, 1))
+
+
+def talk(*turns: str) -> dict[str, str | None]:
+    """A row of a conversation, user and assistant by turns."""
+    said = [{"role": ("user", "assistant")[place % 2], "content": text} for place, text in enumerate(turns)]
+    return {"messages": json.dumps(said)}
+
+
+def divided(rows: list[dict[str, str | None]], split: Split) -> Division:
+    return divide(tasks.get("chat"), rows, split)
+
+
+def part_of(found: Division, row: int) -> str:
+    return next(part for part in PARTS if row in found.parts[part])
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (talk("Q1", "A1"), talk("Q1", "A1", "Q2", "A2")),
+        (talk("Q0", "A0", "Q1", "A1"), talk("Q1 ", "a1", "Q2", "A2")),
+        (talk("Q0", "A0", "Q1", "A1", "Q3", "A3"), talk("Q4", "A4", "q1", "A1")),
+        (talk("Q1", "A1", "Q2", "A2"), talk("q1", "another answer", "Q5", "A5")),
+    ],
+)
+def test_an_exchange_is_never_learnt_in_one_conversation_and_tested_in_another(first, second) -> None:
+    others = [talk(f"question {n}", f"answer {n}") for n in range(60)]
+    for seed in range(12):
+        found = divided([first, second, *others], Split(0.3, 0.3, seed))
+        assert part_of(found, 0) == part_of(found, 1)
+        assert found.formulas == []
+
+
+TURNS = st.lists(st.sampled_from(["hi", "Hi ", "yes", "no", "what?"]), min_size=2, max_size=6).map(
+    lambda said: said[: len(said) // 2 * 2]
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(TURNS, min_size=1, max_size=19), st.integers(0, 3))
+def test_no_exchange_and_no_opening_in_two_parts(talks: list[list[str]], seed: int) -> None:
+    rows = [talk(*turns) for turns in talks]
+    found = divided(rows, Split(0.2, 0.2, seed))
+    assert sorted(place for part in PARTS for place in found.parts[part]) == list(range(len(rows)))
+    seen: list[set[tuple[str, ...]]] = []
+    for part in PARTS:
+        held: set[tuple[str, ...]] = set()
+        for place in found.parts[part]:
+            said = [normalised(message["content"]) for message in messages_of(rows[place])]
+            held |= {(said[0],), *zip(said[::2], said[1::2], strict=True)}
+        seen.append(held)
+    assert sum(map(len, seen)) == len(set().union(*seen))
+
+
+def test_a_greeting_at_the_head_of_all_conversations_does_not_leave_the_test_empty() -> None:
+    rows = [talk("Hi", "Hello!", f"question {n // 2}", f"answer {n // 2}", f"more {n}", "Sure.") for n in range(200)]
+    found = divided(rows, Split(0.2, 0.2, 1))
+    assert found.formulas == [Formula("Hi", 200), Formula("Hi \0 Hello!", 200)]
+    assert {part: len(places) for part, places in found.parts.items()} == {"train": 120, "validation": 40, "test": 40}
+    for number in range(0, 200, 2):
+        assert part_of(found, number) == part_of(found, number + 1)
+
+
+def test_conversations_of_one_question_are_divided_as_before() -> None:
+    texts = sentences(100)
+    rows = [talk(text, f"answer {n}") for n, text in enumerate(texts)]
+    assert divided(rows, Split(seed=4)).parts == split_rows(texts, None, Split(seed=4))

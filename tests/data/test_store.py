@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from reading_room import bring
 
-from studio.data.store import PAGE, DataVersion, page, read_rows
+from studio.data import store
+from studio.data.store import PAGE, DataVersion, each_row, page, read_parquet_rows, read_rows
 from studio.errors import UserError
 
 
@@ -78,3 +81,34 @@ def test_a_missing_file_is_no_silent_answer(tmp_path: Path) -> None:
     gone = DataVersion("d-0", "ann", "a", 1, ("text",), 0.0, tmp_path)
     with pytest.raises(FileNotFoundError):
         read_rows(gone, {"text": "text"})
+
+
+def test_a_few_rows_are_read_from_their_row_groups_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "rows.parquet"
+    table = pa.table({"text": [f"row {n}" for n in range(95)], "label": [str(n % 3) for n in range(95)]})
+    pq.write_table(table, path, row_group_size=10)
+    read: list[list[int]] = []
+    whole = pq.ParquetFile.read_row_groups
+
+    def watched(self: pq.ParquetFile, groups: list[int], **how: object) -> pa.Table:
+        read.append(groups)
+        return whole(self, groups, **how)
+
+    monkeypatch.setattr(pq.ParquetFile, "read_row_groups", watched)
+    monkeypatch.setattr(pq.ParquetFile, "read", None)
+    places = [94, 3, 41, 3, 40]
+    found = read_parquet_rows(path, {"question": "text", "truth": "label"}, places)
+    assert found == [{"question": f"row {n}", "truth": str(n % 3)} for n in places]
+    assert read == [[0, 4, 9]]
+    assert read_parquet_rows(path, {"question": "text"}, []) == []
+    for wrong in ([95], [-1]):
+        with pytest.raises(IndexError):
+            read_parquet_rows(path, {"question": "text"}, wrong)
+
+
+def test_all_rows_pass_by_as_they_are_read(version: DataVersion, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "_BATCH", 300)
+    columns = {"text": "text", "label": "label", "none": ""}
+    assert list(each_row(version, columns)) == read_rows(version, columns)
+    with pytest.raises(UserError):
+        list(each_row(version, {"text": "nothing"}))
