@@ -1,4 +1,4 @@
-"""Start the studio: `python launch.py [--host HOST] [--port PORT] [--home DIR]`."""
+"""Start the studio: `python launch.py [--host HOST] [--port PORT] [--home DIR] [--name HOST ...]`."""
 
 from studio.cli import main
 

@@ -65,13 +65,14 @@ def _command(name: str) -> Callable[[Callable[..., bool]], None]:
 def serve(
     host: Annotated[str, typer.Option(help=_help("host"))] = "127.0.0.1",
     port: Annotated[int, typer.Option(help=_help("port"))] = 7860,
+    name: Annotated[list[str] | None, typer.Option(metavar="HOST", help=_help("name"))] = None,
 ) -> bool:
     from studio.web.server import serve as serve_web
 
     def announce(address: str) -> None:
         terminal.result({"address": address}, [terminal.say("cli.serving", address=address)])
 
-    serve_web(host, port, terminal.home, announce)
+    serve_web(host, port, terminal.home, announce, name or ())
     return True
 
 

@@ -44,16 +44,16 @@
   const post = (path, body = {}) => request(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
 
   // The address is the truth: ?tab=&run=&data= restores any screen.
-  function address() { const q = new URLSearchParams(location.search); return { tab: q.get("tab") ?? "start", run: q.get("run") ?? "", data: q.get("data") ?? "", from: q.get("from") ?? "" }; }
+  function address() { const q = new URLSearchParams(location.search); return { tab: q.get("tab") ?? "start", run: q.get("run") ?? "", data: q.get("data") ?? "", from: q.get("from") ?? "", with: q.get("with") ?? "" }; }
   function write(next, replace) {
     const q = new URLSearchParams(location.search);
-    for (const key of ["tab", "run", "data", "from"]) { if (next[key]) q.set(key, next[key]); else q.delete(key); }
+    for (const key of ["tab", "run", "data", "from", "with"]) { if (next[key]) q.set(key, next[key]); else q.delete(key); }
     const url = location.pathname + "?" + q.toString();
     if (url !== location.pathname + location.search) history[replace ? "replaceState" : "pushState"](null, "", url);
   }
   function announce() { for (const island of live.values()) island.address?.(address()); }
   function open(changes, replace = false) {
-    write({ ...address(), from: "", ...changes }, replace);
+    write({ ...address(), from: "", with: "", ...changes }, replace);
     announce();
     if (bridge) bridge.trigger("click", address());
     if (changes.tab) window.scrollTo({ top: 0 });
@@ -99,6 +99,7 @@
     if (seconds < 5400) return say("web.time.minutes", { n: Math.round(seconds / 60) });
     return say("web.time.hours", { n: (seconds / 3600).toFixed(1) });
   }
+  const place = (run) => run.expected_start === null ? say("web.start.place", { n: run.position }) : say("web.start.position", { n: run.position, wait: duration(run.expected_start) });
   function bytes(value) { if (!value && value !== 0) return "–"; return value >= 1e9 ? (value / 1e9).toFixed(1) + " GB" : value >= 1e6 ? Math.round(value / 1e6) + " MB" : Math.max(1, Math.round(value / 1e3)) + " kB"; }
   const ago = (time) => time ? new Date(time * 1000).toLocaleString(lang() === "zh" ? "zh-CN" : "en-GB", { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" }) : "–";
   const metric = (name) => known("metric." + name) ? say("metric." + name) : name;
@@ -116,11 +117,12 @@
     return node;
   };
   // The model is packed and tried before it is offered, which takes a while: the button says what is being done.
-  const downloading = (run) => button(say("web.live.download"), async (node) => {
+  // `which` is "tuned", "simple", or "" for what the run has.
+  const downloading = (run, which = "") => button(say(which === "simple" ? "web.report.download_simple" : "web.live.download"), async (node) => {
     const label = node.textContent, url = `/api/runs/${encodeURIComponent(run)}`;
     try {
       let made = null;
-      for await (const line of lines(`${url}/package?lang=${lang()}`)) {
+      for await (const line of lines(`${url}/package?which=${which}&lang=${lang()}`)) {
         if (line.told) node.textContent = line.told + " …";
         if (line.text) throw Object.assign(new Error(line.text), { parts: line.parts });
         made = line.package ?? made;
@@ -184,9 +186,18 @@
   // Plotly reads a few tags in axis and legend texts; what people wrote is no markup.
   const plain = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
   const nonce = () => crypto.getRandomValues(new Uint32Array(4)).join("-");
+  // One press is one run, however often its request is sent: the key changes only once the run is there.
+  const pressed = new Map();
+  async function again(run, change = "") {
+    const press = run + " " + change;
+    if (!pressed.has(press)) pressed.set(press, nonce());
+    const made = await post(`/api/runs/${encodeURIComponent(run)}/again`, { change, nonce: pressed.get(press) });
+    pressed.delete(press);
+    return made.run;
+  }
   const PLOT = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
 
-  window.studio = { kinds, mount, h, fill, say, known, get, post, address, open, tabbed, every, number, percent, duration, bytes, ago, metric, score, chip, button, downloading, notice, toast, colour, layout, plotly, plain, nonce, PLOT, lang };
+  window.studio = { kinds, mount, h, fill, say, known, get, post, address, open, tabbed, every, number, percent, duration, place, bytes, ago, metric, score, chip, button, downloading, notice, toast, colour, layout, plotly, plain, nonce, again, PLOT, lang };
 
   // Arrow keys move between tabs, as people who use the keyboard expect of a tab list.
   document.addEventListener("keydown", (event) => {

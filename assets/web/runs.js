@@ -1,6 +1,6 @@
 // Runs tab: what have I tried?
 (() => {
-  const { kinds, h, fill, say, get, post, open, every, chip, button, ago, duration, metric, score, layout, plotly, plain, PLOT, colour, toast } = window.studio;
+  const { kinds, h, fill, say, get, post, open, every, chip, button, ago, duration, metric, score, layout, plotly, plain, again, PLOT, colour, toast } = window.studio;
 
   kinds.runs = (root) => {
     let filter = "", picked = new Set(), runs = [], key = "", binned = false;
@@ -18,7 +18,6 @@
       await post(`/api/runs/${run.id}/delete`); key = ""; await tick();
       toast(say("web.runs.removed", { name: run.name }), say("web.runs.undo"), async () => { await post(`/api/runs/${run.id}/restore`); key = ""; await tick(); });
     }
-    async function again(run) { const made = await post(`/api/runs/${run.id}/again`, {}); open({ tab: "train", run: made.run }); }
     function acts(run) {
       if (run.deleted) return button(say("web.runs.restore"), async () => { await post(`/api/runs/${run.id}/restore`); key = ""; await tick(); }, ".small");
       const over = !["queued", "admitted", "starting", "running", "stalled", "stopping"].includes(run.state);
@@ -27,7 +26,7 @@
         run.can_play ? button(say("web.runs.try"), () => open({ tab: "playground", run: run.id }), ".small") : null,
         run.can_resume ? button(say("web.live.resume"), async () => { await post(`/api/runs/${run.id}/resume`); open({ tab: "train", run: run.id }); }, ".small") : null,
         button(say("web.runs.change"), () => open({ tab: "train", run: "", data: run.data, from: run.id }), ".small"),
-        over ? button(say("web.runs.again"), () => again(run), ".small") : button(say("web.live.stop"), () => post(`/api/runs/${run.id}/stop`, { keep: "last" }), ".small.warn"),
+        over ? button(say("web.runs.again"), async () => open({ tab: "train", run: await again(run.id) }), ".small") : button(say("web.live.stop"), () => post(`/api/runs/${run.id}/stop`, { keep: "last" }), ".small.warn"),
         button(say("web.runs.rename"), () => rename(run), ".small"),
         over ? button(say("web.runs.delete"), () => remove(run), ".small.warn") : null);
     }
@@ -38,7 +37,7 @@
       fill(list, h("table", {}, h("thead", {}, h("tr", {}, head)), h("tbody", {}, shown.map((run) => h("tr", {},
         h("td", {}, h("input", { type: "checkbox", "aria-label": say("web.runs.pick", { name: run.name }), checked: picked.has(run.id), onchange: (e) => { e.target.checked ? picked.add(run.id) : picked.delete(run.id); } })),
         h("td.text", {}, h("button.plain", { type: "button", onclick: () => open({ tab: "train", run: run.id }) }, run.name)),
-        h("td", {}, chip(run.state), run.position ? h("small", {}, " " + say("web.start.position", { n: run.position, wait: duration(run.expected_start) })) : null), h("td.text", {}, run.data_name), h("td", {}, run.model_title), h("td", {}, run.method_title),
+        h("td", {}, chip(run.state), run.position ? h("small", {}, " " + window.studio.place(run)) : null), h("td.text", {}, run.data_name), h("td", {}, run.model_title), h("td", {}, run.method_title),
         h("td.num", {}, run.score === null ? "–" : h("span", { title: metric(run.metric) }, score(run.metric, run.score))), h("td.num", {}, duration(run.seconds)), h("td", {}, run.owner_name), h("td", {}, ago(run.created)), h("td", {}, acts(run)))))));
     }
     async function overlay() {
@@ -47,9 +46,15 @@
       const { curves } = await get("/api/overlay?runs=" + ids.join(","));
       chart.style.display = "";
       const engine = await plotly(), dashes = ["solid", "dash", "dot", "dashdot", "longdash"], colours = ["series-1", "series-2", "series-3", "ink", "muted"];
-      const lines = curves.flatMap((c, i) => [{ x: c.step, y: c.loss, name: plain(c.name), mode: "lines", line: { dash: dashes[i % 5], color: colour(colours[i % 5]), width: 2 }, legendgroup: c.name },
-        { x: c.eval_step, y: c.eval_score, name: plain(c.name), mode: "lines+markers", yaxis: "y2", showlegend: false, legendgroup: c.name, line: { dash: dashes[i % 5], color: colour(colours[i % 5]), width: 2 } }]);
-      await engine.react(chart, lines, layout({ height: 420, hovermode: "closest", xaxis: { title: { text: say("web.live.steps") }, anchor: "y2" }, yaxis: { domain: [0.54, 1], title: { text: say("web.live.loss") } }, yaxis2: { domain: [0, 0.44], title: { text: say("web.runs.main_metric") } } }), PLOT);
+      // Scores of different kinds share no axis: each main metric gets a panel below that of the training loss.
+      const metrics = [...new Set(curves.map((c) => c.metric))], panels = 1 + metrics.length, gap = 0.1, each = (1 - gap * (panels - 1)) / panels;
+      const domain = (panel) => [1 - each - panel * (each + gap), 1 - panel * (each + gap)].map((at) => Math.max(0, at));
+      const lines = curves.flatMap((c, i) => {
+        const look = { name: plain(c.name), legendgroup: String(i), line: { dash: dashes[i % 5], color: colour(colours[i % 5]), width: 2 } };
+        return [{ ...look, x: c.step, y: c.loss, mode: "lines" }, { ...look, x: c.eval_step, y: c.eval_score, mode: "lines+markers", yaxis: "y" + (metrics.indexOf(c.metric) + 2), showlegend: false }];
+      });
+      const axes = Object.fromEntries(metrics.map((name, i) => ["yaxis" + (i + 2), { domain: domain(i + 1), title: { text: name === "loss" ? say("web.live.validation_loss") : metric(name) } }]));
+      await engine.react(chart, lines, layout({ height: 210 * panels, hovermode: "closest", xaxis: { title: { text: say("web.live.steps") }, anchor: "y" + panels }, yaxis: { domain: domain(0), title: { text: say("web.live.train_loss") } }, ...axes }), PLOT);
     }
     const tick = every(root, 2500, async () => {
       const reply = await get("/api/runs" + (binned ? "?deleted=1" : ""));

@@ -1,9 +1,11 @@
 // Header and Start tab: where do I begin?
 (() => {
-  const { kinds, h, fill, say, get, post, open, every, chip, button, ago, score, metric, duration } = window.studio;
+  const { kinds, h, fill, say, get, post, open, every, chip, button, ago, score, metric } = window.studio;
 
   kinds.header = (root) => {
     const device = h("span.badge"), queue = h("span.badge", { role: "status" }), who = h("span.badge");
+    // A plain form: the server answers with the login page, and the browser goes there.
+    const leave = h("form", { method: "post", action: "/logout", hidden: true }, h("button", { type: "submit" }, say("web.header.logout")));
     const language = h("select", { "aria-label": say("web.header.language") });
     for (const [key, name] of [["en", "English"], ["zh", "中文"]]) language.append(h("option", { value: key, selected: window.STUDIO.lang === key }, name));
     language.addEventListener("change", () => { location.href = "/" + language.value + "/" + location.search; });
@@ -16,10 +18,11 @@
     });
     const kept = localStorage.getItem("studio-shade");
     if (kept && !new URLSearchParams(location.search).get("__theme")) document.body.classList.toggle("dark", kept === "dark");
-    fill(root, h("div.top", {}, h("span.name", {}, h("b", {}, "●"), " ", say("web.name")), device, queue, h("span.grow"), who, language, shade));
+    fill(root, h("div.top", {}, h("span.name", {}, h("b", {}, "●"), " ", say("web.name")), device, queue, h("span.grow"), who, leave, language, shade));
     every(root, 3000, async () => {
       const state = await get("/api/state");
       device.textContent = state.device;
+      leave.hidden = !state.named;
       queue.textContent = state.queue;
       queue.classList.toggle("live", state.running > 0);
       who.textContent = state.person;
@@ -53,7 +56,7 @@
     every(root, 2500, async () => {
       const { runs, queue: waiting, example: shown } = await get("/api/start");
       fill(recent, runs.length ? h("div.scroll", {}, h("table", {}, h("tbody", {}, runs.map(runLine)))) : h("p.muted", {}, say("web.start.none")));
-      fill(queue, waiting.length ? h("div", {}, waiting.map((run) => h("p", {}, h("button.plain", { type: "button", onclick: () => open({ tab: "train", run: run.id }) }, run.name), " ", chip(run.state), h("span.muted", {}, run.position ? " " + say("web.start.position", { n: run.position, wait: duration(run.expected_start) }) : "")))) : h("p.muted", {}, say("web.start.idle")));
+      fill(queue, waiting.length ? h("div", {}, waiting.map((run) => h("p", {}, h("button.plain", { type: "button", onclick: () => open({ tab: "train", run: run.id }) }, run.name), " ", chip(run.state), h("span.muted", {}, run.position ? " " + window.studio.place(run) : "")))) : h("p.muted", {}, say("web.start.idle")));
       fill(example, shown ? h("div.banner.good", {}, h("b", {}, say("web.start.example")), h("p", {}, say("web.start.example_blurb")), button(say("web.start.example_open"), () => open({ tab: "evaluate", run: shown }))) : null);
     });
   };

@@ -182,6 +182,12 @@ class Desk:
         """Runs, newest first; those in the trash instead with `trashed`."""
         return self._views(builtins.list(self.store.list_runs(trashed, limit)))
 
+    def busy(self) -> tuple[int, int]:
+        """How many runs are at work, and how many wait; cheap enough to be asked all the time."""
+        counts = self.store.count_jobs(states.ACTIVE)
+        waiting = counts.pop(states.QUEUED, 0)
+        return sum(counts.values()), waiting
+
     def get(self, run: str) -> RunView:
         """One run. Raises UserError (`run_unknown`)."""
         return self._views([self._row(run)])[0]

@@ -15,6 +15,8 @@ from studio.workspace import new_id
 
 LASTS = 14 * 86400.0
 """Seconds a session lives."""
+LOCAL = "local"
+"""The person on a loopback address who gave no name; also the owner of what the command line makes."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,13 @@ class People:
         self.store = store
 
     def person(self, name: str, person: str | None = None) -> Person:
-        """The person called `name`, made when new; `person` fixes the id of a new one ("local")."""
+        """The person called `name`, made when new; with `person`, the one of that id ("local").
+
+        Whoever gives the local person's name somewhere else is a person of their own.
+        """
+        wanted = people.c.id == person if person else sa.and_(people.c.name == name, people.c.id != LOCAL)
         with self.store.writing() as connection:
-            found = connection.execute(sa.select(people).where(people.c.name == name)).first()
-            if found is None and person is not None:
-                found = connection.execute(sa.select(people).where(people.c.id == person)).one_or_none()
+            found = connection.execute(sa.select(people).where(wanted)).first()
             if found is not None:
                 return Person(found.id, found.name)
             made = Person(person or new_id("p"), name)

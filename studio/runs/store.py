@@ -149,6 +149,13 @@ class Store:
         with self.reading() as connection:
             return connection.execute(query).all()
 
+    def count_jobs(self, wanted: frozenset[str]) -> dict[str, int]:
+        """How many jobs are in each of some states; states without any are left out."""
+        count = sa.func.count()
+        query = sa.select(jobs.c.state, count).where(jobs.c.state.in_(sorted(wanted))).group_by(jobs.c.state)
+        with self.reading() as connection:
+            return {str(state): int(number) for state, number in connection.execute(query)}
+
     def job(self, job: str) -> Row[Any]:
         with self.reading() as connection:
             return connection.execute(sa.select(jobs).where(jobs.c.id == job)).one()

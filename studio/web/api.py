@@ -19,7 +19,9 @@ from studio.inference.client import InferenceClient
 from studio.runs.desk import Desk
 from studio.runs.draft import Draft, again, draft
 from studio.runs.example import RUN
+from studio.runs.people import LOCAL
 from studio.runs.view import RunView
+from studio.tasks.base import tasks
 from studio.web import packing
 from studio.web.asking import language, person
 from studio.web.describe import describe
@@ -50,15 +52,16 @@ def _lists(router: APIRouter, desk: Desk, workspace: Workspace) -> None:
     @router.get("/state")
     def state(request: Request) -> dict[str, Any]:
         lang = language(request)
-        views = [view for view in desk.list() if view.active]
-        waiting = sum(view.state == "queued" for view in views)
-        running = len(views) - waiting
+        running, waiting = desk.busy()
         busy = say("web.header.queue", lang, running=running, waiting=waiting)
+        who = person(request)
         return {
             "device": device_badge(workspace, lang),
-            "queue": busy if views else say("web.header.queue_idle", lang),
+            "queue": busy if running or waiting else say("web.header.queue_idle", lang),
             "running": running,
-            "person": say("web.header.person", lang, name=person(request).name),
+            "person": say("web.header.person", lang, name=who.name),
+            # Who gave a name may leave it again; the local person would only have to paste the address anew.
+            "named": who.id != LOCAL,
         }
 
     @router.get("/samples")
@@ -100,15 +103,18 @@ def _lists(router: APIRouter, desk: Desk, workspace: Workspace) -> None:
 
 
 def _curve(desk: Desk, view: RunView) -> dict[str, Any]:
+    """Losses by step, and the task's main metric by evaluation; the loss on validation rows where that is it."""
     events, _, _ = desk.events(view.id)
     steps = [event for event in events if event["event"] == "step"]
     evals = [event for event in events if event["event"] == "eval"]
+    metric = tasks.get(view.task).main_metric
     return {
         "name": view.name,
+        "metric": metric,
         "step": [event["step"] for event in steps],
         "loss": [event["loss"] for event in steps],
         "eval_step": [event["step"] for event in evals],
-        "eval_score": [event["metrics"].get(view.metric, event["loss"]) for event in evals],
+        "eval_score": [event["loss"] if metric == "loss" else event["metrics"].get(metric) for event in evals],
     }
 
 
@@ -167,7 +173,8 @@ def _acts(router: APIRouter, desk: Desk, workspace: Workspace) -> None:
         made = again(workspace, desk.spec(run), str(body.get("change", "")), person(request).id)
         _startable(made, language(request))
         seconds = made.estimate.seconds if made.estimate else None
-        return {"run": desk.submit(made.spec, data_name=desk.get(run).data_name, estimate=seconds)}
+        data_name = desk.get(run).data_name
+        return {"run": desk.submit(made.spec, key=_nonce(body), data_name=data_name, estimate=seconds)}
 
     @router.post("/samples/{key}/open")
     def open_sample(request: Request, key: str) -> dict[str, str]:
@@ -188,9 +195,13 @@ def _acts(router: APIRouter, desk: Desk, workspace: Workspace) -> None:
         )
         _startable(made, language(request))
         seconds = made.estimate.seconds if made.estimate else None
-        nonce = str(body.get("nonce", ""))[:64] or None
-        run = desk.submit(made.spec, key=nonce, data_name=version.name, estimate=seconds)
+        run = desk.submit(made.spec, key=_nonce(body), data_name=version.name, estimate=seconds)
         return {"run": run, "data": version.version}
+
+
+def _nonce(body: dict[str, Any]) -> str | None:
+    """The key of one press of a button: a POST that is sent again makes no second run."""
+    return str(body.get("nonce", ""))[:64] or None
 
 
 def _startable(made: Draft, lang: str) -> None:

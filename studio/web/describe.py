@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+from pathlib import Path
 from typing import Any
 
 from studio.errors import UserError
@@ -30,9 +32,17 @@ def failure(view: RunView, language: str) -> list[str] | None:
     return UserError(view.error, **view.error_values).parts(language) if view.error else None
 
 
+def _held(folder: Path) -> set[str]:
+    """What lies in a run's folder; nothing when it is gone."""
+    try:
+        return set(os.listdir(folder))
+    except OSError:
+        return set()
+
+
 def describe(desk: Desk, view: RunView, language: str) -> dict[str, Any]:
-    """JSON for the lists and the head of the live view."""
-    folder = desk.folder(view.id)
+    """JSON for the lists and the head of the live view. Lists hold hundreds: one look at the folder, no query."""
+    held = _held(desk.workspace.run(view.owner, view.id))
     return {
         "id": view.id,
         "name": view.name,
@@ -52,9 +62,9 @@ def describe(desk: Desk, view: RunView, language: str) -> dict[str, Any]:
         "expected_start": None if view.expected_start is None else max(0.0, view.expected_start - time.time()),
         "deleted": view.trashed is not None,
         "can_resume": view.resumable,
-        "can_play": any((folder / name).is_dir() for name in PLAYABLE),
-        "can_download": (folder / "model").is_dir() and not view.active,
-        "has_report": (folder / "report.json").is_file(),
+        "can_play": not held.isdisjoint(PLAYABLE),
+        "can_download": not held.isdisjoint(PLAYABLE) and not view.active,
+        "has_report": "report.json" in held,
         "failure": failure(view, language),
         "about": say(
             "web.live.about",

@@ -28,7 +28,7 @@ def _safe(then: str) -> str:
 
 
 def routes(sessions: Sessions, ask_name: bool) -> APIRouter:
-    """GET and POST /login. `ask_name` is on when the server can be reached from other machines."""
+    """GET and POST /login, POST /logout. `ask_name` is on when the server can be reached from other machines."""
     router = APIRouter()
 
     def page(request: Request, token: str, then: str, message: str = "", status: int = 200) -> HTMLResponse:
@@ -54,7 +54,7 @@ def routes(sessions: Sessions, ask_name: bool) -> APIRouter:
     def enter(request: Request, token: str, name: str, then: str, ask: bool) -> Response:
         lang = language_of(request)
         try:
-            if not sessions.check_token(token):
+            if not sessions.check_token(token, request.client.host if request.client else ""):
                 return page(request, "", then, say("web.login.wrong", lang), 403)
         except UserError as error:
             return page(request, "", then, error.text(lang), 429)
@@ -82,6 +82,13 @@ def routes(sessions: Sessions, ask_name: bool) -> APIRouter:
         form = await request.form()
         name, then = str(form.get("name", "")), _safe(str(form.get("then", "/")))
         return enter(request, str(form.get("token", "")), name, then, ask=ask_name and not name.strip())
+
+    @router.post("/logout")
+    def logout(request: Request) -> Response:
+        sessions.end(request.cookies.get(COOKIE, ""))
+        reply = RedirectResponse("/login", status_code=303)
+        reply.delete_cookie(COOKIE)
+        return reply
 
     return router
 

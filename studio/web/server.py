@@ -8,13 +8,12 @@ from __future__ import annotations
 import logging
 import os
 import socket
-import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import psutil
 import uvicorn
@@ -88,6 +87,25 @@ def known_hosts(host: str) -> set[str]:
     return found
 
 
+def named_hosts(names: Sequence[str]) -> set[str]:
+    """The further names a person allows. Raises UserError (`host_name`) for what cannot stand in an address."""
+    for name in names:
+        try:
+            plain = urlsplit(f"//{name}").hostname == name.lower()
+        except ValueError:
+            plain = False
+        if not plain or "*" in name:
+            raise UserError("host_name", name=name[:80])
+    return {name.lower() for name in names}
+
+
+def address_of(host: str, port: int) -> str:
+    """The address to print for a server bound to `host`: one that a browser on this machine can open."""
+    if ":" in host:
+        return f"http://[{'::1' if host == '::' else host}]:{port}"
+    return f"http://{'127.0.0.1' if host in ('0.0.0.0', *LOOPBACK) else host}:{port}"
+
+
 def prepare(workspace: Workspace) -> None:
     """Settings that have to stand before Gradio is imported."""
     share = os.environ.get("GRADIO_SHARE", "False")
@@ -105,21 +123,24 @@ def prepare(workspace: Workspace) -> None:
 
 
 def serve(
-    host: str, port: int, home: str | Path | None, announce: Callable[[str], None], extra: set[str] | None = None
+    host: str, port: int, home: str | Path | None, announce: Callable[[str], None], names: Sequence[str] = ()
 ) -> None:
-    """Run the studio until it is interrupted. `announce` is told the address with its access token.
+    """Run the studio until it is interrupted. `announce` is told the address with its access token; `names` are
+    further host names under which it may be asked for, such as a proxy's.
 
-    Raises UserError (`port_taken`, `home_unusable`, `share_refused`, `server_running`) before anything is started.
+    Raises UserError (`port_taken`, `home_unusable`, `share_refused`, `server_running`, `host_name`) before anything
+    is started.
     """
+    further = named_hosts(names)
     workspace = Workspace.open(home)
     prepare(workspace)
     listening = _listen(host, port)
-    shown = "127.0.0.1" if host in ("0.0.0.0", "::", *LOOPBACK) else host
-    address = f"http://{shown}:{listening.getsockname()[1]}"
+    address = address_of(host, listening.getsockname()[1])
     with closing(listening), claim(workspace, address):
         example.install(workspace)
         with closing(Desk(workspace)) as desk:
-            app = make_app(desk, known_hosts(host) | (extra or set()), ask_name=host not in LOOPBACK)
+            # Behind a name of its own, others reach even a server that listens on this machine alone.
+            app = make_app(desk, known_hosts(host) | further, ask_name=host not in LOOPBACK or bool(further))
             desk.supervise()
             # Begun now, so that the first plan need not wait for it.
             threading.Thread(target=_probe, args=(desk,), name="probe", daemon=True).start()
@@ -164,8 +185,3 @@ def _listen(host: str, port: int) -> socket.socket:
         listening.close()
         raise UserError("port_taken", host=host, port=port, reason=error.strerror or str(error)) from error
     return listening
-
-
-def heavy_modules() -> list[str]:
-    """Which of the libraries that only workers may load are loaded in this process; a test wants none."""
-    return [name for name in ("torch", "transformers", "datasets", "peft") if name in sys.modules]

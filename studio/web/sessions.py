@@ -7,15 +7,17 @@ import os
 import secrets
 import threading
 import time
+from collections import OrderedDict
 from pathlib import Path
 
 from studio.errors import UserError
-from studio.runs.people import People, Person
+from studio.runs.people import LOCAL, People, Person
 
 COOKIE = "studio_session"
-LOCAL = "local"
-"""The person on a loopback address who gave no name; also the owner of what the command line makes."""
 FREE_GUESSES = 5
+MEMORY = 600.0
+"""Seconds a wrong token is remembered against the address it came from."""
+MOST_ADDRESSES = 10_000
 NAME_LENGTH = 60
 REMEMBERED = 60.0
 """Seconds a login is trusted without asking the database again, so that a page's polls cost nothing."""
@@ -41,24 +43,29 @@ class Sessions:
         self.people = people
         self.token = token
         self._known: dict[str, tuple[Person, float]] = {}
-        self._failures: list[float] = []
+        self._failures: OrderedDict[str, list[float]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def check_token(self, guess: str) -> bool:
-        """Whether `guess` is the token. Raises UserError (`login_slow`) after too many wrong ones: the wait grows
-        with each, for everybody, because an address says nothing about who is behind it."""
+    def check_token(self, guess: str, address: str = "") -> bool:
+        """Whether `guess` is the token. Raises UserError (`login_slow`) after too many wrong ones from `address`.
+
+        The right one is let in at once, whatever was guessed before: 192 random bits are not guessed, but strangers
+        could otherwise lock everybody out.
+        """
+        if hmac.compare_digest(guess.encode(), self.token.encode()):
+            return True
         with self._lock:
             now = time.monotonic()
-            self._failures = [at for at in self._failures if now - at < 600]
-            extra = len(self._failures) - FREE_GUESSES
+            wrong = [at for at in self._failures.pop(address, []) if now - at < MEMORY]
+            self._failures[address] = wrong
+            if len(self._failures) > MOST_ADDRESSES:
+                self._failures.popitem(last=False)
+            extra = len(wrong) - FREE_GUESSES
             if extra >= 0:
-                left = self._failures[-1] + min(60.0, 2.0**extra) - now
+                left = wrong[-1] + min(60.0, 2.0**extra) - now
                 if left > 0:
                     raise UserError("login_slow", seconds=int(left) + 1)
-            if hmac.compare_digest(guess.encode(), self.token.encode()):
-                self._failures.clear()
-                return True
-            self._failures.append(now)
+            wrong.append(now)
             return False
 
     def begin(self, name: str = "") -> str:

@@ -20,7 +20,7 @@ ICON = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><circle cx="16" cy="16" r="13" fill="#0B6E69"/>'
     '<path d="M8 12l6 8 4-4 6 5" fill="none" stroke="#fff" stroke-width="3" stroke-linecap="round"/></svg>'
 )
-SPOKEN = ("web.", "state.", "phase.", "metric.", "ladder.")
+SPOKEN = ("web.", "state.", "phase.", "metric.", "ladder.", "coach.action.")
 """What the page's scripts say themselves; every other sentence reaches them already spoken."""
 
 

@@ -162,6 +162,25 @@ def test_people_and_sessions(desk):
     assert desk.get(run).owner_name == "Ann"
 
 
+def test_nobody_becomes_the_local_person_by_name(desk):
+    people = People(desk.store)
+    local = people.person("local", "local")
+    assert local.id == "local"
+    stranger = people.person("local")
+    assert stranger.id != "local"
+    assert people.person("local") == stranger
+    assert people.person("local", "local") == local
+
+
+def test_how_busy_it_is_without_looking_at_every_run(desk):
+    assert desk.busy() == (0, 0)
+    runs = [desk.submit(a_spec()) for _ in range(4)]
+    end(desk, runs[0])
+    job = desk.store.last_job(runs[1])
+    assert desk.store.move(job, states.ADMITTED)
+    assert desk.busy() == (1, 2)
+
+
 def test_second_desk_sees_the_same(desk):
     run = desk.submit(a_spec())
     other = Desk(desk.workspace)

@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from spoken import check_answer
 
 from studio.errors import UserError
-from studio.web.server import make_app
+from studio.web.server import address_of, make_app, named_hosts
 from studio.web.sessions import COOKIE, Sessions, access_token
 
 OPEN = {"/login", "/healthz"}
@@ -127,6 +127,27 @@ def test_wrong_tokens_are_slowed_down(site):
     assert caught.value.code == "login_slow"
 
 
+def test_wrong_tokens_of_strangers_lock_nobody_out(site):
+    sessions = Sessions(site[0].people, "right")
+    for number in range(5):
+        assert not sessions.check_token(f"wrong{number}", "192.0.2.1")
+    with pytest.raises(UserError):
+        sessions.check_token("wrong", "192.0.2.1")
+    assert not sessions.check_token("a typing mistake", "192.0.2.2")
+    assert sessions.check_token("right", "192.0.2.1")
+    assert sessions.check_token("right")
+
+
+def test_addresses_that_guess_are_not_remembered_without_end(site, monkeypatch):
+    from studio.web import sessions as room
+
+    monkeypatch.setattr(room, "MOST_ADDRESSES", 10)
+    sessions = Sessions(site[0].people, "right")
+    for number in range(50):
+        sessions.check_token("wrong", f"192.0.2.{number}")
+    assert len(sessions._failures) == 10
+
+
 def test_the_token_file_is_for_its_owner_only(site):
     file = site[0].workspace.home / "token"
     assert file.stat().st_mode & 0o077 == 0
@@ -142,6 +163,63 @@ def test_a_name_is_asked_where_others_can_reach_us(site):
     assert client.post("/login", data={"token": token, "name": " "}).status_code == 200
     assert client.post("/login", data={"token": token, "name": "Ann <b>"}).status_code == 303
     assert "Ann <b>" in client.get("/api/state").json()["person"]
+
+
+def test_the_local_persons_name_gives_nobody_their_runs(site):
+    client = TestClient(
+        make_app(site[0], {"127.0.0.1"}, ask_name=True), base_url="http://127.0.0.1", follow_redirects=False
+    )
+    client.post("/login", data={"token": access_token(site[0].workspace.home), "name": "local"})
+    assert client.get("/api/state").json()["named"]
+    assert Sessions(site[0].people, "t").who(client.cookies[COOKIE]).id != "local"
+
+
+def test_who_gave_a_name_can_leave(site):
+    client = TestClient(
+        make_app(site[0], {"127.0.0.1"}, ask_name=True), base_url="http://127.0.0.1", follow_redirects=False
+    )
+    client.post("/login", data={"token": access_token(site[0].workspace.home), "name": "Ann"})
+    secret = client.cookies[COOKIE]
+    assert client.get("/api/state").json()["named"]
+    assert client.get("/logout").status_code == 405
+    reply = client.post("/logout")
+    assert (reply.status_code, reply.headers["location"]) == (303, "/login")
+    assert COOKIE not in client.cookies
+    assert client.get("/api/state", headers={"cookie": f"{COOKIE}={secret}"}).status_code == 401
+
+
+def test_the_local_person_has_nothing_to_leave(analyst):
+    assert not analyst.get("/api/state").json()["named"]
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:7860"),
+        ("localhost", "http://127.0.0.1:7860"),
+        ("0.0.0.0", "http://127.0.0.1:7860"),
+        ("::", "http://[::1]:7860"),
+        ("::1", "http://[::1]:7860"),
+        ("2001:db8::5", "http://[2001:db8::5]:7860"),
+        ("192.0.2.7", "http://192.0.2.7:7860"),
+    ],
+)
+def test_the_printed_address_is_one_that_somebody_listens_on(host, shown):
+    assert address_of(host, 7860) == shown
+
+
+def test_a_server_answers_to_its_further_names_and_no_others(site):
+    app = make_app(site[0], {"127.0.0.1"} | named_hosts(["Studio.example.org"]), ask_name=True)
+    client = TestClient(app, base_url="http://127.0.0.1", follow_redirects=False)
+    for host, status in (("studio.example.org", 200), ("studio.example.org:8443", 200), ("other.example.org", 403)):
+        assert client.get("/login", headers={"host": host}).status_code == status
+
+
+@pytest.mark.parametrize("name", ["", "*", "*.example.org", "http://a.example", "a.example:80", "a/b", "[::1"])
+def test_what_is_no_host_name_is_refused(name):
+    with pytest.raises(UserError) as caught:
+        named_hosts([name])
+    assert caught.value.code == "host_name"
 
 
 def test_a_session_ends(site, analyst):
