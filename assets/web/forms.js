@@ -51,6 +51,15 @@
     fill(root, h("div.model-card", {}, h("span", {}, card.size), h("span", {}, card.licence), h("span", {}, card.languages), h("span.chip", { class: card.on_disk ? "good" : "wait" }, card.on_disk ? say("web.train.on_disk") : say("web.train.to_fetch", { size: card.download })), reads), card.note ? h("p.reason", {}, card.note) : null, card.why ? h("p.reason", {}, card.why) : null);
   } });
 
+  kinds.models = (root, props, trigger) => ({ update(models) {
+    if (!models?.length) return fill(root);
+    const reads = (model) => model.reads === null ? h("span.muted", {}, say("web.train.reads_unknown")) : h("span.chip", { class: model.reads < 0.8 ? "bad" : model.reads < 0.95 ? "amber" : "good" }, Math.round(100 * model.reads) + " %");
+    const head = ["model", "size", "licence", "languages", "place", "reads"].map((c) => h("th", {}, say("web.models." + c)));
+    fill(root, h("details.models", {}, h("summary", {}, say("web.models.compare", { n: models.length })), h("div.scroll", {}, h("table", {}, h("thead", {}, h("tr", {}, head, h("th", {}))), h("tbody", {}, models.map((model) => h("tr", {},
+      h("td", {}, model.title), h("td", {}, model.size), h("td", {}, model.licence || "–"), h("td", {}, model.languages || "–"), h("td", {}, model.on_disk ? say("web.train.on_disk") : say("web.train.to_fetch", { size: model.download })), h("td", {}, reads(model)),
+      h("td", {}, button(say("web.models.take"), () => trigger("click", { model: model.id }), ".small")))))))));
+  } });
+
   kinds.methods = (root) => ({ update(rows) { fill(root, rows?.length ? rows.map((row) => h("p.reason", {}, h("b", {}, row.title), " – ", row.reason)) : null); } });
 
   kinds.preflight = (root) => ({ update(value) {

@@ -1,6 +1,6 @@
 // The live view: is it learning? Pulls only what is new once a second and appends it to the chart.
 (() => {
-  const { kinds, h, fill, say, get, post, open, every, chip, button, number, duration, bytes, metric, score, layout, plotly, PLOT, colour, toast, downloading } = window.studio;
+  const { kinds, h, fill, say, get, post, open, every, chip, button, number, duration, bytes, metric, score, layout, plotly, again, PLOT, colour, toast, downloading } = window.studio;
   const PHASES = ["queued", "fetching", "tokenising", "baselines", "training", "evaluating", "saving", "reporting"];
   const OVER = ["done", "stopped", "failed", "out-of-memory", "non-finite", "interrupted"];
   const tile = (label, help) => { const value = h("b", {}, "–"); return { node: h("div.tile", { title: help }, value, h("small", {}, label)), value }; };
@@ -16,13 +16,13 @@
     const coach = h("div.coach"), failure = h("div");
     const phases = h("div.phases"), meter = h("i"), bar = h("div.meter", { role: "progressbar", "aria-label": say("web.live.progress"), "aria-valuemin": 0, "aria-valuemax": 100 }, meter);
     const tiles = Object.fromEntries(["step", "epoch", "left", "speed", "rate", "gradient", "memory", "loss"].map((key) => [key, tile(say("web.tile." + key), say("web.tile." + key + "_help"))]));
-    const samples = h("div"), timeline = h("div.timeline"), decisions = h("div"), log = h("pre.log");
+    const samples = h("div"), timeline = h("div.timeline"), decisions = h("div"), settings = h("div.settings"), log = h("pre.log");
     const folded = h("details", {}, h("summary", {}, say("web.live.log")), log);
     folded.addEventListener("toggle", () => { logOpen = folded.open; if (logOpen) tail(); });
     const body = h("div", {},
       h("div", { style: { display: "flex", gap: "12px", alignItems: "center", flexWrap: "wrap" } }, title, state, h("span", { style: { flex: 1 } }), acts), sub, phases, bar, failure,
       h("div.two", {}, h("div", {}, chart), h("div", {}, status, coach, h("div.tiles", {}, Object.values(tiles).map((t) => t.node)), h("h3", { style: { marginTop: "16px" } }, say("web.live.timeline")), timeline)),
-      samples, h("details", {}, h("summary", {}, say("web.live.decisions")), decisions), folded);
+      h("details", {}, h("summary", {}, say("web.live.settings")), settings), samples, h("details", {}, h("summary", {}, say("web.live.decisions")), decisions), folded);
     const nothing = h("p.muted", {}, say("web.live.none"));
 
     async function tail() { try { log.textContent = (await get(`/api/runs/${run}/log`)).text || say("web.live.log_empty"); log.scrollTop = log.scrollHeight; } catch { /* shown again at the next round */ } }
@@ -54,7 +54,7 @@
       const dashes = { majority: "dot", rules: "dashdot", tfidf: "dash", base: "dash" };
       for (const [key, line] of Object.entries(data.baselines)) {
         shapes.push({ type: "line", xref: "paper", x0: 0, x1: 1, yref: own ? "y2" : "y", y0: line.score, y1: line.score, line: { color: colour("amber"), width: key === "tfidf" || key === "base" ? 2 : 1, dash: dashes[key] ?? "dash" } });
-        notes.push({ xref: "paper", x: 1, xanchor: "right", yref: own ? "y2" : "y", y: line.score, yanchor: "bottom", showarrow: false, text: `${say("ladder." + key)} ${score(line.metric, line.score)}`, font: { size: 11, color: colour("amber") } });
+        notes.push({ xref: "paper", x: 1, xanchor: "right", yref: own ? "y2" : "y", y: line.score, yanchor: "bottom", showarrow: false, text: `${say("ladder." + key)}${line.by_hand ? " " + say("web.report.by_hand") : ""} ${score(line.metric, line.score)}`, font: { size: 11, color: colour("amber") } });
       }
       for (const mark of data.marks.filter((m) => m.step && m.event !== "checkpoint").slice(-12))
         shapes.push({ type: "line", x0: mark.step, x1: mark.step, yref: "paper", y0: 0, y1: 1, line: { color: mark.event === "failed" || mark.event === "caution" ? colour("red") : colour("muted"), width: 1, dash: "dot" } });
@@ -131,12 +131,12 @@
     async function act(action) {
       if (action === "stop_best") await post(`/api/runs/${run}/stop`, { keep: "best" });
       else if (action === "stop") await post(`/api/runs/${run}/stop`, { keep: "last" });
-      else if (action === "use_simple") open({ tab: "playground", run });
+      else if (action === "use_simple") open({ tab: "playground", run, with: "simple" });
       else if (action === "add_rows") open({ tab: "data", data: view.data });
       else {
         // A run whose rate is wrong only keeps the better one waiting.
         if (action.endsWith("_rate") && !OVER.includes(view.state)) await post(`/api/runs/${run}/stop`, { keep: "best" });
-        const made = await post(`/api/runs/${run}/again`, { change: action }); open({ tab: "train", run: made.run }); toast(say("web.live.again_started"));
+        open({ tab: "train", run: await again(run, action) }); toast(say("web.live.again_started"));
       }
     }
     async function pull() {
@@ -147,8 +147,12 @@
       if (reply.reset) data = fresh();
       cursor = reply.cursor; view = reply.run; data.metric = view.metric;
       reply.events.forEach(take);
+      // Rules that a person has edited are scored anew, while it learns or later: their line moves.
+      const moved = view.edited && data.baselines[view.edited.key]?.score !== view.edited.score;
+      if (view.edited) data.baselines[view.edited.key] = { ...view.edited, by_hand: true };
+      if (reply.settings) fill(settings, reply.settings.map((part) => h("div", {}, h("h3", {}, part.title), h("table", {}, h("tbody", {}, part.rows.map(([name, value]) => h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, value))))))));
       show();
-      if (reply.reset || reply.events.length) await draw(reply.reset);
+      if (reply.reset || reply.events.length || moved) await draw(reply.reset);
       if (logOpen) tail();
     }
     const tick = every(root, 1000, pull);

@@ -7,7 +7,7 @@
     const top = lower ? Math.max(...report.ladder.map((r) => r.high ?? r.score)) : 1;
     const at = (value) => 100 * Math.max(0, Math.min(1, value / top)) + "%";
     return h("div.bars.ladder", {}, report.ladder.map((rung) => h("div.bar", { class: rung.key === "tuned" ? "top" : "" },
-      h("span.who", { title: say("ladder." + rung.key + "_help") }, say("ladder." + rung.key)),
+      h("span.who", { title: say("ladder." + rung.key + "_help") }, say("ladder." + rung.key), rung.by_hand ? " " + say("web.report.by_hand") : ""),
       h("span.track", { role: "meter", "aria-valuenow": rung.score, "aria-valuemin": 0, "aria-valuemax": top, "aria-label": say("ladder." + rung.key) }, h("i", { style: { width: at(rung.score) } }), rung.low !== null && rung.low !== undefined ? h("u", { style: { left: at(rung.low), width: `calc(${at(rung.high)} - ${at(rung.low)})` }, title: say("web.report.interval") }) : null),
       h("span.val", {}, h("b", {}, score(report.main_metric, rung.score)), h("small.muted", {}, rung.low !== null && rung.low !== undefined ? ` (${score(report.main_metric, rung.low)}–${score(report.main_metric, rung.high)})` : "", rung.bytes && rung.ms !== null && rung.ms !== undefined ? ` · ${bytes(rung.bytes)} · ${number(rung.ms, 2)} ms` : "")))));
   }
@@ -49,9 +49,11 @@
       if (mine !== turn) return;  // another run was chosen meanwhile
       const { report, verdict, run: view, figures: drawings } = reply, tone = { better: "good", worse: "amber" }[verdict.tone] ?? "";
       const place = h("div");
+      // Where tuning has brought nothing, what is smaller and faster is one press away.
+      const simpler = view.can_download && report.model === "tuned" && report.simple && verdict.tone !== "better";
       fill(root, h("p.muted", {}, view.name, " · ", view.about),
         h("div.banner", { class: tone, style: { padding: "20px" } }, h("p.verdict", {}, verdict.text), h("span.muted", {}, verdict.detail)),
-        h("div.ask", {}, view.can_play ? button(say("web.live.try"), () => open({ tab: "playground", run }), ".main") : null, view.can_download ? downloading(run) : null, button(say("web.report.chart"), () => open({ tab: "train", run }))),
+        h("div.ask", {}, view.can_play ? button(say("web.live.try"), () => open({ tab: "playground", run }), ".main") : null, view.can_download ? downloading(run) : null, simpler ? [button(say("coach.action.use_simple"), () => open({ tab: "playground", run, with: "simple" }), verdict.tone === "unclear" ? ".main" : ""), downloading(run, "simple")] : null, button(say("web.report.chart"), () => open({ tab: "train", run }))),
         h("h2", {}, say("web.report.ladder")), h("p.muted", {}, say("web.report.ladder_help", { n: report.rows })), ladder(report),
         h("h2", {}, say("web.report.numbers")), numbers(report),
         report.classes?.length ? [h("h2", {}, say("web.report.classes")), h("div.half", {}, classes(report), place)] : null,

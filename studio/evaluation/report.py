@@ -93,7 +93,10 @@ def _labels_report(
         "interval": {name: list(ends) for name, ends in intervals.items()},
         "verdict": verdict,
         "difference": difference,
-        "ladder": [_rung(rival, truths, labels, metric, exam.seed) for rival in rivals.values()],
+        "ladder": [
+            {**_rung(rival, truths, labels, metric, exam.seed), **_by_hand(simple.get(rival.key))}
+            for rival in rivals.values()
+        ],
         "classes": per_class(counts, labels),
         "confusion": _matrix(counts.tolist(), labels, predictions),
         **_mistakes(predictions),
@@ -147,6 +150,11 @@ def _rung(rival: Contender, truths: Sequence[str], labels: Sequence[str], metric
     low, high = label_intervals(rival.labels, truths, labels, seed)[metric]
     size = {"bytes": rival.bytes, "ms": round(rival.milliseconds, 3)}
     return {"key": rival.key, "score": score, "low": low, "high": high, **size}
+
+
+def _by_hand(model: Baseline | None) -> dict[str, bool]:
+    """A mark for a rung whose model a person has edited."""
+    return {"by_hand": True} if getattr(model, "by_hand", False) else {}
 
 
 def _predictions(

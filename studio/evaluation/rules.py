@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from studio.errors import UserError
-from studio.evaluation.baseline import Baseline, Question, text_of
+from studio.evaluation.baseline import FOLDER, Baseline, Question, load, text_of
 from studio.evaluation.ngrams import normalise
 from studio.tasks.base import Prediction
 
@@ -48,6 +48,8 @@ class Rules(Baseline):
         self.rules: list[Rule] = [{"keyword": rule["keyword"], "label": rule["label"]} for rule in rules]
         self.otherwise = otherwise
         self.shares = dict(shares)
+        self.by_hand = False
+        """Whether a person has edited them; they are then never learnt anew."""
 
     @staticmethod
     def fit(texts: Sequence[str], truths: Sequence[str], labels: Sequence[str]) -> Rules:
@@ -72,7 +74,7 @@ class Rules(Baseline):
         return [rule for rule in self.rules if found(rule["keyword"], plain)]
 
     def edited(self, rules: Sequence[Mapping[str, Any]], otherwise: str = "") -> Rules:
-        """A copy with other rules. Raises UserError (`rules_label`, `rules_keyword`, `rules_many`)."""
+        """A copy with other rules, not scored yet. Raises UserError (`rules_label`, `rules_keyword`, `rules_many`)."""
         if len(rules) > MOST_RULES:
             raise UserError("rules_many", count=len(rules), most=MOST_RULES)
         for number, rule in enumerate(rules, start=1):
@@ -84,14 +86,35 @@ class Rules(Baseline):
         if otherwise and otherwise not in self.labels:
             raise UserError("rules_label", number=0, keyword="-", label=otherwise[:40], labels=self.labels)
         clean = [{"keyword": str(rule["keyword"]).strip(), "label": str(rule["label"])} for rule in rules]
-        return Rules(self.labels, clean, otherwise or self.otherwise, self.shares)
+        made = Rules(self.labels, clean, otherwise or self.otherwise, self.shares)
+        made.by_hand = True
+        return made
 
     def _write(self, folder: Path) -> dict[str, Any]:
-        return {"rules": self.rules, "otherwise": self.otherwise, "shares": self.shares}
+        return {"rules": self.rules, "otherwise": self.otherwise, "shares": self.shares, "by_hand": self.by_hand}
 
     @classmethod
     def _read(cls, folder: Path, facts: Mapping[str, Any]) -> Rules:
-        return Rules(facts["labels"], facts["rules"], facts["otherwise"], facts["shares"])
+        made = Rules(facts["labels"], facts["rules"], facts["otherwise"], facts["shares"])
+        made.by_hand = bool(facts.get("by_hand"))
+        return made
+
+
+def rules_by_hand(run_dir: Path) -> Rules | None:
+    """The rules of a run as a person edited them; None where nobody has."""
+    try:
+        model = load(run_dir / FOLDER / Rules.key)
+    except FileNotFoundError:
+        return None
+    return model if isinstance(model, Rules) and model.by_hand else None
+
+
+def with_edits(run_dir: Path, models: Mapping[str, Baseline]) -> dict[str, Baseline]:
+    """`models` with the rules that a person has edited in place of those that were learnt."""
+    kept = rules_by_hand(run_dir)
+    if kept is None or Rules.key not in models or kept.labels != models[Rules.key].labels:
+        return dict(models)
+    return {**models, Rules.key: kept}
 
 
 def found(keyword: str, text: str) -> bool:

@@ -33,8 +33,8 @@ def answer(
     simple = load_all(run_dir)
     tuned = (run_dir / "model" / "studio.json").is_file()
     for key in simple:
-        # Editing rules by hand takes their validation score away, which tells that somebody wants to try them.
-        if not tuned or key == best(simple) or (key == "rules" and simple[key].validation is None):
+        # Who has edited the rules wants to see what they say now, the best or not.
+        if not tuned or key == best(simple) or getattr(simple[key], "by_hand", False):
             with pool.use(run_dir, key) as held:
                 model: SimplePredictor = held  # type: ignore[assignment]
                 found.append({"key": key, "predictions": model.predict(rows)})

@@ -142,9 +142,13 @@ class InferenceClient:
         """The same for an imported data version of the workspace."""
         return self.predict_file(run_dir, self._workspace.data(owner, version) / "rows.parquet", out, which)
 
-    def package(self, run_dir: Path, out: Path, language: str = "en") -> Generator[str, None, None]:
-        """Writes the run's model as a zip that stands alone to `out`, its README in `language`; yields its phases."""
+    def package(self, run_dir: Path, out: Path, language: str = "en", which: str = "") -> Generator[str, None, None]:
+        """Writes a model of the run as a zip that stands alone to `out`, its README in `language`; yields its phases.
+
+        `which` is "tuned", "simple", or "" for the tuned model where there is one.
+        """
         request = {"op": "package", "run": str(run_dir), "out": str(out.resolve()), "language": language}
+        request["which"] = which
         with contextlib.closing(self._ask(request)) as answer:
             for message in answer:
                 if message["event"] == "phase":

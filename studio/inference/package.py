@@ -1,7 +1,7 @@
 """The download: a run's model as a folder that stands alone, tried in a fresh process, then packed as a zip.
 
-Adapters are merged into their base, so that `predict.py` needs only torch and transformers. Imports torch; runs in
-the inference process.
+Adapters are merged into their base, so that `predict.py` needs only torch and transformers; a simple model needs only
+numpy. Runs in the inference process.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from studio.child import environment
 from studio.errors import UserError
+from studio.inference import simple_package
 from studio.inference.generation import stop_ids
 from studio.inference.predictor import Predictor, read_saved
 from studio.tasks.heads import core_of, pooling_of
@@ -48,33 +50,70 @@ json.dump(found, sys.stdout)
 """
 
 
-def build(run_dir: Path, out: Path, language: str = "en") -> Iterator[str]:
+@dataclass(frozen=True)
+class Copy:
+    """What a folder is tried with: questions, the original's answers to them, and the program that asks."""
+
+    questions: list[Any]
+    expected: list[dict[str, float]]
+    program: str = _TRY
+
+
+def build(run_dir: Path, out: Path, language: str = "en", which: str = "") -> Iterator[str]:
     """Write the zip to `out`; yields the phase it is in ("collecting", "trying", "packing"), often.
 
-    Raises UserError (`model_gone`, `base_gone`, `package_space`, `package_broken`, `package_differs`); then nothing
-    is left behind.
+    `which` is "tuned", "simple" (the best simple model), or "" for the tuned model where there is one. Raises
+    UserError (`model_gone`, `base_gone`, `package_space`, `package_broken`, `package_differs`); then nothing is left
+    behind.
     """
     yield "collecting"
-    about, _ = read_saved(run_dir)
+    tuned = which == "tuned" or (which != "simple" and (run_dir / "model" / "studio.json").is_file())
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".package-") as place:
         folder = Path(place) / "model"
         folder.mkdir()
-        predictor = Predictor.load(run_dir)
-        _check_space(predictor, out.parent)
-        questions = _questions(run_dir, predictor)
-        expected = [_own_answer(predictor, question) for question in questions]
-        _write(predictor, folder)
-        (folder / "README.md").write_text(_card(run_dir, about, predictor, language), "utf-8")
-        del predictor
+        copy = (_tuned if tuned else _simple)(run_dir, folder, language)
         yield "trying"
-        yield from _try(folder, questions, expected)
+        yield from _try(folder, copy)
         yield "packing"
         yield from _pack(folder, out)
 
 
-def _check_space(predictor: Predictor, place: Path) -> None:
+def _tuned(run_dir: Path, folder: Path, language: str) -> Copy:
+    """The tuned model as a folder that stands alone."""
+    about, _ = read_saved(run_dir)
+    predictor = Predictor.load(run_dir)
+    _check_space(sum(predictor.parts().values()), folder)
+    questions = _questions(run_dir, predictor)
+    expected = [_own_answer(predictor, question) for question in questions]
+    _write(predictor, folder)
+    made = say("package.card.made", language, base=about.get("base", ""), method=about["method"], run=run_dir.name)
+    report = _object(run_dir / "report.json")
+    limits = say("package.card.limits", language, rows=report.get("rows", "?"))
+    snippet = "chat" if predictor.task.result == "chat" else "labels"
+    needs = say("package.card.needs", language)
+    card = Card(made, report.get("test", {}), limits, predictor.facts.get("labels") or [], needs, snippet)
+    (folder / "README.md").write_text(_card(run_dir, card, language), "utf-8")
+    return Copy(questions, expected)
+
+
+def _simple(run_dir: Path, folder: Path, language: str) -> Copy:
+    """The best simple model, small enough to be copied as it is."""
+    texts = _texts(run_dir)
+    key, expected = simple_package.collect(run_dir, folder, SNIPPETS / "simple.txt", texts)
+    _check_space(sum(file.stat().st_size for file in folder.iterdir()), folder)
+    report = _object(run_dir / "report.json")
+    name = say(f"ladder.{key}", language)
+    made = say("package.card.made_simple", language, name=name, run=run_dir.name)
+    limits = say("package.card.limits_simple", language, rows=report.get("rows", "?"))
+    scores, needs = simple_package.score_of(report, key), say("package.card.needs_simple", language)
+    card = Card(made, scores, limits, sorted(expected[0]), needs, "simple")
+    (folder / "README.md").write_text(_card(run_dir, card, language), "utf-8")
+    return Copy(texts, expected, simple_package.TRY)
+
+
+def _check_space(size: int, place: Path) -> None:
     """The folder and its zip lie on the disk at once."""
-    needed = 2 * sum(predictor.parts().values()) + 50_000_000
+    needed = 2 * size + 50_000_000
     free = shutil.disk_usage(place).free
     if free < needed:
         raise UserError("package_space", needed=needed // 1_000_000, free=free // 1_000_000)
@@ -106,7 +145,7 @@ def _write(predictor: Predictor, folder: Path) -> None:
     shutil.copy(SNIPPETS / "labels.txt", folder / "predict.py")
 
 
-def _questions(run_dir: Path, predictor: Predictor) -> list[Any]:
+def _texts(run_dir: Path) -> list[str]:
     """Held-out texts of the report where there is one, and two of our own: short, and longer than one word."""
     texts = ["ok", "The answer should stay the same after downloading. 下载之后，回答应当保持不变。"]
     seen = run_dir / "predictions.jsonl"
@@ -115,6 +154,12 @@ def _questions(run_dir: Path, predictor: Predictor) -> list[Any]:
             texts += [
                 str(json.loads(line).get("text") or "") for _, line in zip(range(TRIED_TEXTS), lines, strict=False)
             ]
+    return texts
+
+
+def _questions(run_dir: Path, predictor: Predictor) -> list[Any]:
+    """The same as the predictor's task asks them."""
+    texts = _texts(run_dir)
     if predictor.task.result != "chat":
         return texts
     return [[{"role": "user", "content": text[:500]}] for text in texts[:3]]
@@ -128,16 +173,16 @@ def _own_answer(predictor: Predictor, question: Any) -> dict[str, float]:
     return {str(place): score for place, score in enumerate(predictor.next_scores(question))}
 
 
-def _try(folder: Path, questions: list[Any], expected: list[dict[str, float]]) -> Iterator[str]:
+def _try(folder: Path, copy: Copy) -> Iterator[str]:
     """Run `predict.py` in a fresh, isolated Python and compare; others take their turns while it works."""
-    command = [sys.executable, "-I", "-c", _TRY, str(folder / "predict.py")]
+    command = [sys.executable, "-I", "-c", copy.program, str(folder / "predict.py")]
     quiet = environment(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8") as asked,
         tempfile.TemporaryFile("w+", encoding="utf-8") as answered,
         tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as complaints,
     ):
-        json.dump(questions, asked)
+        json.dump(copy.questions, asked)
         asked.seek(0)
         process = subprocess.Popen(command, cwd=folder, env=quiet, stdin=asked, stdout=answered, stderr=complaints)
         try:
@@ -154,7 +199,7 @@ def _try(folder: Path, questions: list[Any], expected: list[dict[str, float]]) -
         if process.returncode != 0:
             last = (complaints.read().strip().splitlines() or [f"exit code {process.returncode}"])[-1]
             raise UserError("package_broken", reason=last[:200])
-    _compare([dict(answer) for answer in json.loads(text)], expected)
+    _compare([dict(answer) for answer in json.loads(text)], copy.expected)
 
 
 def _compare(found: list[dict[str, float]], expected: list[dict[str, float]]) -> None:
@@ -183,23 +228,32 @@ def _pack(folder: Path, out: Path) -> Iterator[str]:
         half.unlink(missing_ok=True)
 
 
-def _card(run_dir: Path, about: dict[str, Any], predictor: Predictor, language: str) -> str:
+@dataclass(frozen=True)
+class Card:
+    """What the README says: how it was made, its scores and their limits, its labels, what it needs to run."""
+
+    made: str
+    scores: dict[str, Any]
+    limits: str
+    labels: list[str]
+    needs: str
+    snippet: str
+
+
+def _card(run_dir: Path, card: Card, language: str) -> str:
     """README.md: what it is, how it scored, how to use it, what it cannot promise."""
-    spec, report = (_object(run_dir / name) for name in ("spec.json", "report.json"))
-    title = spec.get("name") or run_dir.name
-    made = say("package.card.made", language, base=about.get("base", ""), method=about["method"], run=run_dir.name)
-    lines = [f"# {title}", "", made, ""]
-    if report.get("test"):
+    title = _object(run_dir / "spec.json").get("name") or run_dir.name
+    lines = [f"# {title}", "", card.made, ""]
+    if card.scores:
         lines += [f"## {say('package.card.scores', language)}", ""]
-        lines += [f"- {name}: {score:.4f}" for name, score in report["test"].items() if isinstance(score, (int, float))]
-        lines += ["", say("package.card.limits", language, rows=report.get("rows", "?")), ""]
-    if predictor.facts.get("labels"):
+        lines += [f"- {name}: {score:.4f}" for name, score in card.scores.items() if isinstance(score, (int, float))]
+        lines += ["", card.limits, ""]
+    if card.labels:
         lines += [f"## {say('package.card.labels', language)}", ""]
-        lines += [f"- {label}" for label in predictor.facts["labels"]] + [""]
-    snippet = "chat" if predictor.task.result == "chat" else "labels"
-    lines += [f"## {say('package.card.use', language)}", "", say("package.card.needs", language), ""]
+        lines += [f"- {label}" for label in card.labels] + [""]
+    lines += [f"## {say('package.card.use', language)}", "", card.needs, ""]
     lines += ["```", 'python predict.py "..."', "```", "", "```python"]
-    lines += [(SNIPPETS / f"{snippet}.txt").read_text("utf-8").rstrip(), "```", ""]
+    lines += [(SNIPPETS / f"{card.snippet}.txt").read_text("utf-8").rstrip(), "```", ""]
     return "\n".join(lines)
 
 

@@ -152,7 +152,8 @@ class Requests:
 
     def _package(self, request: Request) -> Iterator[Message]:
         folder = self._folder(request)
-        for name in package.build(folder, Path(str(request["out"])), str(request["language"])):
+        out, which = Path(str(request["out"])), str(request.get("which", ""))
+        for name in package.build(folder, out, str(request["language"]), which):
             yield {"event": "phase", "name": name}
         yield done({"path": str(request["out"])})
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from studio.errors import UserError
 from studio.evaluation.exam import Exam
 from studio.evaluation.report import write_report
+from studio.evaluation.rules import with_edits
 from studio.events import Emit, Note, Phase
 from studio.spec import Spec
 from studio.tasks.base import Task
@@ -39,7 +40,8 @@ def report_run(
     def progress(done: int, total: int) -> None:
         emit(Phase("reporting", done, total))
 
-    report = write_report(run_dir, exam, simple.models, tuned, untuned, progress)
+    # Rules that were edited while the model learnt are judged as they are now.
+    report = write_report(run_dir, exam, with_edits(run_dir, simple.models), tuned, untuned, progress)
     return task.main_metric, float(report["test"][task.main_metric])
 
 

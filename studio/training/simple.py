@@ -49,14 +49,17 @@ class Simple:
 
     def _work(self) -> None:
         from studio.evaluation.baseline import fit_baselines
+        from studio.evaluation.rules import with_edits
 
         try:
             train, validation = self._table.part("train"), self._table.part("validation")
-            models = fit_baselines(train, validation, self.facts, self._seed)
+            # What a person has edited since an earlier attempt stays theirs.
+            models = with_edits(self._run_dir, fit_baselines(train, validation, self.facts, self._seed))
             texts = [self._task.question(row) for row in validation]
             truths = [self._task.truth(row) for row in validation]
             for key, model in models.items():
-                model.save(self._run_dir / FOLDER / key)
+                if not getattr(model, "by_hand", False):
+                    model.save(self._run_dir / FOLDER / key)
                 metrics = score(self._task.result, model.predict(texts), truths, self.facts)
                 self._found.put(BaselineScore(key, self._task.main_metric, metrics[self._task.main_metric]))
             self.models = models

@@ -12,6 +12,7 @@ from studio.runs.desk import Desk
 from studio.web.context import Page
 from studio.web.island import island
 from studio.web.tabs import data, evaluate, playground, runs, start, train
+from studio.web.tabs.bounds import sent
 
 TABS = {"start": start, "data": data, "train": train, "runs": runs, "evaluate": evaluate, "playground": playground}
 
@@ -34,14 +35,14 @@ def build(desk: Desk, inference: InferenceClient, language: str) -> gr.Blocks:
         @page.told
         def go(event: gr.EventData) -> list[Any]:
             """Bring tabs and forms to the address that the page's scripts hand over."""
-            return arrive(dict(event._data or {}))
+            return arrive(sent(event))
 
         @page.told
         def load(request: gr.Request) -> list[Any]:
             return arrive(dict(request.query_params))
 
         def arrive(address: dict[str, Any]) -> list[Any]:
-            wanted = {key: str(address.get(key) or "")[:80] for key in ("tab", "run", "data", "from")}
+            wanted = {key: str(address.get(key) or "")[:80] for key in ("tab", "run", "data", "from", "with")}
             tab = wanted["tab"] if wanted["tab"] in TABS else ""
             found: dict[str, Any] = {name: gr.skip() for name in page.parts}
             for part in TABS.values():

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from studio.evaluation.coach import advise
+from studio.evaluation.rules import rules_by_hand
 from studio.runs.desk import Desk
 from studio.runs.journal import Record
 from studio.runs.view import RunView
-from studio.tasks.base import tasks
+from studio.tasks.base import Task, tasks
 from studio.web.describe import describe
+from studio.web.settings import shown_settings
 from studio.words import has, say
 
 FOLLOWED = 64
@@ -36,25 +40,34 @@ class Live:
         self._lock = threading.Lock()
 
     def since(self, run: str, cursor: str, language: str) -> dict[str, Any]:
-        """{"cursor", "reset", "events", "run"} for `run`. Raises UserError for an unknown run."""
+        """{"cursor", "reset", "events", "run"} for `run`, at first with "settings". Raises `run_unknown`."""
         view = self.desk.get(run)
         events, after, reset = self.desk.events(run, cursor)
         records = self._whole_story(run)
         task = tasks.get(view.task)
         shown = describe(self.desk, view, language)
         left = seconds_left(records)
+        edited = by_hand(self.desk.workspace.run(view.owner, view.id), task)
+        if edited:
+            # The coach, too, measures the model by the rules as they are now.
+            records.append(edited)
         shown |= {
+            "edited": edited,
             "metric": task.main_metric,
             "seconds_left": left,
             "status": status(view, records, left, language),
             "coach": self._coach(view, records, language),
         }
-        return {
+        reply = {
             "cursor": after,
             "reset": reset,
             "events": [worded(event, language) for event in events],
             "run": shown,
         }
+        if not cursor:
+            # What was asked never changes, so it is told once.
+            reply["settings"] = shown_settings(self.desk.spec(run), view, language)
+        return reply
 
     def _whole_story(self, run: str) -> list[Record]:
         with self._lock:
@@ -86,6 +99,14 @@ class Live:
         }
 
 
+def by_hand(folder: Path, task: Task) -> Record | None:
+    """The dashed line of rules that a person has edited, in place of the one that the run told; None without."""
+    kept = rules_by_hand(folder) if task.result == "labels" else None
+    if kept is None or kept.validation is None:
+        return None
+    return {"event": "baseline", "key": kept.key, "metric": task.main_metric, "score": kept.validation}
+
+
 def worded(event: Record, language: str) -> Record:
     """The event with the sentence for the timeline under `text`, where it has one."""
     kind = event["event"]
@@ -111,9 +132,13 @@ def worded(event: Record, language: str) -> Record:
 
 
 def seconds_left(records: list[Record]) -> float | None:
-    """Seconds until the last planned step at the pace of the latest steps; None before there are two."""
+    """Seconds until the last planned step at the pace of the latest steps; None before there are two.
+
+    Only steps of the newest attempt count: the pause before a Resume is not the run's pace.
+    """
     plan = next((record for record in reversed(records) if record["event"] == "plan"), None)
-    steps = [record for record in records if record["event"] == "step"][-30:]
+    newest = records[-1].get("attempt") if records else None
+    steps = [record for record in records if record["event"] == "step" and record.get("attempt") == newest][-30:]
     if plan is None or len(steps) < 2 or steps[-1]["step"] <= steps[0]["step"]:
         return None
     pace = (steps[-1]["time"] - steps[0]["time"]) / (steps[-1]["step"] - steps[0]["step"])
@@ -124,7 +149,10 @@ def seconds_left(records: list[Record]) -> float | None:
 def status(view: RunView, records: list[Record], left: float | None, language: str) -> str:
     """One sentence on where the run stands."""
     if view.state == "queued":
-        return say("web.live.status_queued", language, position=view.position)
+        if view.expected_start is None:
+            return say("web.live.status_queued", language, position=view.position)
+        wait = spoken_time(max(0.0, view.expected_start - time.time()), language)
+        return say("web.live.status_queued_start", language, position=view.position, wait=wait)
     if view.state in ("stopping", "stalled", "stopped"):
         return say(f"web.live.status_{view.state}", language)
     if view.state == "done":

@@ -23,17 +23,18 @@ log = logging.getLogger(__name__)
 
 
 def routes(router: APIRouter, desk: Desk, inference: InferenceClient) -> None:
-    """POST .../package answers lines of JSON: {"told"} while it works, then {"package"} or {"text", "parts"}.
+    """POST .../package answers lines of JSON: {"told"} while it works, then {"package"} or {"text", "parts"};
+    ?which= is "tuned", "simple", or "" for the tuned model where there is one.
 
     GET .../download?package= gives the file once; it is then removed.
     """
 
     @router.post("/runs/{run}/package")
-    def package(request: Request, run: str) -> StreamingResponse:
+    def package(request: Request, run: str, which: str = "") -> StreamingResponse:
         lang = language(request)
-        folder = desk.folder(run)
         made = new_id("package")
-        lines = _packing(inference, folder, _place(desk, run, made), made, lang)
+        work = inference.package(desk.folder(run), _place(desk, run, made), lang, which)
+        lines = _packing(work, made, lang)
         return StreamingResponse(lines, media_type="application/x-ndjson")
 
     @router.get("/runs/{run}/download")
@@ -53,13 +54,13 @@ def _place(desk: Desk, run: str, made: str) -> Path:
     return desk.workspace.temporary / f"{run}.{made}.zip"
 
 
-def _packing(inference: InferenceClient, folder: Path, out: Path, made: str, lang: str) -> Iterator[str]:
+def _packing(work: Iterator[str], made: str, lang: str) -> Iterator[str]:
     def line(values: dict[str, Any]) -> str:
         return json.dumps(values, ensure_ascii=False) + "\n"
 
     told = ""
     try:
-        for phase in inference.package(folder, out, lang):
+        for phase in work:
             if phase != told:
                 told = phase
                 yield line({"told": say(f"package.phase.{phase}", lang)})

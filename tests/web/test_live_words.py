@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from studio.runs.view import RunView
@@ -24,6 +26,22 @@ def steps(count: int, seconds: float) -> list[dict]:
 def test_time_left_follows_the_latest_pace():
     records = [{"event": "plan", "steps": 100}, *steps(40, 0.5)]
     assert seconds_left(records) == pytest.approx(30.0)
+
+
+def test_a_pause_before_a_resume_is_no_pace():
+    first = [{**step, "attempt": 1} for step in steps(40, 0.5)]
+    again = [{"event": "step", "step": 40 + n, "time": 100_000 + 0.5 * n, "attempt": 2} for n in range(1, 11)]
+    plan = {"event": "plan", "steps": 100, "attempt": 2}
+    assert seconds_left([*first, plan, *again]) == pytest.approx(25.0)
+    assert seconds_left([*first, plan]) is None
+    assert seconds_left([]) is None
+
+
+def test_who_waits_is_told_when_it_is_expected_to_start():
+    soon = view("queued", position=2, expected_start=time.time() + 600.5)
+    assert "10 min" in status(soon, [], None, "en")
+    assert "10 分钟" in status(soon, [], None, "zh")
+    assert "2" in status(view("queued", position=2), [], None, "en")
 
 
 def test_time_left_is_unknown_before_two_steps():

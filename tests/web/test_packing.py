@@ -29,7 +29,8 @@ def test_what_cannot_be_packed_is_said_in_the_pages_language_and_leaves_nothing(
     client = InferenceClient(desk.workspace)
     try:
         folder = desk.folder(example.RUN)
-        lines = [json.loads(line) for line in _packing(client, folder, tmp_path / "out.zip", "package-1", "zh")]
+        work = client.package(folder, tmp_path / "out.zip", "zh", "tuned")
+        lines = [json.loads(line) for line in _packing(work, "package-1", "zh")]
     finally:
         os.kill(client.ping()["process"], signal.SIGTERM)
     assert set(lines[-1]) == {"text", "parts"}

@@ -12,6 +12,7 @@ import gradio as gr
 from studio.errors import UserError
 from studio.inference.settings import MOST_TOKENS, ChatSettings
 from studio.web.context import Page
+from studio.web.tabs import bounds
 
 PACE = 0.1
 """Seconds between two updates of the page while an answer streams; more often only costs."""
@@ -32,14 +33,19 @@ def build(page: Page, run: gr.Dropdown) -> Talk:
         after = gr.Chatbot(label=page.t("web.play.after"), height=380, elem_id="chat-after", buttons=["copy"])
     with gr.Row(equal_height=True):
         message = gr.Textbox(
-            label=page.t("web.play.text"), lines=2, max_lines=12, max_length=20_000, elem_id="chat-message", scale=5
+            label=page.t("web.play.text"),
+            lines=2,
+            max_lines=12,
+            max_length=bounds.TEXT,
+            elem_id="chat-message",
+            scale=5,
         )
         send = gr.Button(page.t("web.play.send"), variant="primary", elem_id="chat-send", min_width=100)
         stop = gr.Button(page.t("web.play.stop"), elem_id="chat-stop", min_width=80)
         clear = gr.Button(page.t("web.play.clear"), elem_id="chat-clear", min_width=80)
     with gr.Accordion(page.t("web.play.settings"), open=False):
         system = gr.Textbox(
-            label=page.t("web.play.system"), info=page.t("web.play.system_info"), lines=2, max_length=8000
+            label=page.t("web.play.system"), info=page.t("web.play.system_info"), lines=2, max_length=bounds.LINES
         )
         with gr.Row():
             tokens = gr.Slider(8, MOST_TOKENS, 200, step=8, label=page.t("web.play.tokens"))
@@ -58,7 +64,11 @@ def build(page: Page, run: gr.Dropdown) -> Talk:
             return
         if not said or not said.strip():
             raise UserError("text_empty")
+        bounds.bounded(said, bounds.TEXT)
+        instruction = bounds.bounded(instruction, bounds.LINES)
         sides = {"tuned": _talking(right), "base": _talking(left)}
+        for talking in sides.values():
+            bounds.bounded("".join(message["content"] for message in talking), bounds.TALK)
         yield from _stream(page, chosen, said, sides, instruction, settings)
 
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}

@@ -20,12 +20,13 @@ def finished_runs(page: Page, able: str) -> Choices:
     return [(f"{run['name']} · {run['about']} · {_when(run['created'])}", run["id"]) for run in shown if run[able]]
 
 
-def data_sets(page: Page, ready: bool = False) -> Choices:
-    """(what to show, version) of the workspace's data, newest first; `ready`: only what has its columns confirmed."""
+def data_sets(page: Page, ready: bool = False, also: str = "") -> Choices:
+    """(what to show, version) of the workspace's data, newest first; `ready`: only what has its columns confirmed,
+    and the version `also`."""
     found = [
         version
         for version in list_versions(page.workspace)
-        if not ready or saved_use(page.workspace, version.owner, version.version)
+        if not ready or version.version == also or saved_use(page.workspace, version.owner, version.version)
     ]
     return [(f"{item.name} · {item.rows} · {_when(item.created)}", item.version) for item in found]
 

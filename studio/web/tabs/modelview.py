@@ -8,6 +8,7 @@ from studio.data.store import DataVersion
 from studio.data.use import Use
 from studio.errors import UserError
 from studio.methods.base import Verdict
+from studio.models.card import Card
 from studio.models.catalogue import card as card_of
 from studio.models.catalogue import list_models
 from studio.runs.draft import BASELINE, reads_text, suggest_model, texts_of
@@ -19,15 +20,45 @@ from studio.words import has
 
 def model_choices(page: Page, task: str) -> Choices:
     """(title, id) of the models whose kind fits the task; simple models alone where the task has them."""
-    kinds = {"chat": ("decoder",), "labels": ("encoder", "decoder")}[tasks.get(task).result]
-    found = [
-        (f"{card.title} ({_size(page, card.parameters)})", card.id)
-        for card in list_models(page.workspace)
-        if card.kind in kinds
-    ]
+    found = [(f"{card.title} ({_size(page, card.parameters)})", card.id) for card in _fitting(page, task)]
     if tasks.get(task).result == "labels":
         found.append((page.t("web.train.baseline"), BASELINE))
     return found
+
+
+def _fitting(page: Page, task: str) -> list[Card]:
+    kinds = {"chat": ("decoder",), "labels": ("encoder", "decoder")}[tasks.get(task).result]
+    return [card for card in list_models(page.workspace) if card.kind in kinds]
+
+
+def compared(page: Page, version: DataVersion, use: Use) -> list[dict[str, Any]]:
+    """One line a model that fits the task, for choosing among them; those on disk are tried on the data's text."""
+    texts = texts_of(version, use)
+    return [
+        {"id": card.id, "title": card.title, **_facts(page, card), "reads": _reads(page, texts, card)}
+        for card in _fitting(page, use.task)
+    ]
+
+
+def _reads(page: Page, texts: list[str], card: Card) -> float | None:
+    """The share of the texts it reads; a broken tokenizer costs its own line a number, no other line."""
+    try:
+        return reads_text(page.workspace, texts, card.id)
+    except UserError:
+        return None
+
+
+def _facts(page: Page, card: Card) -> dict[str, Any]:
+    """What a card and a line of the comparison both show."""
+    return {
+        "size": _size(page, card.parameters),
+        "licence": card.licence,
+        "languages": ", ".join(
+            page.t(f"language.{code}") if has(f"language.{code}") else code for code in card.languages
+        ),
+        "on_disk": card.on_disk,
+        "download": f"{card.bytes / 1e6:.0f} MB",
+    }
 
 
 def _size(page: Page, parameters: int) -> str:
@@ -61,13 +92,7 @@ def shown_card(page: Page, version: DataVersion, use: Use, model: str) -> dict[s
             else page.t("web.train.default_language")
         )
     return {
-        "size": _size(page, card.parameters),
-        "licence": card.licence,
-        "languages": ", ".join(
-            page.t(f"language.{code}") if has(f"language.{code}") else code for code in card.languages
-        ),
-        "on_disk": card.on_disk,
-        "download": f"{card.bytes / 1e6:.0f} MB",
+        **_facts(page, card),
         "reads": reads,
         "note": page.t(card.note) if card.note else "",
         "why": why,

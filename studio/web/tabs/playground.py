@@ -19,7 +19,7 @@ from studio.evaluation.baseline import best, load_all
 from studio.tasks.base import tasks
 from studio.web.context import Page
 from studio.web.island import island, lead
-from studio.web.tabs import chatting
+from studio.web.tabs import bounds, chatting
 from studio.web.tabs.choose import finished_runs, pick
 from studio.web.tabs.rules import rules_of, save_rules
 from studio.workspace import Workspace
@@ -27,6 +27,8 @@ from studio.workspace import Workspace
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "multiple"}
 SLOW: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
 EXAMPLES = 8
+ALL, SIMPLE = "all", "simple"
+"""Whose answers are shown: every model's side by side, or the best simple one's alone."""
 
 
 @dataclass
@@ -34,12 +36,14 @@ class Widgets:
     """The tab's components; each group is shown for its result kind."""
 
     run: gr.Dropdown
+    which: gr.Radio
     examples: gr.HTML
     labels: gr.Column
     chat: gr.Column
     text: gr.Textbox
     answers: gr.HTML
     rules: gr.Textbox
+    scored: gr.Markdown
     descriptions: gr.Textbox
 
 
@@ -47,6 +51,8 @@ def build(page: Page) -> None:
     """Draw the tab into the current Blocks context and wire it."""
     lead(page.t("web.play.lead"))
     run = gr.Dropdown(label=page.t("web.play.run"), info=page.t("web.play.run_info"), choices=[], elem_id="play-run")
+    sides = [(page.t("web.play.which_all"), ALL), (page.t("web.play.which_simple"), SIMPLE)]
+    which = gr.Radio(sides, value=ALL, label=page.t("web.play.which"), visible=False, elem_id="play-which")
     with gr.Column(visible=False, elem_id="play-labels") as labels:
         with gr.Row(equal_height=True):
             text = gr.Textbox(
@@ -54,25 +60,29 @@ def build(page: Page) -> None:
                 placeholder=page.t("web.play.placeholder"),
                 lines=3,
                 max_lines=12,
-                max_length=20_000,
+                max_length=bounds.TEXT,
                 elem_id="play-text",
                 scale=5,
             )
             send = gr.Button(page.t("web.play.send"), variant="primary", elem_id="play-send", scale=1, min_width=110)
         answers = island("answers", elem_id="play-answers")
         with gr.Accordion(page.t("web.play.descriptions"), open=False):
-            descriptions = gr.Textbox(label=page.t("web.play.descriptions"), show_label=False, lines=4, max_length=8000)
+            descriptions = gr.Textbox(
+                label=page.t("web.play.descriptions"), show_label=False, lines=4, max_length=bounds.LINES
+            )
         with gr.Accordion(page.t("web.play.rules"), open=False):
             rules = gr.Textbox(
-                label=page.t("web.play.rules"), show_label=False, lines=6, max_length=40_000, elem_id="play-rules"
+                label=page.t("web.play.rules"), show_label=False, lines=6, max_length=bounds.RULES, elem_id="play-rules"
             )
-            keep = gr.Button(page.t("web.play.rules_save"), size="sm")
+            keep = gr.Button(page.t("web.play.rules_save"), size="sm", elem_id="play-rules-save")
+            scored = gr.Markdown(elem_id="play-rules-score")
     with gr.Column(visible=False, elem_id="play-chat") as chat:
         talk = chatting.build(page, run)
     examples = island("examples", elem_id="play-examples")
-    widgets = Widgets(run, examples, labels, chat, text, answers, rules, descriptions)
-    _file(page, run)
+    widgets = Widgets(run, which, examples, labels, chat, text, answers, rules, scored, descriptions)
+    _file(page, run, which)
     page.parts["play_run"] = run
+    page.parts["play_which"] = which
     _wire(page, widgets, send, keep, talk)
 
 
@@ -81,60 +91,75 @@ def _wire(page: Page, widgets: Widgets, send: gr.Button, keep: gr.Button, talk: 
     def choose(run: str | None) -> list[Any]:
         """Show the widgets of the run's result kind and held-out rows to try."""
         if not run:
-            return [gr.Column(visible=False), gr.Column(visible=False), [], None, "", ""]
-        kind = tasks.get(page.desk.get(run).task).result
-        rules, descriptions = rules_of(page.desk.folder(run)) if kind == "labels" else ("", "")
-        rows = held_out(page, run)
-        return [gr.Column(visible=kind == "labels"), gr.Column(visible=kind == "chat"), rows, None, rules, descriptions]
+            return [*[gr.Column(visible=False)] * 2, gr.Radio(visible=False), [], None, "", "", ""]
+        kind, folder = tasks.get(page.desk.get(run).task).result, page.desk.folder(run)
+        rules, descriptions = rules_of(folder) if kind == "labels" else ("", "")
+        both = gr.Radio(visible=bool(rules or descriptions) and has_model(folder))
+        shown = [gr.Column(visible=kind == "labels"), gr.Column(visible=kind == "chat"), both]
+        return [*shown, held_out(page, run), None, rules, "", descriptions]
 
-    widgets.run.change(
-        choose,
-        widgets.run,
-        [widgets.labels, widgets.chat, widgets.examples, widgets.answers, widgets.rules, widgets.descriptions],
-        **QUIET,
-    )
+    shown = [widgets.labels, widgets.chat, widgets.which, widgets.examples, widgets.answers]
+    widgets.run.change(choose, widgets.run, [*shown, widgets.rules, widgets.scored, widgets.descriptions], **QUIET)
     widgets.run.input(None, widgets.run, None, js="(run) => window.studio.open({ run, tab: 'playground' }, true)")
 
     @page.told
-    def answer(run: str | None, text: str, described: str) -> dict[str, Any] | None:
-        return classify(page, run, text, described)
+    def answer(run: str | None, text: str, described: str, which: str | None) -> dict[str, Any] | None:
+        return classify(page, run, text, described, which)
 
-    inputs = [widgets.run, widgets.text, widgets.descriptions]
+    inputs = [widgets.run, widgets.text, widgets.descriptions, widgets.which]
     send.click(answer, inputs, widgets.answers, concurrency_id="predict", concurrency_limit=4, **SLOW)
     widgets.text.submit(answer, inputs, widgets.answers, concurrency_id="predict", concurrency_limit=4, **SLOW)
 
     @page.told
-    def try_example(run: str | None, described: str, event: gr.EventData) -> list[Any]:
-        row = int((event._data or {}).get("row", -1))
+    def try_example(run: str | None, described: str, which: str | None, event: gr.EventData) -> list[Any]:
+        row = bounds.sent(event).get("row")
         found = next((item for item in held_out(page, run or "") if item["row"] == row), None)
         if not run or found is None:
             return [gr.skip()] * 3
         if found["kind"] == "chat":
             return [gr.skip(), gr.skip(), found["text"]]
-        shown = classify(page, run, found["text"], described)
+        shown = classify(page, run, found["text"][: bounds.TEXT], described, which)
         return [found["text"], {**(shown or {}), "truth": found["truth"]}, gr.skip()]
 
-    widgets.examples.click(
-        try_example, [widgets.run, widgets.descriptions], [widgets.text, widgets.answers, talk.message], **SLOW
-    )
+    asked = [widgets.run, widgets.descriptions, widgets.which]
+    widgets.examples.click(try_example, asked, [widgets.text, widgets.answers, talk.message], **SLOW)
 
     @page.told
-    def keep_rules(run: str | None, rules: str) -> None:
-        if run:
-            save_rules(page.desk.folder(run), rules)
-            gr.Info(page.t("web.play.rules_saved"))
+    def keep_rules(run: str | None, rules: str) -> str:
+        return told_edit(page, run, rules) if run else ""
 
-    keep.click(keep_rules, [widgets.run, widgets.rules], None, **QUIET)
+    keep.click(keep_rules, [widgets.run, widgets.rules], widgets.scored, **QUIET)
 
 
-def classify(page: Page, run: str | None, text: str, described: str) -> dict[str, Any] | None:
-    """The tuned model's bars beside what came before it. Raises UserError (`text_empty`)."""
+def told_edit(page: Page, run: str, rules: str) -> str:
+    """Keep edited rules, and say what that did to their score."""
+    text = bounds.bounded(rules, bounds.RULES)
+    edited = save_rules(page.workspace, page.desk.folder(run), page.desk.spec(run), text)
+    if edited.now is None:
+        return page.t("web.play.rules_saved")
+    before = "–" if edited.before is None else f"{edited.before:.3f}"
+    metric = page.t(f"metric.{edited.metric}")
+    return page.t("web.play.rules_scored", metric=metric, score=f"{edited.now:.3f}", before=before, rows=edited.rows)
+
+
+def classify(
+    page: Page, run: str | None, text: str, described: str, which: str | None = None
+) -> dict[str, Any] | None:
+    """The tuned model's bars beside what came before it, or those of the simple model alone. Raises UserError
+    (`text_empty`, `text_long`)."""
     if not run:
         return None
     if not text or not text.strip():
         raise UserError("text_empty")
+    bounds.bounded(text, bounds.TEXT)
+    described = bounds.bounded(described, bounds.LINES)
     folder = page.desk.folder(run)
     answers: list[dict[str, Any]] = []
+    if key := simple_alone(folder, which):
+        alone = page.inference.predict(folder, [text], key)
+        title = page.t("web.play.simple", name=page.t(f"ladder.{key}"))
+        answers = [{"title": title, "note": "", "prediction": alone.predictions[0]}]
+        return {"answers": answers, "ms": alone.milliseconds, "truth": ""}
     before = page.inference.before(folder, [text], _descriptions(described))
     for found in before["answers"]:
         name = page.t(f"ladder.{found['key']}")
@@ -153,6 +178,11 @@ def classify(page: Page, run: str | None, text: str, described: str) -> dict[str
 def has_model(run_dir: Path) -> bool:
     """Whether the run has a whole neural model; a half-written folder has no studio.json yet."""
     return (run_dir / "model" / "studio.json").is_file()
+
+
+def simple_alone(run_dir: Path, which: str | None) -> str | None:
+    """The simple model that shall answer alone, when a person chose so; None where it has nothing beside it."""
+    return best(load_all(run_dir)) if which == SIMPLE and has_model(run_dir) else None
 
 
 def _descriptions(text: str) -> dict[str, str]:
@@ -181,7 +211,7 @@ def held_out(page: Page, run: str) -> list[dict[str, Any]]:
     ]
 
 
-def _file(page: Page, run: gr.Dropdown) -> None:
+def _file(page: Page, run: gr.Dropdown, side: gr.Radio) -> None:
     """A whole file answered, with progress and a download."""
     with gr.Accordion(page.t("web.play.file"), open=False, elem_id="play-file"):
         with gr.Row():
@@ -190,11 +220,12 @@ def _file(page: Page, run: gr.Dropdown) -> None:
         state = gr.Markdown(elem_id="play-file-state")
 
     @page.told
-    def answer_file(chosen: str | None, path: str | None) -> Iterator[tuple[Any, Any]]:
+    def answer_file(chosen: str | None, path: str | None, asked: str | None) -> Iterator[tuple[Any, Any]]:
         if not chosen or not path:
             return
         folder, given = page.desk.folder(chosen), Path(path)
-        which = "tuned" if has_model(folder) else best(load_all(folder)) or "tfidf"
+        tuned = has_model(folder) and asked != SIMPLE
+        which = "tuned" if tuned else best(load_all(folder)) or "tfidf"
         # Asked about, not brought: the file is read in a place of its own and does not join the data sets.
         with tempfile.TemporaryDirectory(dir=page.workspace.temporary, prefix="ask-") as place:
             try:
@@ -208,7 +239,7 @@ def _file(page: Page, run: gr.Dropdown) -> None:
                     yield page.t("web.play.file_progress", done=step.done, total=step.total), gr.skip()
         yield page.t("web.play.file_done", total=version.rows), str(out)
 
-    drop.upload(answer_file, [run, drop], [state, result], concurrency_id="file", concurrency_limit=2, **QUIET)
+    drop.upload(answer_file, [run, drop, side], [state, result], concurrency_id="file", concurrency_limit=2, **QUIET)
 
 
 def arrive(page: Page, address: dict[str, str]) -> dict[str, Any]:
@@ -216,4 +247,8 @@ def arrive(page: Page, address: dict[str, str]) -> dict[str, Any]:
     if address["tab"] != "playground":
         return {}
     choices = finished_runs(page, "can_play")
-    return {"play_run": gr.Dropdown(choices=choices, value=pick(choices, address["run"]))}
+    side = SIMPLE if address["with"] == SIMPLE else ALL
+    return {
+        "play_run": gr.Dropdown(choices=choices, value=pick(choices, address["run"])),
+        "play_which": gr.Radio(value=side),
+    }

@@ -10,23 +10,28 @@ from typing import Any
 import gradio as gr
 
 from studio.data.store import DataVersion, find_version
-from studio.data.use import Use, save_use
+from studio.data.use import Use
 from studio.errors import UserError
 from studio.methods.base import methods
 from studio.runs.draft import BASELINE, Draft, draft, suggest_method, suggest_model, use_of, verdicts
-from studio.spec import Spec
 from studio.tasks.base import tasks
 from studio.training.options import TrainingOptions
 from studio.training.plan import BUDGETS
 from studio.web.context import Page, owner
 from studio.web.forms import draw
 from studio.web.island import island, lead
+from studio.web.tabs.bounds import bounded, sent
 from studio.web.tabs.choose import data_sets, pick
-from studio.web.tabs.modelview import method_reasons, model_choices, shown_card
+from studio.web.tabs.given import Given, read, read_for
+from studio.web.tabs.modelview import compared, method_reasons, model_choices, shown_card
 from studio.web.tabs.preflight import shown_preflight
 
 # A newer choice must not be dropped because the answer to an older one is still under way.
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "multiple"}
+
+LONGEST_MODEL = 400
+GIVEN = 5
+"""The place of `given` among a form's values."""
 
 
 @dataclass
@@ -40,6 +45,7 @@ class Widgets:
     name: gr.Textbox
     start: gr.Button
     card: gr.HTML
+    models: gr.HTML
     reasons: gr.HTML
     preflight: gr.HTML
     given: gr.Textbox
@@ -49,7 +55,9 @@ class Widgets:
     scopes: dict[str, gr.Column]
 
     def inputs(self) -> list[Any]:
-        return [self.data, self.model, self.method, self.preset, self.name, self.planned, *self.options.values()]
+        """What a draft is made from. `given` is among it: what was shown is what starts."""
+        chosen = [self.data, self.model, self.method, self.preset, self.name, self.given, self.planned]
+        return [*chosen, *self.options.values()]
 
 
 def build(page: Page) -> None:
@@ -77,6 +85,7 @@ def _form(page: Page) -> Widgets:
             elem_id="train-model",
         )
     card = island("card", elem_id="train-card")
+    models = island("models", elem_id="train-models")
     with gr.Row():
         method = gr.Radio(label=page.t("web.train.method"), choices=[], elem_id="train-method")
         presets = [(page.t(f"web.train.preset_{key}"), key) for key in BUDGETS]
@@ -96,7 +105,9 @@ def _form(page: Page) -> Widgets:
     planned = gr.Textbox(visible="hidden", elem_classes="visually-hidden")
     with gr.Accordion(page.t("web.train.advanced"), open=False, elem_id="train-advanced"):
         options, scopes = _advanced(page)
-    return Widgets(data, model, method, preset, name, start, card, reasons, preflight, given, planned, options, scopes)
+    return Widgets(
+        data, model, method, preset, name, start, card, models, reasons, preflight, given, planned, options, scopes
+    )
 
 
 def _advanced(page: Page) -> tuple[dict[tuple[str, str, str], Any], dict[str, gr.Column]]:
@@ -130,29 +141,23 @@ def _advanced(page: Page) -> tuple[dict[tuple[str, str, str], Any], dict[str, gr
 
 def _wire_choices(page: Page, widgets: Widgets) -> None:
     @page.told
-    def choose_data(version: str | None, given: str) -> list[Any]:
-        """Data decides the default model."""
-        if not version:
+    def open_form(given: str) -> list[Any]:
+        """The page arrived here by its address, perhaps with an earlier run's settings. Data decides the model."""
+        filled = read(given)
+        if filled is None:
             return [gr.skip(), gr.skip()]
-        found = find_version(page.workspace, version)
-        use = use_of(page.workspace, found)[0]
-        wanted = _given(given, version)
-        model = (wanted.model or BASELINE) if wanted else suggest_model(page.workspace, found, use)
+        found, wanted = find_version(page.workspace, filled.data), filled.settings
+        model = (wanted.model or BASELINE) if wanted else suggest_model(page.workspace, found, filled.use)
         preset = wanted.preset if wanted else gr.skip()
-        choices = model_choices(page, use.task)
+        choices = model_choices(page, filled.use.task)
         if model not in [key for _, key in choices]:
             choices.append((model, model))
         return [gr.Dropdown(choices=choices, value=model), preset]
 
-    @page.told
-    def open_form(given: str) -> list[Any]:
-        """The page arrived here by its address, perhaps with an earlier run's settings."""
-        return choose_data(json.loads(given)["data"] if given else None, given)
-
-    # The address carries the data itself: the dropdown beside it may not have been drawn yet when this is asked.
+    # What is shown is about `given`, never about the dropdown: that may already be ahead, or not be drawn yet.
     widgets.given.change(open_form, widgets.given, [widgets.model, widgets.preset], **QUIET).then(
         *_model_step(page, widgets), **QUIET
-    ).then(*_plan_step(page, widgets), **QUIET)
+    ).then(*_plan_step(page, widgets), **QUIET).then(*_compare_step(page, widgets), **QUIET)
     pick_data = "(data) => window.studio.open({ tab: 'train', data, run: '' }, true)"
     widgets.data.input(None, widgets.data, None, js=pick_data)
     widgets.model.input(*_model_step(page, widgets), **QUIET).then(*_plan_step(page, widgets), **QUIET)
@@ -171,13 +176,13 @@ def _model_step(page: Page, widgets: Widgets) -> tuple[Any, list[Any], list[Any]
     """The model's card, and which methods can tune it here."""
 
     @page.told
-    def choose_model(version: str | None, model: str | None, given: str) -> list[Any]:
-        if not version or not model:
+    def choose_model(model: str | None, given: str) -> list[Any]:
+        filled = read(given)
+        if not filled or not model:
             return [None, gr.Radio(choices=[], value=None), None]
-        found = find_version(page.workspace, version)
-        use = use_of(page.workspace, found)[0]
-        wanted = _given(given, version)
-        found_verdicts = verdicts(page.workspace, use.task, model)
+        found = find_version(page.workspace, filled.data)
+        wanted, use = filled.settings, filled.use
+        found_verdicts = verdicts(page.workspace, use.task, model_id(model))
         able = [(page.t(f"method.{key}.title"), key) for key, verdict in found_verdicts.items() if verdict.ok]
         first = wanted.method if wanted and wanted.model == model else None
         suggested = suggest_method(tasks.get(use.task), found_verdicts) if able else None
@@ -188,26 +193,46 @@ def _model_step(page: Page, widgets: Widgets) -> tuple[Any, list[Any], list[Any]
             method_reasons(page, found_verdicts),
         ]
 
-    return choose_model, [widgets.data, widgets.model, widgets.given], [widgets.card, widgets.method, widgets.reasons]
+    return choose_model, [widgets.model, widgets.given], [widgets.card, widgets.method, widgets.reasons]
+
+
+def _compare_step(page: Page, widgets: Widgets) -> tuple[Any, Any, Any]:
+    """Every model that fits, a line each; last, because each is tried on the data's own text. A line can be pressed."""
+
+    @page.told
+    def compare(given: str) -> list[dict[str, Any]] | None:
+        filled = read(given)
+        return compared(page, find_version(page.workspace, filled.data), filled.use) if filled else None
+
+    @page.told
+    def take(given: str, event: gr.EventData) -> Any:
+        filled, chosen = read(given), str(sent(event).get("model", ""))
+        known = [key for _, key in model_choices(page, filled.use.task)] if filled else []
+        return chosen if chosen in known else gr.skip()
+
+    widgets.models.click(take, widgets.given, widgets.model, **QUIET).then(*_model_step(page, widgets), **QUIET).then(
+        *_plan_step(page, widgets), **QUIET
+    )
+    return compare, widgets.given, widgets.models
 
 
 def _plan_step(page: Page, widgets: Widgets) -> tuple[Any, list[Any], list[Any]]:
     """The preset's plan into the advanced fields, and the check before the start."""
 
     @page.told
-    def plan(version: str | None, model: str | None, method: str | None, preset: str, given: str) -> list[Any]:
+    def plan(model: str | None, method: str | None, preset: str, given: str) -> list[Any]:
+        filled = read(given)
         hidden = [gr.Column(visible=False)] * len(widgets.scopes)
-        if not version or not model:
+        if not filled or not model:
             return [None, "", *hidden, *[gr.skip()] * len(widgets.options)]
-        found = find_version(page.workspace, version)
-        use = use_of(page.workspace, found)[0]
-        wanted = _given(given, version)
+        found = find_version(page.workspace, filled.data)
+        wanted, use = filled.settings, filled.use
         same = wanted and (wanted.model, wanted.method, wanted.preset) == (model, method, preset)
         made = draft(
             page.workspace,
             found,
             use=use,
-            model=model,
+            model=model_id(model),
             method=method or "",
             preset=preset,
             options=wanted.options if same and wanted else None,
@@ -217,9 +242,9 @@ def _plan_step(page: Page, widgets: Widgets) -> tuple[Any, list[Any], list[Any]]
             made.spec.options.get(group, {}).get(name, gr.skip()) if scope in ("", use.task, method) else gr.skip()
             for scope, group, name in widgets.options
         ]
-        return [shown_preflight(page, made), _choices(version, model, method, preset), *shown, *values]
+        return [shown_preflight(page, made), _choices(filled.data, model, method, preset), *shown, *values]
 
-    inputs = [widgets.data, widgets.model, widgets.method, widgets.preset, widgets.given]
+    inputs = [widgets.model, widgets.method, widgets.preset, widgets.given]
     return plan, inputs, [widgets.preflight, widgets.planned, *widgets.scopes.values(), *widgets.options.values()]
 
 
@@ -228,20 +253,19 @@ def _choices(*chosen: Any) -> str:
     return json.dumps(chosen, ensure_ascii=False)
 
 
-def _given(raw: str, version: str) -> Spec | None:
-    """The settings of an earlier run that this form was opened with, when they are about this data."""
-    settings = json.loads(raw)["settings"] if raw else None
-    spec = Spec.from_json(settings) if settings else None
-    return spec if spec and spec.data == version else None
+def model_id(typed: Any) -> str:
+    """What was typed as a model. Raises UserError (`text_long`) for more than any id has."""
+    return bounded(str(typed or "").strip(), LONGEST_MODEL)
 
 
 def _drafted(page: Page, widgets: Widgets, values: tuple[Any, ...], who: str = "local") -> tuple[DataVersion, Draft]:
-    """The form's values as a draft. Raises UserError (`no_data_chosen`) for an empty form."""
-    version, model, method, preset, name, planned, *options = values
+    """The form's values as a draft. Raises UserError (`no_data_chosen`) for an empty form, `form_behind` for one that
+    still shows other data."""
+    version, model, method, preset, name, given, planned, *options = values
     if not version or not model:
         raise UserError("no_data_chosen")
     found = find_version(page.workspace, str(version))
-    use = use_of(page.workspace, found)[0]
+    use = read_for(given, str(version)).use
     chosen: dict[str, dict[str, Any]] = {}
     settled = planned == _choices(version, model, method, preset)
     for (scope, group, key), value in zip(widgets.options, options, strict=True):
@@ -251,7 +275,7 @@ def _drafted(page: Page, widgets: Widgets, values: tuple[Any, ...], who: str = "
         page.workspace,
         found,
         use=use,
-        model=str(model),
+        model=model_id(model),
         method=str(method or ""),
         preset=str(preset),
         options=chosen,
@@ -264,6 +288,9 @@ def _drafted(page: Page, widgets: Widgets, values: tuple[Any, ...], who: str = "
 def _check(page: Page, widgets: Widgets, values: tuple[Any, ...]) -> Any:
     if not values[0] or not values[1]:
         return None
+    filled = read(values[GIVEN])
+    if filled is None or filled.data != values[0]:
+        return gr.skip()  # the form is about to be filled in for the other data
     return shown_preflight(page, _drafted(page, widgets, values)[1])
 
 
@@ -296,15 +323,17 @@ def arrive(page: Page, address: dict[str, str]) -> dict[str, Any]:
         return {}
     wanted, settings = address["data"], None
     if address["from"]:
-        spec = page.desk.spec(address["from"])
-        wanted, settings = spec.data, spec.to_json()
-        found = find_version(page.workspace, spec.data)
-        save_use(page.workspace, found.owner, found.version, Use(spec.task, dict(spec.columns), spec.split))
+        settings = page.desk.spec(address["from"])
+        wanted = settings.data
     elif not wanted and address["run"]:
         wanted = page.desk.get(address["run"]).data
-    choices = data_sets(page, ready=True)
+    # Data that only ever a run was told how to use can be chosen with that run's settings.
+    choices = data_sets(page, ready=True, also=settings.data if settings else "")
     chosen = pick(choices, wanted)
-    use = use_of(page.workspace, find_version(page.workspace, chosen))[0].to_json() if chosen else None
+    given = ""
+    if chosen and settings:
+        given = Given(chosen, Use(settings.task, dict(settings.columns), settings.split), settings).dumps()
+    elif chosen:
+        given = Given(chosen, use_of(page.workspace, find_version(page.workspace, chosen))[0]).dumps()
     # The same again leaves the form as a person filled it; other data, columns or settings fill it anew.
-    given = json.dumps({"data": chosen, "settings": settings, "use": use}, ensure_ascii=False)
     return {"train_data": gr.Dropdown(choices=choices, value=chosen), "train_given": given}

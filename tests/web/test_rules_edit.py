@@ -1,0 +1,98 @@
+"""Edited keyword rules count: they are scored at once, their dashed line moves, and no resume learns over them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from studio.data.importing import import_file
+from studio.errors import UserError
+from studio.evaluation.baseline import load
+from studio.evaluation.rules import Rules, rules_by_hand, with_edits
+from studio.inference.client import InferenceClient
+from studio.runs.desk import Desk
+from studio.spec import Spec
+from studio.web.context import Page
+from studio.web.live import Live
+from studio.web.tabs.playground import told_edit
+from studio.web.tabs.rules import rules_of, save_rules
+
+LABELS = ["animals", "food"]
+PERFECT = "cat: animals\n外卖: food"
+
+
+@pytest.fixture
+def desk(workspace):
+    desk = Desk(workspace)
+    yield desk
+    desk.close()
+
+
+@pytest.fixture
+def run(desk, tmp_path) -> str:
+    """A run whose learnt rule knows one label only."""
+    file = tmp_path / "mixed.csv"
+    said = ("a cat sat here", "外卖 很好吃")
+    file.write_text("said,what\n" + "".join(f"{said[n % 2]} {n},{LABELS[n % 2]}\n" for n in range(60)))
+    data = import_file(desk.workspace, "local", file, file.name)
+    made = desk.submit(Spec(data.version, {"text": "said", "label": "what"}, "classification", "", "baseline"))
+    folder = desk.folder(made)
+    (folder / "split.json").write_text(json.dumps({"train": [*range(40)], "validation": [*range(40, 60)], "test": []}))
+    rules = Rules(LABELS, [{"keyword": "sat", "label": "food"}], "food", {"animals": 0.5, "food": 0.5})
+    rules.validation = 0.25
+    rules.save(folder / "baselines" / "rules")
+    return made
+
+
+@pytest.fixture
+def folder(desk, run):
+    return desk.folder(run)
+
+
+def test_an_edit_is_scored_and_its_line_moves(desk, run, folder):
+    live = Live(desk)
+    assert live.since(run, "", "en")["run"]["edited"] is None
+    edited = save_rules(desk.workspace, folder, desk.spec(run), PERFECT)
+    assert edited.before == 0.25
+    assert edited.now == pytest.approx(1.0)
+    assert edited.rows == 20
+    line = live.since(run, "", "en")["run"]["edited"]
+    assert (line["key"], line["metric"], line["score"]) == ("rules", "macro_f1", edited.now)
+
+
+def test_the_page_says_the_new_score_and_the_old_one(desk, run, folder):
+    for language in ("en", "zh"):
+        page = Page(desk, InferenceClient(desk.workspace), language)
+        assert "1.000" in told_edit(page, run, PERFECT)
+    told = told_edit(page, run, "never found anywhere: food")
+    assert "1.000" in told.partition("修改前")[2]
+
+
+def test_what_cannot_be_a_rule_changes_nothing(desk, run, folder):
+    kept = rules_of(folder)
+    for text in ("word: no such label", "no colon at all"):
+        with pytest.raises(UserError):
+            save_rules(desk.workspace, folder, desk.spec(run), text)
+    assert rules_of(folder) == kept
+    assert rules_by_hand(folder) is None
+
+
+def test_edited_rules_stand_in_for_learnt_ones(desk, run, folder):
+    learnt = load(folder / "baselines" / "rules")
+    models = {"rules": learnt}
+    assert with_edits(folder, models) == models
+    save_rules(desk.workspace, folder, desk.spec(run), f"hello: {learnt.labels[0]}")
+    (kept,) = with_edits(folder, models).values()
+    assert kept.rules == [{"keyword": "hello", "label": learnt.labels[0]}]
+    learnt.labels = ["other", "labels"]
+    assert with_edits(folder, models) == models, "rules of other labels are no rules for these"
+
+
+def test_without_its_data_an_edit_is_kept_unscored(desk, run, folder):
+    label = load(folder / "baselines" / "rules").labels[0]
+    (folder / "split.json").unlink()
+    edited = save_rules(desk.workspace, folder, desk.spec(run), f"hello: {label}")
+    assert edited.now is None
+    assert Live(desk).since(run, "", "en")["run"]["edited"] is None
+    assert rules_by_hand(folder) is not None
