@@ -86,7 +86,7 @@ def once(home: Path, sample: str) -> dict[str, float]:
         address = next(
             found.group(0) for line in server.stdout if (found := re.search(r"http://\S+/login\?token=\S+", line))
         )
-        urllib.request.urlopen(address).read()
+        urllib.request.build_opener(urllib.request.HTTPCookieProcessor()).open(address).read()
         cold = time.monotonic() - start
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)

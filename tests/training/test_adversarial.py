@@ -1,0 +1,101 @@
+"""Adversarial training on a small real encoder: the shift stays inside its border, weights stay as they are."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from tiny_training import save_encoder
+from transformers import AutoTokenizer
+
+from studio.tasks.base import tasks
+from studio.training.adversarial import Attack, passes
+
+TEXTS = ["the soup was good", "a bad cold room and rude staff we had", "great"]
+
+
+@pytest.fixture(scope="module")
+def batch(tmp_path_factory):
+    folder = save_encoder(tmp_path_factory.mktemp("model") / "tiny", dropout=0.0)
+    task = tasks.get("classification")
+    torch.manual_seed(3)
+    model = task.load(str(folder), {"labels": ["bad", "good"]}, task.Options())
+    coded = AutoTokenizer.from_pretrained(folder)(TEXTS, padding=True, return_tensors="pt")
+    for part in model.modules():
+        if isinstance(part, torch.nn.Dropout):
+            part.p = 0.0  # so that the same text has the same loss
+    return model.train(), {**coded, "labels": torch.tensor([1, 0, 1])}
+
+
+def loss_of(model, coded):
+    logits = model(coded["input_ids"], coded["attention_mask"]).logits
+    return torch.nn.functional.cross_entropy(logits, coded["labels"])
+
+
+def gradients(model):
+    found = {name: part.grad.clone() for name, part in model.named_parameters() if part.grad is not None}
+    model.zero_grad()
+    return found
+
+
+@pytest.mark.parametrize(("kind", "steps"), [("fgm", 1), ("pgd", 3), ("freelb", 3)])
+def test_the_shift_raises_the_loss_inside_its_border_and_no_weight_changes(batch, kind, steps):
+    model, coded = batch
+    before = {name: part.detach().clone() for name, part in model.named_parameters()}
+    attack, losses, lengths = Attack(model, kind, 0.2, steps), [], []
+
+    def watched():
+        loss = loss_of(model, coded)
+        losses.append(float(loss.detach()))
+        over, shift = coded["attention_mask"].unsqueeze(-1), attack._shift.detach()
+        assert float((shift * (1 - over)).abs().max()) == 0.0, "padding was shifted"
+        border = 0.2 * (attack._plain * over).flatten(1).norm(dim=1)
+        lengths.append(float((shift.flatten(1).norm(dim=1) / border).max()))
+        return loss
+
+    value = attack.accumulate(watched, coded["attention_mask"])
+    assert len(losses) == passes(kind, steps)
+    assert max(lengths) <= 1 + 1e-5
+    assert losses[-1] > losses[0], "the ascent went down"
+    assert value == pytest.approx(losses[0] if kind != "freelb" else sum(losses) / steps)
+    assert all(torch.equal(before[name], part) for name, part in model.named_parameters())
+    assert not attack._table._forward_hooks
+    assert gradients(model)
+
+
+def test_fgm_learns_the_plain_and_the_shifted_text_in_equal_parts(batch):
+    model, coded = batch
+    Attack(model, "fgm", 1e-9, 1).accumulate(lambda: loss_of(model, coded), coded["attention_mask"])
+    shifted = gradients(model)
+    loss_of(model, coded).backward()
+    plain = gradients(model)
+    assert shifted.keys() == plain.keys()
+    assert all(torch.allclose(shifted[name], plain[name], atol=1e-6) for name in plain), "a shift of nothing changed it"
+
+
+def test_a_frozen_word_table_is_shifted_all_the_same(batch):
+    model, coded = batch
+    table = model.get_input_embeddings().weight
+    table.requires_grad_(False)
+    try:
+        losses = []
+
+        def watched():
+            losses.append(float((loss := loss_of(model, coded)).detach()))
+            return loss
+
+        Attack(model, "pgd", 0.2, 2).accumulate(watched, coded["attention_mask"])
+        assert losses[-1] > losses[0]
+        assert table.grad is None
+    finally:
+        table.requires_grad_(True)
+        gradients(model)
+
+
+def test_a_loss_that_is_not_finite_is_returned_and_the_hook_is_gone(batch):
+    model, coded = batch
+    for kind in ("fgm", "freelb"):
+        attack = Attack(model, kind, 0.1, 2)
+        value = attack.accumulate(lambda: loss_of(model, coded) * float("nan"), coded["attention_mask"])
+        assert value != value
+        assert not attack._table._forward_hooks
+    gradients(model)
