@@ -18,6 +18,7 @@ from typing import Any
 
 from studio import child, machine
 from studio.errors import UserError
+from studio.files import write_whole
 from studio.workspace import Workspace, new_id
 
 RECORD_VERSION = 1
@@ -160,9 +161,7 @@ def probe_again(workspace: Workspace) -> Hardware:
 
 
 def _keep(workspace: Workspace, found: Hardware) -> Hardware:
-    written = workspace.home / f".{new_id('hardware')}.json"
-    written.write_text(json.dumps(found.to_json()), "utf-8")
-    written.replace(workspace.home / "hardware.json")
+    write_whole(workspace.home / "hardware.json", json.dumps(found.to_json()))
     return found
 
 

@@ -9,7 +9,6 @@ import contextlib
 import hashlib
 import json
 import logging
-import os
 import queue
 import secrets
 import shutil
@@ -29,14 +28,13 @@ from studio.data.child import os_error
 from studio.data.rows import tidy_name
 from studio.data.store import DataVersion, open_version
 from studio.errors import UserError
+from studio.files import to_disk
 from studio.workspace import Workspace
 
 log = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]
 READER = 1
 """Part of every version's id: a reader that reads differently makes new versions and leaves the old ones alone."""
-_STALE = 3600.0
-_PREFIX = "import-"
 _QUIET = {
     "POLARS_MAX_THREADS": "1",
     "OMP_NUM_THREADS": "1",
@@ -61,10 +59,9 @@ def import_file(
     try:
         _check(path, name)
         digest = _digest(path)
-        version = "d-" + hashlib.sha256(f"{READER}:{digest}".encode()).hexdigest()[:16]
+        version = "d-" + hashlib.sha256(f"{READER}:{owner}:{digest}".encode()).hexdigest()[:16]
         final = workspace.data(owner, version)
         if not final.is_dir():
-            _sweep(workspace)
             source = {"name": name, "sha256": digest, "reader": READER, "created": time.time(), "sample": sample}
             _make(workspace, path, final, source, emit or (lambda done, total: None))
     except OSError as error:
@@ -87,7 +84,7 @@ def _digest(path: Path) -> str:
 
 
 def _make(workspace: Workspace, path: Path, final: Path, source: dict[str, Any], emit: Progress) -> None:
-    folder = workspace.temporary / f"{_PREFIX}{secrets.token_hex(8)}"
+    folder = workspace.temporary / f"import-{secrets.token_hex(8)}"
     folder.mkdir(mode=0o700)
     try:
         done = _run(path, source["name"], folder, emit)
@@ -102,22 +99,14 @@ def _make(workspace: Workspace, path: Path, final: Path, source: dict[str, Any],
 def publish(folder: Path, final: Path) -> None:
     """Make `folder` appear as `final` at once and for good; where another did so first, theirs stays."""
     for file in [*folder.iterdir(), folder]:
-        _to_disk(file)
+        to_disk(file)
     final.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         folder.rename(final)
     except OSError:
         if not final.is_dir():
             raise
-    _to_disk(final.parent)
-
-
-def _to_disk(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    to_disk(final.parent)
 
 
 def _run(path: Path, name: str, folder: Path, emit: Progress) -> dict[str, Any]:
@@ -180,11 +169,3 @@ def _pump(stream: IO[bytes], said: queue.SimpleQueue[bytes | None]) -> None:
         for line in stream:
             said.put(line)
     said.put(None)
-
-
-def _sweep(workspace: Workspace) -> None:
-    """Remove what a killed parent left behind more than an hour ago."""
-    for folder in workspace.temporary.glob(f"{_PREFIX}*"):
-        with contextlib.suppress(OSError):
-            if time.time() - folder.stat().st_mtime > _STALE:
-                shutil.rmtree(folder, ignore_errors=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from studio.files import write_whole
 from studio.spec import Split
-from studio.workspace import Workspace, new_id
+from studio.workspace import Workspace
 
 FILE = "use.json"
 
@@ -42,7 +42,4 @@ def saved_use(workspace: Workspace, owner: str, version: str) -> Use | None:
 
 def save_use(workspace: Workspace, owner: str, version: str, use: Use) -> None:
     """Remember what a person confirmed; the file appears whole or not at all."""
-    path = _path(workspace, owner, version)
-    written = path.with_name(f"{new_id('use')}.tmp")
-    written.write_text(json.dumps(use.to_json(), ensure_ascii=False), encoding="utf-8")
-    os.replace(written, path)
+    write_whole(_path(workspace, owner, version), json.dumps(use.to_json(), ensure_ascii=False))

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from studio.evaluation.metrics import score
+from studio.files import write_whole
 from studio.tasks.base import Prediction, Row, Rows
 
 FOLDER = "baselines"
@@ -60,9 +61,7 @@ class Baseline(ABC):
             "validation": self.validation,
             **self._write(folder),
         }
-        partial = folder / ".baseline.json.new"
-        partial.write_text(json.dumps(facts, ensure_ascii=False), encoding="utf-8")
-        partial.replace(folder / "baseline.json")
+        write_whole(folder / "baseline.json", json.dumps(facts, ensure_ascii=False))
         self.bytes = _size(folder)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Protocol
 
+from studio.files import write_whole
 from studio.tasks.base import Prediction, Row, Rows, Task
 
 _TIMED_ROWS, _TIMED_SECONDS = 30, 2.0
@@ -71,27 +71,12 @@ def milliseconds(predict: Callable[[Sequence[Any]], Any], questions: Sequence[An
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON whole or not at all. Raises ValueError for numbers that JSON does not know."""
-    write_text(path, json.dumps(value, ensure_ascii=False, allow_nan=False))
+    write_whole(path, json.dumps(value, ensure_ascii=False, allow_nan=False))
 
 
 def write_lines(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write JSON lines whole or not at all."""
-    write_text(path, "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows))
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all, and for good: file and folder are flushed to the disk."""
-    partial = path.with_name(f".{path.name}.new")
-    with partial.open("w", encoding="utf-8") as handle:
-        handle.write(text)
-        handle.flush()
-        os.fsync(handle.fileno())
-    partial.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    write_whole(path, "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows))
 
 
 def questions_of(exam: Exam) -> list[Row]:

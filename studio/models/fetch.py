@@ -15,6 +15,7 @@ from pathlib import Path
 
 from studio import child
 from studio.errors import UserError
+from studio.files import to_disk
 from studio.models import hub, pip
 from studio.models.card import CARD_FILE, read_card
 from studio.models.catalogue import place, resolve
@@ -138,15 +139,7 @@ def publish(folder: Path, target: Path) -> Path:
     """
     shutil.rmtree(target, ignore_errors=True)
     for path in [*(item for item in folder.iterdir() if item.is_file()), folder]:
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        to_disk(path)
     os.rename(folder, target)
-    handle = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    to_disk(target.parent)
     return target

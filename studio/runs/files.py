@@ -1,31 +1,15 @@
-"""Small files of a run, written whole or not at all."""
+"""Small files of a run: read back, and a full disk told as such."""
 
 from __future__ import annotations
 
 import errno
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from studio.errors import UserError
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write beside, force to the disk, rename: a reader sees the old text or the new one, also after a power cut."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

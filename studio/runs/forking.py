@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
+from studio.files import write_whole
 from studio.runs import process
-from studio.runs.files import read_json, write_whole
+from studio.runs.files import read_json
 from studio.runs.log import pump
 
 TAKEN = 75

@@ -25,8 +25,9 @@ from typing import Any
 
 import studio
 from studio import child
+from studio.files import write_whole
 from studio.runs import process
-from studio.runs.files import read_json, write_whole
+from studio.runs.files import read_json
 from studio.runs.forking import Child, end_group, start_child
 
 RECORD = "keeper.json"

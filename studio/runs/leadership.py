@@ -109,14 +109,3 @@ class Leadership:
         if taken:
             self.generation, self._beaten = generation, self.clock()
         return taken
-
-
-def holder_of(store: Store) -> dict[str, Any] | None:
-    """The leader's process ({"pid", "start", "boot", "host", "since"}), or None when nobody living leads."""
-    with store.reading() as connection:
-        row = connection.execute(sa.select(leader).where(leader.c.name == _NAME)).one_or_none()
-    if row is None or not row.holder:
-        return None
-    who = json.loads(row.process)
-    here = who.get("host") == socket.gethostname()
-    return None if here and not process.lives(who) else {**who, "since": row.since}

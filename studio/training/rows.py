@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from studio.data.split import split_rows
 from studio.errors import UserError
+from studio.files import write_whole
 from studio.hardware import Hardware
 from studio.spec import Spec
 from studio.tasks.base import Row, Rows, Task
@@ -85,15 +85,5 @@ def _split(run_dir: Path, spec: Spec, task: Task, rows: Rows, numbers: Sequence[
         return {name: [places[number] for number in part] for name, part in stored.items()}
     labels = [task.truth(row) or "" for row in rows] if task.result == "labels" else None
     found = split_rows([task.question(row) for row in rows], labels, spec.split)
-    replace_text(kept, json.dumps({name: [int(numbers[place]) for place in part] for name, part in found.items()}))
+    write_whole(kept, json.dumps({name: [int(numbers[place]) for place in part] for name, part in found.items()}))
     return found
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Write a small file whole or not at all."""
-    partial = path.with_name(f".{path.name}.new")
-    with partial.open("w", encoding="utf-8") as handle:
-        handle.write(text)
-        handle.flush()
-        os.fsync(handle.fileno())
-    partial.replace(path)

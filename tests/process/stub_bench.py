@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -11,11 +12,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from studio.runs import process
 from studio.runs.desk import Desk
 from studio.runs.files import read_json
 from studio.runs.launchers.local import Local
+from studio.runs.store import Store
 from studio.runs.supervisor import Supervisor
+from studio.runs.tables import leader
 from studio.spec import Spec
 from studio.workspace import Workspace
 
@@ -30,6 +35,13 @@ def wait_for(what: Callable[[], object], seconds: float = 20.0) -> object:
             return answer
         time.sleep(0.02)
     raise AssertionError(f"not within {seconds} s: {what}")
+
+
+def holder_of(store: Store) -> dict | None:
+    """The process that leads, as it wrote itself down; None when the place is empty."""
+    with store.reading() as connection:
+        row = connection.execute(sa.select(leader)).one_or_none()
+    return json.loads(row.process) if row is not None and row.holder else None
 
 
 class Bench:

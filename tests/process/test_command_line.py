@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from stub_bench import HERE, wait_for
+from stub_bench import HERE, holder_of, wait_for
 
 from studio import hardware
 from studio.hardware import Hardware
@@ -151,7 +151,5 @@ def test_a_running_server_does_the_work(place):
     run_id = the_run(place)
     out, _ = program.communicate(timeout=60)
     assert json.loads(out)["state"] == "done"
-    from studio.runs.leadership import holder_of
-
     assert holder_of(place.desk.store)["pid"] == leader.pid
     assert place.desk.get(run_id).attempt == 1

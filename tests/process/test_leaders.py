@@ -5,9 +5,9 @@ import signal
 import subprocess
 import sys
 
-from stub_bench import HERE, wait_for
+from stub_bench import HERE, holder_of, wait_for
 
-from studio.runs.leadership import Leadership, holder_of
+from studio.runs.leadership import Leadership
 
 
 def test_killed_leader(bench):

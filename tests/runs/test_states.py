@@ -65,9 +65,6 @@ class Memory:
             record = {"signal": number, "code": code}
             (worker["folder"] / f"exit-{worker['attempt']}.json").write_text(json.dumps(record))
 
-    def log_tail(self, folder, limit=0):
-        return ""
-
     def living(self):
         return [worker for worker in self.workers.values() if worker["alive"]]
 

@@ -29,6 +29,3 @@ class Launcher(Protocol):
 
     def kill(self, handle: Handle) -> None:
         """End the worker and all it started, at once, and wait until they are gone."""
-
-    def log_tail(self, folder: Path, limit: int = 20_000) -> str:
-        """The end of what the run's workers printed."""

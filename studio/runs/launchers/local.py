@@ -22,7 +22,6 @@ from studio.runs import process
 from studio.runs.files import read_json
 from studio.runs.keeper import RECORD, code_version, environment
 from studio.runs.launchers.base import Handle
-from studio.runs.log import read_log
 from studio.workspace import Workspace
 
 logger = logging.getLogger(__name__)
@@ -40,7 +39,7 @@ class Local:
         self.workspace = workspace
         self.module = module
 
-    # ---- the launcher's five ----
+    # ---- the launcher's four ----
 
     def warm(self) -> None:
         """Start the keeper if there is none, without waiting for its imports."""
@@ -65,10 +64,6 @@ class Local:
     def kill(self, handle: Handle) -> None:
         """End the worker and everything it started."""
         process.end_family(handle)
-
-    def log_tail(self, folder: Path, limit: int = 20_000) -> str:
-        """The end of what the run's workers printed."""
-        return read_log(folder, limit)
 
     # ---- other children of the keeper ----
 
