@@ -14,7 +14,8 @@ import numpy as np
 
 from studio.errors import UserError
 from studio.events import Caution, Note
-from studio.hardware import Decision
+from studio.files import write_whole
+from studio.hardware import Decision, Hardware
 from studio.methods.base import Method, methods
 from studio.models.card import Card, read_card
 from studio.options import read_options
@@ -26,11 +27,12 @@ from studio.training.cost import VALIDATION_ROWS
 from studio.training.encoding import Coder, labelled
 from studio.training.options import TrainingOptions
 from studio.training.plan import plan
-from studio.training.rows import Inputs, Table, replace_text
+from studio.training.rows import Inputs, Table
 
 if TYPE_CHECKING:
     import torch
 
+PLAN = "plan.json"
 _LENGTH_SAMPLE = 2000
 
 
@@ -53,6 +55,8 @@ class Assembled:
     validation_numbers: list[int]
     autocast: str
     device: str
+    again: bool
+    """Whether an earlier attempt has planned this run."""
     notes: list[Note | Caution] = field(default_factory=list)
 
 
@@ -71,6 +75,7 @@ def assemble(
     if inputs.model is None:
         raise UserError("model_needed", method=spec.method)
     task, method = tasks.get(spec.task), methods.get(spec.method)
+    again = (run_dir / PLAN).is_file()
     card = read_card(inputs.model, spec.model)
     tokenizer = load_tokenizer(inputs.model)
     task_options = _checked(task.Options, "task", spec)
@@ -119,6 +124,7 @@ def assemble(
         validation_numbers=[table.numbers[place] for place in validation_places],
         autocast=autocast,
         device=device,
+        again=again,
         notes=notes,
     )
 
@@ -147,7 +153,7 @@ def _options(
     facts: dict[str, Any],
 ) -> tuple[TrainingOptions, list[Decision]]:
     """The options of this run, kept in plan.json: a resumed run must not plan anew on a machine that got faster."""
-    kept = run_dir / "plan.json"
+    kept = run_dir / PLAN
     if kept.is_file():
         raw = json.loads(kept.read_text("utf-8"))
         return TrainingOptions(**raw["options"]), [Decision(**decision) for decision in raw["decisions"]]
@@ -164,8 +170,19 @@ def _options(
     by_hand = frozenset(name for name, value in given.items() if not _near(value, own[name]))
     found = plan(*about, measured=inputs.measured, shares=shares, chosen=given, by_hand=by_hand)
     decisions = [decision.to_json() for decision in found.decisions]
-    replace_text(kept, json.dumps({"options": found.options, "decisions": decisions}, indent=1))
+    about_run = {"options": found.options, "decisions": decisions, "threads": inputs.hardware.threads}
+    write_whole(kept, json.dumps(about_run, indent=1))
     return TrainingOptions(**found.options), found.decisions
+
+
+def with_kept_threads(run_dir: Path, hardware: Hardware) -> Hardware:
+    """The machine with the thread count of the run's first attempt, where it still has as many cores: sums of other
+    parts round otherwise, and the run would not go on bit for bit."""
+    kept = run_dir / PLAN
+    threads = json.loads(kept.read_text("utf-8")).get("threads", 0) if kept.is_file() else 0
+    if not 0 < threads <= hardware.cores:
+        return hardware
+    return dataclasses.replace(hardware, threads=threads, values={**hardware.values, "threads": threads})
 
 
 def _near(value: Any, planned: Any) -> bool:

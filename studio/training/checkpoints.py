@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from studio.files import system_errors, to_disk
+
 if TYPE_CHECKING:
     import torch
 
@@ -60,31 +62,29 @@ class Checkpoints:
 
     def save(self, snapshot: Snapshot, *, best: bool = False) -> Path:
         """Write a checkpoint and drop what is no longer needed. Raises OSError (disk full) with nothing half done."""
-        from safetensors.torch import save_file
-
         self.folder.mkdir(parents=True, exist_ok=True)
         self.sweep()
         name = f"{'best' if best else 'step'}-{snapshot.step:08d}"
         unfinished = self.folder / f"tmp-{name}"
         try:
             unfinished.mkdir()
-            save_file(snapshot.weights, unfinished / WEIGHTS)
+            _write_tensors(snapshot.weights, unfinished / WEIGHTS)
             if not best:
-                save_file(snapshot.optimizer, unfinished / OPTIMIZER)
-                save_file(snapshot.random, unfinished / RANDOM)
+                _write_tensors(snapshot.optimizer, unfinished / OPTIMIZER)
+                _write_tensors(snapshot.random, unfinished / RANDOM)
             state = {**snapshot.state, "step": snapshot.step}
             (unfinished / STATE).write_text(json.dumps(state, sort_keys=True), "utf-8")
             files = {file.name: _measure(file) for file in sorted(unfinished.iterdir())}
             manifest = {"format": FORMAT, "fingerprint": self._fingerprint, "step": snapshot.step, "files": files}
             (unfinished / MANIFEST).write_text(json.dumps(manifest, sort_keys=True), "utf-8")
-            _sync(unfinished / MANIFEST)
-            _sync(unfinished)
+            to_disk(unfinished / MANIFEST)
+            to_disk(unfinished)
             final = self.folder / name
             if final.exists():
                 # Only a damaged one can be in the way: a sound one of this step would have been resumed.
                 os.rename(final, self.folder / f"tmp-old-{name}")
             os.rename(unfinished, final)
-            _sync(self.folder)
+            to_disk(self.folder)
         except BaseException:
             shutil.rmtree(unfinished, ignore_errors=True)
             raise
@@ -121,10 +121,6 @@ class Checkpoints:
         """Remove what an interrupted save left behind."""
         for left in self.folder.glob("tmp-*"):
             shutil.rmtree(left, ignore_errors=True)
-
-    def size(self) -> int:
-        """Bytes of the largest checkpoint on disk, 0 when there is none."""
-        return max((sum(file.stat().st_size for file in folder.iterdir()) for folder in self._found(False)), default=0)
 
     def forget_after(self, step: int) -> None:
         """Remove what lies beyond `step`: a run that continues from there must not find its own future."""
@@ -166,23 +162,29 @@ class Checkpoints:
                 raise Damaged("content", name)
 
 
+def last_step(folder: Path) -> int:
+    """The step of the newest checkpoint in a run's folder of checkpoints, 0 when there is none; none is verified."""
+    entries = folder.iterdir() if folder.is_dir() else ()
+    found = (match for entry in entries if (match := _NAME.fullmatch(entry.name)))
+    return max((int(match[2]) for match in found if match[1] == "step"), default=0)
+
+
+def _write_tensors(tensors: Tensors, file: Path) -> None:
+    """Raises OSError where the system refuses the file: a run survives a full disk, and no other fault of saving."""
+    from safetensors.torch import save_file
+
+    with system_errors(file):
+        save_file(tensors, file)
+
+
 def _measure(file: Path) -> dict[str, Any]:
-    _sync(file)
+    to_disk(file)
     return {"bytes": file.stat().st_size, "sha256": _hash(file)}
 
 
 def _hash(file: Path) -> str:
     with file.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    """Make a file's content, or a folder's list of names, survive a power loss."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def random_states() -> tuple[Tensors, dict[str, Any]]:

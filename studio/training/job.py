@@ -15,6 +15,22 @@ if TYPE_CHECKING:
     import torch
 
 Stop = Callable[[], "str | None"]
+Progress = Callable[[int, int], None]
+
+
+class Asked(Exception):
+    """Raised through work that lasts when the run is asked to stop meanwhile; who began that work saves and ends."""
+
+
+def interruptible(progress: Progress, should_stop: Stop) -> Progress:
+    """`progress` that raises Asked on a wish to stop. "best" is no such wish: it needs what is being worked on."""
+
+    def told(done: int, total: int) -> None:
+        if should_stop() == "stop":
+            raise Asked
+        progress(done, total)
+
+    return told
 
 
 @dataclass(frozen=True)
@@ -53,6 +69,8 @@ class Job:
     eval_steps: frozenset[int] = frozenset()
     beside: Callable[[], None] = field(default=lambda: None)
     """Called once a step, for events that work beside the loop has ready."""
+    setting: dict[str, Any] = field(default_factory=dict)
+    """What the bits of the result depend on besides the job: libraries, threads, number format, device."""
 
 
 @dataclass

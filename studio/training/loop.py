@@ -22,7 +22,7 @@ from studio.training.checkpoints import (
     restore_optimizer,
     restore_random_states,
 )
-from studio.training.job import Job, Outcome, Score, Stop
+from studio.training.job import Asked, Job, Outcome, Score, Stop
 from studio.training.schedule import is_better, rate_at
 
 if TYPE_CHECKING:
@@ -45,6 +45,9 @@ class Loop:
         self.best_step = 0
         self.waited = 0
         self.elapsed = 0.0
+        self.changed: dict[str, tuple[Any, Any]] = {}
+        """What is another setting than the one the checkpoint was written in: name -> (then, now)."""
+        self._unscored = False
         self._sampler = Sampler(job.train.lengths, job.options.batch_size, job.seed)
         self._trainable = {name: part for name, part in job.model.named_parameters() if part.requires_grad}
         self._names = {id(part): name for name, part in self._trainable.items()}
@@ -98,6 +101,11 @@ class Loop:
         self.best = (float(best[0]), float(best[1])) if best else None
         self.best_step, self.waited = int(snapshot.state["best_step"]), int(snapshot.state["waited"])
         self.elapsed = float(snapshot.state["elapsed"])
+        self._unscored = bool(snapshot.state.get("unscored"))
+        before = snapshot.state.get("setting", {})
+        self.changed = {
+            name: (before.get(name), now) for name, now in self.job.setting.items() if before.get(name) != now
+        }
 
     def _check_fit(self, snapshot: Snapshot) -> None:
         """Raises ValueError before anything is changed: half a restored state would be worse than none."""
@@ -111,15 +119,24 @@ class Loop:
         """Train until the planned end, a wish to stop, no more gain, or a number that is not finite."""
         job = self.job
         job.model.train()
-        while self.step < job.steps:
+        while self.step < job.steps or self._unscored:
             job.beside()
             wish = should_stop()
             if wish is not None:
                 self.save()
                 return self._outcome(wish)
-            if not self._advance():
-                return self._outcome("non-finite")
-            if self.step in job.eval_steps and self._evaluate():
+            # A step whose evaluation was interrupted is scored first, as it would have been without the stop.
+            if not self._unscored:
+                if not self._advance():
+                    return self._outcome("non-finite")
+                self._unscored = self.step in job.eval_steps
+            try:
+                enough = self._unscored and self._evaluate()
+            except Asked:
+                self.save()
+                return self._outcome("stop")
+            self._unscored = False
+            if enough:
                 self.save()
                 return self._outcome("early")
             if self._due():
@@ -220,6 +237,8 @@ class Loop:
             "best_step": self.best_step,
             "waited": self.waited,
             "elapsed": self.elapsed,
+            "unscored": self._unscored,
+            "setting": self.job.setting,
         }
         if self.step and self._write(
             Snapshot(self.step, self._weights(), optimizer_tensors(self._optimizer, self._names), tensors, state)
@@ -262,13 +281,14 @@ class Loop:
 
 
 def validated(job: Job, emit: Emit) -> Score:
-    """The validation score, told as a phase; the model is back in training mode afterwards."""
+    """The validation score, told as a phase; the model is back in training mode afterwards. May raise Asked."""
     emit(Phase("evaluating"))
     job.model.eval()
-    with number_format(job.autocast, job.device):
-        score = job.validate(job.model)
-    job.model.train()
-    return score
+    try:
+        with number_format(job.autocast, job.device):
+            return job.validate(job.model)
+    finally:
+        job.model.train()
 
 
 def restore_weights(parameters: dict[str, Any], weights: dict[str, torch.Tensor]) -> None:

@@ -6,21 +6,23 @@ This module emits the final event itself only for ends that are no errors (Done,
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import hashlib
 import math
 import shutil
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from studio.errors import UserError
-from studio.events import Baseline, Done, Emit, Eval, Failed, Note, Phase, Plan, Resumed, Sample, Stopped
+from studio.events import Baseline, Caution, Done, Emit, Eval, Failed, Note, Phase, Plan, Resumed, Sample, Stopped
 from studio.spec import Spec
 from studio.tasks.base import Task, tasks
-from studio.training.assemble import Assembled, assemble
-from studio.training.checkpoints import Checkpoints
+from studio.training.assemble import Assembled, assemble, with_kept_threads
+from studio.training.checkpoints import Checkpoints, last_step
 from studio.training.encoding import frozen_features
-from studio.training.job import Job, Outcome, Score, Stop
+from studio.training.job import Asked, Job, Outcome, Progress, Score, Stop, interruptible
 from studio.training.loop import Loop, number_format, validated
 from studio.training.reporting import report_run
 from studio.training.rows import Inputs, Table, read_table
@@ -32,20 +34,21 @@ from studio.training.validation import Validation
 __all__ = ["Inputs", "train_run"]
 
 SIMPLE_METHOD = "baseline"
+CHECKPOINTS = "checkpoints"
 
 
 def train_run(run_dir: Path, spec: Spec, inputs: Inputs, emit: Emit, should_stop: Stop) -> None:
     """Train, save and report a run; continues an earlier attempt found in `run_dir`.
 
     `should_stop` is polled once a step: None, "stop" (save, end, can be resumed) or "best" (end with the best
-    weights and a report). Raises UserError for what a person can mend.
+    weights and a report). "stop" also ends what lasts between steps. Raises UserError for what a person can mend.
     """
     import torch
 
+    inputs = dataclasses.replace(inputs, hardware=with_kept_threads(run_dir, inputs.hardware))
     torch.set_num_threads(max(1, inputs.hardware.threads))
     torch.set_flush_denormal(True)  # Adam's smallest moments would otherwise cost many times a normal number's time
     task = tasks.get(spec.task)
-    again = (run_dir / "plan.json").is_file()
     emit(Phase("tokenising"))
     table, left_out = read_table(run_dir, spec, task, inputs.data)
     if left_out:
@@ -55,12 +58,21 @@ def train_run(run_dir: Path, spec: Spec, inputs: Inputs, emit: Emit, should_stop
         return _simple_run(run_dir, spec, task, table, simple, emit)
     if task.result == "labels":
         simple.start()
-    found = assemble(run_dir, spec, inputs, table, lambda done, total: emit(Phase("tokenising", done, total)))
-    for note in found.notes:
-        emit(note)
-    ended = _train(run_dir, spec, inputs, found, simple, again, emit, should_stop)
+    try:
+        found = assemble(run_dir, spec, inputs, table, _telling("tokenising", emit, should_stop))
+        for note in found.notes:
+            emit(note)
+        ended = _train(run_dir, spec, inputs, found, simple, emit, should_stop)
+    except Asked:
+        # The loop ends by itself, so this attempt has made no step: what is on the disk is still the newest.
+        emit(Stopped(last_step(run_dir / CHECKPOINTS)))
+        return
     if ended is not None:
         _finish(run_dir, spec, inputs, table, found, simple, ended, emit)
+
+
+def _telling(phase: str, emit: Emit, should_stop: Stop) -> Progress:
+    return interruptible(lambda done, total: emit(Phase(phase, done, total)), should_stop)
 
 
 def _simple_run(run_dir: Path, spec: Spec, task: Task, table: Table, simple: Simple, emit: Emit) -> None:
@@ -77,16 +89,16 @@ def _simple_run(run_dir: Path, spec: Spec, task: Task, table: Table, simple: Sim
 
 
 def _train(
-    run_dir: Path, spec: Spec, inputs: Inputs, found: Assembled, simple: Simple, again: bool, emit: Emit, stop: Stop
+    run_dir: Path, spec: Spec, inputs: Inputs, found: Assembled, simple: Simple, emit: Emit, stop: Stop
 ) -> Outcome | None:
-    """The loop with everything around it. None when the run ended there (stopped or not finite)."""
-    job = _job(run_dir, spec, found, simple, emit)
+    """The loop with everything around it. None when the run ended there (stopped or not finite). May raise Asked."""
+    job = _job(run_dir, spec, found, simple, emit, stop)
     loop = Loop(job, emit)
     step = loop.resume()
     epochs = job.steps / max(1, math.ceil(len(job.train.lengths) / job.options.batch_size))
     emit(Plan(job.steps, round(epochs, 3), [decision.to_json() for decision in found.decisions]))
-    if again:
-        emit(Resumed(step, exact=found.device == "cpu"))
+    if found.again:
+        _tell_resumed(step, loop, emit)
     emit(Phase("baselines"))
     if found.task.result == "labels":
         simple.wait(emit)
@@ -111,20 +123,25 @@ def _train(
     return outcome
 
 
-def _job(run_dir: Path, spec: Spec, found: Assembled, simple: Simple, emit: Emit) -> Job:
+def _tell_resumed(step: int, loop: Loop, emit: Emit) -> None:
+    """Where the run goes on, and what keeps it from ending with the same bits as an unbroken one."""
+    parts = [f"{name} {then or '?'} → {now}" for name, (then, now) in sorted(loop.changed.items())]
+    if loop.job.device != "cpu" and not parts:
+        parts = [loop.job.device]
+    emit(Resumed(step, exact=not parts))
+    if step and parts:
+        emit(Caution("timeline.resumed_inexact", {"parts": ", ".join(parts)}, step=step))
+
+
+def _job(run_dir: Path, spec: Spec, found: Assembled, simple: Simple, emit: Emit, stop: Stop) -> Job:
     """Validation, checkpoints and steps around what was assembled; a frozen encoder is computed once for all."""
-
-    def scoring(done: int, total: int) -> None:
-        emit(Phase("evaluating", done, total))
-
     train, validation = found.train, found.validation
     if found.method.key == "head" and hasattr(found.model, "pooled") and _fits_memory(found):
         everything = len(train.lengths) + len(validation.lengths)
-        train = frozen_features(found, train, lambda done, _: emit(Phase("tokenising", done, everything)))
+        told = _telling("tokenising", emit, stop)
+        train = frozen_features(found, train, lambda done, _: told(done, everything))
         start = len(train.lengths)
-        validation = frozen_features(
-            found, validation, lambda done, _: emit(Phase("tokenising", start + done, everything))
-        )
+        validation = frozen_features(found, validation, lambda done, _: told(start + done, everything))
     judge = Validation(
         found.task,
         found.facts,
@@ -134,7 +151,7 @@ def _job(run_dir: Path, spec: Spec, found: Assembled, simple: Simple, emit: Emit
         found.validation_numbers,
         found.device,
         spec.seed,
-        scoring,
+        _telling("evaluating", emit, stop),
     )
     options = found.options
     each = math.ceil(len(train.lengths) / options.batch_size)
@@ -147,7 +164,7 @@ def _job(run_dir: Path, spec: Spec, found: Assembled, simple: Simple, emit: Emit
         options=options,
         steps=steps,
         micro_batch=options.micro_batch or options.batch_size,
-        checkpoints=Checkpoints(run_dir / "checkpoints", _fingerprint(spec, options)),
+        checkpoints=Checkpoints(run_dir / CHECKPOINTS, _fingerprint(spec, options)),
         validate=judge,
         seed=spec.seed,
         pad_id=found.tokenizer.pad_token_id or 0,
@@ -156,7 +173,20 @@ def _job(run_dir: Path, spec: Spec, found: Assembled, simple: Simple, emit: Emit
         head=found.task.head,
         eval_steps=evaluation_steps(steps, options.evaluations),
         beside=lambda: simple.tell(emit),
+        setting=_setting(found),
     )
+
+
+def _setting(found: Assembled) -> dict[str, Any]:
+    """What other bits may come from where it differs, for the same job."""
+    import torch
+
+    return {
+        **{name: metadata.version(name) for name in ("torch", "transformers", "peft")},
+        "threads": torch.get_num_threads(),
+        "precision": found.autocast,
+        "device": found.device,
+    }
 
 
 def _fits_memory(found: Assembled) -> bool:
@@ -211,7 +241,7 @@ def _finish(
         emit(Stopped(outcome.step))
         return
     # The finished model holds the best weights, and there is nothing left to continue.
-    shutil.rmtree(run_dir / "checkpoints", ignore_errors=True)
+    shutil.rmtree(run_dir / CHECKPOINTS, ignore_errors=True)
     emit(Done(outcome.step, metric, value))
 
 

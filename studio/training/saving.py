@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.errors import UserError
+from studio.files import system_errors, to_disk
 from studio.spec import Spec
 from studio.tasks.base import Item, Prediction, Task
 from studio.training.assemble import Assembled, as_options
@@ -30,8 +31,9 @@ def save_model(run_dir: Path, spec: Spec, found: Assembled, base: Path) -> Path:
     for left in (unfinished, old):
         shutil.rmtree(left, ignore_errors=True)
     unfinished.mkdir(parents=True)
-    found.method.save(found.model, str(unfinished))
-    found.tokenizer.save_pretrained(str(unfinished))
+    with system_errors(unfinished):
+        found.method.save(found.model, str(unfinished))
+        found.tokenizer.save_pretrained(str(unfinished))
     (unfinished / "facts.json").write_text(json.dumps(found.facts, ensure_ascii=False, indent=1), "utf-8")
     about = {
         "format": FORMAT,
@@ -47,22 +49,14 @@ def save_model(run_dir: Path, spec: Spec, found: Assembled, base: Path) -> Path:
     (unfinished / "studio.json").write_text(json.dumps(about, ensure_ascii=False, indent=1), "utf-8")
     for file in unfinished.rglob("*"):
         if file.is_file():
-            _sync(file)
-    _sync(unfinished)
+            to_disk(file)
+    to_disk(unfinished)
     if folder.exists():
         os.rename(folder, old)
     os.rename(unfinished, folder)
-    _sync(run_dir)
+    to_disk(run_dir)
     shutil.rmtree(old, ignore_errors=True)
     return folder
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def answers(

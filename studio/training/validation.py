@@ -81,6 +81,7 @@ class Validation:
         if prompts:
             stops = stop_ids(model, self._tokenizer)
             for texts in answer_batch(model, self._tokenizer, prompts, ANSWER_TOKENS, stops):
+                self._progress(len(self._rows), len(self._rows))
                 found = texts if texts is not None else found
         return [self._row(place, answer, None, None) for place, answer in zip(self._shown, found, strict=True)]
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -176,6 +179,41 @@ def test_patience_and_the_best_survive_a_resume(base, tmp_path):
     second = Loop(job(base, tmp_path), lambda event: None)
     second.resume()
     assert (second.best, second.best_step, second.waited) == ((0.9, 1.0), 2, 1)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
+def test_a_disk_that_really_fills_is_said_and_survived(base, tmp_path):
+    """safetensors tells of a full disk by an exception of its own, which no made-up OSError would show."""
+    place = tmp_path / "small"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("this system mounts nothing")
+
+    def fill(model):
+        (place / "filler").write_bytes(b"x" * (shutil.disk_usage(place).free - 20_000))
+        return Score(1.0, {}, 0.5, [])
+
+    try:
+        told = []
+        made = job(base, place / "checkpoints", steps=8, checkpoint_every=2, validate=fill)
+        made.eval_steps = frozenset({5})
+        outcome = Loop(made, told.append).run(lambda: None)
+        assert (outcome.reason, outcome.step) == ("finished", 8)
+        assert [event.step for event in told if isinstance(event, Checkpoint) if not event.best] == [2, 4]
+        cautions = [event for event in told if isinstance(event, Caution)]
+        assert {event.code for event in cautions} == {"timeline.checkpoint_unsaved"}
+        assert {event.values["reason"] for event in cautions} == {"No space left on device"}
+        # The best of step 5, then each that was due, the last one tried twice.
+        assert [event.step for event in cautions] == [5, 6, 8, 8]
+        snapshot, skipped = made.checkpoints.newest()
+        assert (snapshot.step, skipped) == (4, [])
+        (place / "filler").unlink()
+        again = Loop(job(base, place / "checkpoints", steps=8), told.append)
+        assert again.resume() == 4
+        assert again.run(lambda: None).step == 8
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)
 
 
 def test_a_full_disk_is_said_and_survived(base, tmp_path, monkeypatch):

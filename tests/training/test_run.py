@@ -13,6 +13,7 @@ from studio.errors import UserError
 from studio.events import (
     Baseline,
     Caution,
+    Checkpoint,
     Done,
     Eval,
     Failed,
@@ -61,11 +62,13 @@ def spec(method: str = "full", **training) -> Spec:
     )
 
 
-def run(folder: Path, what: Spec, data: Path, model: Path | None, should_stop=lambda: None) -> list:
-    """The events of one attempt; each can be written down, and each sentence it names can be spoken."""
+def run(folder: Path, what: Spec, data: Path, model: Path | None, wish=lambda told: None, **hardware) -> list:
+    """The events of one attempt; each can be written down, and each sentence it names can be spoken.
+
+    `wish` sees what has been told and says whether to stop."""
     folder.mkdir(exist_ok=True)
     told: list = []
-    train_run(folder, what, Inputs(data, model, machine()), told.append, should_stop)
+    train_run(folder, what, Inputs(data, model, machine(**hardware)), told.append, lambda: wish(told))
     for event in told:
         json.dumps(to_json(event, 0.0), allow_nan=False)
         if isinstance(event, Note | Caution):
@@ -79,6 +82,10 @@ def run(folder: Path, what: Spec, data: Path, model: Path | None, should_stop=la
 
 def only(told: list, kind: type) -> list:
     return [event for event in told if isinstance(event, kind)]
+
+
+def after_step(step: int):
+    return lambda told: "stop" if only(told, Step) and only(told, Step)[-1].step >= step else None
 
 
 @pytest.mark.parametrize("method", ["full", "lora", "head"])
@@ -131,8 +138,7 @@ def test_what_is_saved_says_what_it_was_made_from(tmp_path, encoder, data):
 
 def test_a_stopped_run_is_saved_and_a_resumed_one_ends_like_an_unbroken_one(tmp_path, encoder, data):
     whole = run(tmp_path / "whole", spec("lora"), data, encoder)
-    polled = iter([None] * 13 + ["stop"])
-    first = run(tmp_path / "parts", spec("lora"), data, encoder, lambda: next(polled))
+    first = run(tmp_path / "parts", spec("lora"), data, encoder, after_step(13))
     stopped_at = first[-1].step
     assert isinstance(first[-1], Stopped)
     assert 0 < stopped_at < 33
@@ -145,6 +151,101 @@ def test_a_stopped_run_is_saved_and_a_resumed_one_ends_like_an_unbroken_one(tmp_
     assert second[-1] == whole[-1]
     one, other = (load_file(tmp_path / name / "model" / "adapter_model.safetensors") for name in ("whole", "parts"))
     assert all((one[name] == other[name]).all() for name in one)
+
+
+def evaluating(scores: int):
+    """Stop is pressed while the model is scored for the time after `scores` times."""
+
+    def wish(told: list) -> str | None:
+        last = [event for event in told if isinstance(event, Phase | Step)][-1]
+        begun = isinstance(last, Phase) and last.name == "evaluating"
+        return "stop" if begun and len(only(told, Eval)) == scores else None
+
+    return wish
+
+
+@pytest.mark.parametrize("scores", [1, 2])
+def test_a_stop_during_a_validation_keeps_the_step_before_it_and_goes_on_with_the_same_bits(
+    tmp_path, encoder, data, scores
+):
+    """With all the patience and the best that an unbroken run has, also where the validation is the last."""
+    options = {"patience": 2, "checkpoint_every": 1000}
+    whole = run(tmp_path / "whole", spec("full", **options), data, encoder)
+    first = run(tmp_path / "parts", spec("full", **options), data, encoder, evaluating(scores))
+    step = 11 * (scores + 1)
+    assert first[-1] == Stopped(step)
+    assert [event.step for event in only(first, Eval)] == [11, 22][:scores]
+    assert [event.step for event in only(first, Checkpoint) if not event.best] == [step]
+    assert (tmp_path / "parts" / "model" / "studio.json").is_file()
+    second = run(tmp_path / "parts", spec("full", **options), data, encoder)
+    assert only(second, Resumed) == [Resumed(step, True)]
+    assert only(first, Eval) + only(second, Eval) == only(whole, Eval)
+    assert len(only(first, Step)) + len(only(second, Step)) == len(only(whole, Step))
+    assert second[-1] == whole[-1]
+    one, other = (load_file(tmp_path / name / "model" / "model.safetensors") for name in ("whole", "parts"))
+    assert all((one[name] == other[name]).all() for name in one)
+
+
+def test_a_stop_while_rows_become_numbers_ends_there(tmp_path, encoder, data):
+    told = run(tmp_path / "run", spec(), data, encoder, lambda told: "stop" if only(told, Phase)[1:] else None)
+    assert told[-1] == Stopped(0)
+    assert {event.name for event in only(told, Phase)} == {"tokenising"}
+    assert only(told, Phase)[-1].done < only(told, Phase)[-1].total
+
+
+def test_a_stop_while_the_frozen_features_are_computed_ends_there(tmp_path, encoder, data):
+    def wish(told: list) -> str | None:
+        return "stop" if [event for event in only(told, Phase) if event.done == event.total > 0] else None
+
+    told = run(tmp_path / "run", spec("head"), data, encoder, wish)
+    assert told[-1] == Stopped(0)
+    assert {event.name for event in only(told, Phase)} == {"tokenising"}
+    assert only(told, Plan) == []
+
+
+def test_a_stop_before_an_attempts_first_step_names_the_step_that_is_kept(tmp_path, encoder, data):
+    run(tmp_path / "run", spec("lora"), data, encoder, after_step(13))
+    told = run(tmp_path / "run", spec("lora"), data, encoder, lambda told: "stop")
+    assert told[-1] == Stopped(13)
+
+
+def test_keeping_the_best_lets_a_validation_end(tmp_path, encoder, data):
+    pressed: list = []
+
+    def wish(told: list) -> str | None:
+        pressed.extend([True] if evaluating(1)(told) else [])
+        return "best" if pressed else None
+
+    told = run(tmp_path / "run", spec("full"), data, encoder, wish)
+    assert [event.step for event in only(told, Eval)] == [11, 22]
+    assert told[-1] == Stopped(22)
+
+
+@pytest.mark.parametrize("library", ["torch", "transformers", "peft"])
+def test_a_run_that_goes_on_with_another_library_does_not_claim_the_same_bits(
+    tmp_path, encoder, data, monkeypatch, library
+):
+    from studio.training import run as training
+
+    run(tmp_path / "run", spec("lora"), data, encoder, after_step(13))
+    real = training.metadata.version
+    monkeypatch.setattr(training.metadata, "version", lambda name: "0.1" if name == library else real(name))
+    told = run(tmp_path / "run", spec("lora"), data, encoder)
+    assert only(told, Resumed) == [Resumed(13, False)]
+    (caution,) = [event for event in only(told, Caution) if event.code == "timeline.resumed_inexact"]
+    assert caution.values == {"parts": f"{library} {real(library)} → 0.1"}
+    assert isinstance(told[-1], Done)
+
+
+def test_threads_and_precision_are_compared_and_the_threads_kept_where_there_are_cores(tmp_path, encoder, data):
+    run(tmp_path / "run", spec("lora"), data, encoder, after_step(13), threads=2)
+    told = run(tmp_path / "run", spec("lora"), data, encoder, after_step(20), threads=1)
+    assert only(told, Resumed) == [Resumed(13, True)]
+    (threads,) = [one for one in only(told, Plan)[0].decisions if one["name"] == "threads"]
+    assert (threads["value"], threads["values"]["threads"]) == (2, 2)
+    told = run(tmp_path / "run", spec("lora"), data, encoder, after_step(25), threads=1, cores=1)
+    assert only(told, Resumed) == [Resumed(20, False)]
+    assert [event.values for event in only(told, Caution)] == [{"parts": "threads 2 → 1"}]
 
 
 def test_stop_and_keep_best_ends_with_a_report(tmp_path, encoder, data):
@@ -162,7 +263,7 @@ def test_stop_and_keep_best_ends_with_a_report(tmp_path, encoder, data):
 
 
 def test_a_run_stopped_before_its_first_step_begins_anew(tmp_path, encoder, data):
-    first = run(tmp_path / "run", spec("head"), data, encoder, lambda: "stop")
+    first = run(tmp_path / "run", spec("head"), data, encoder, lambda told: "stop")
     assert first[-1] == Stopped(0)
     second = run(tmp_path / "run", spec("head"), data, encoder)
     assert only(second, Resumed) == [Resumed(0, True)]
@@ -170,8 +271,7 @@ def test_a_run_stopped_before_its_first_step_begins_anew(tmp_path, encoder, data
 
 
 def test_a_damaged_checkpoint_is_named_on_the_timeline_and_the_run_starts_before_it(tmp_path, encoder, data):
-    polled = iter([None] * 14 + ["stop"])
-    run(tmp_path / "run", spec("head", checkpoint_every=5), data, encoder, lambda: next(polled))
+    run(tmp_path / "run", spec("head", checkpoint_every=5), data, encoder, after_step(14))
     newest = max((tmp_path / "run" / "checkpoints").glob("step-*"))
     (newest / "optimizer.safetensors").unlink()
     told = run(tmp_path / "run", spec("head", checkpoint_every=5), data, encoder)
@@ -236,6 +336,26 @@ def test_chat_with_an_adapter_beats_its_base(tmp_path, talker):
     assert [row["truth"] for row in shown[0].rows] == ["ok then"] * 5
     assert shown[-1].rows[0]["answer"] != shown[0].rows[0]["answer"]
     assert told[-1].score == report["test"]["loss"]
+
+
+@pytest.mark.parametrize("answering", [False, True])
+def test_a_stop_while_the_base_answers_before_the_first_step_ends_there(tmp_path, talker, answering):
+    rows = [
+        {"messages": json.dumps([{"role": "user", "content": f"say {n}"}, {"role": "assistant", "content": "ok then"}])}
+        for n in range(40)
+    ]
+    data = save_rows(tmp_path / "data", rows)
+    what = Spec("d-2", {"messages": "messages"}, "chat", "local:chat", "lora")
+
+    def wish(told: list) -> str | None:
+        scoring = [event for event in only(told, Phase) if event.name == "evaluating"]
+        # All rows are scored by the first batch; what follows are the answers, a token at a time.
+        return "stop" if scoring and (scoring[-1].done or not answering) else None
+
+    told = run(tmp_path / "run", what, data, talker, wish)
+    assert told[-1] == Stopped(0)
+    assert not only(told, Eval)
+    assert bool([event for event in only(told, Phase) if event.name == "evaluating" and event.done]) == answering
 
 
 @pytest.mark.parametrize(
