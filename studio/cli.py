@@ -88,7 +88,7 @@ def train(
     task: Annotated[str, typer.Option(help=_help("task"))] = "",
     model: Annotated[str, typer.Option(help=_help("model"))] = "",
     method: Annotated[str, typer.Option(help=_help("method"))] = "",
-    preset: Annotated[str, typer.Option(help=_help("preset"))] = "quick",
+    preset: Annotated[str, typer.Option(help=_help("preset"))] = "",
     settings: Annotated[list[str] | None, typer.Option("--set", help=_help("set"))] = None,
 ) -> bool:
     wish = commands.Wish(spec, data, task, model, method, preset, tuple(settings or ()))

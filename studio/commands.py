@@ -23,11 +23,10 @@ from studio.runs.desk import Desk
 from studio.runs.draft import Draft, again, draft, use_of
 from studio.runs.follow import follow
 from studio.runs.settings import read_settings
-from studio.spec import Spec
+from studio.spec import PRESETS, Spec
 from studio.tasks.base import tasks
 from studio.telling import Progress, document, ended, report_lines
 from studio.terminal import Terminal, table
-from studio.training.plan import BUDGETS
 from studio.workspace import Workspace
 
 OWNER = "local"
@@ -128,7 +127,7 @@ def train(terminal: Terminal, wish: Wish) -> bool:
 
 def _from_spec(workspace: Workspace, wish: Wish) -> tuple[Draft, str]:
     assert wish.spec is not None
-    if wish.data or wish.settings or wish.task or wish.model or wish.method:
+    if wish.data or wish.settings or wish.task or wish.model or wish.method or wish.preset:
         raise UserError("spec_and_choices")
     try:
         spec = Spec.loads(wish.spec.read_text(encoding="utf-8"))
@@ -141,8 +140,6 @@ def _from_spec(workspace: Workspace, wish: Wish) -> tuple[Draft, str]:
 def _from_data(terminal: Terminal, workspace: Workspace, wish: Wish) -> tuple[Draft, str]:
     if wish.data is None:
         raise UserError("nothing_to_train")
-    if wish.preset not in BUDGETS:
-        raise UserError("unknown_key", kind="preset", key=wish.preset, near="quick", known=list(BUDGETS))
     version = _imported(terminal, workspace, wish.data)
     use, code, values, sure = use_of(workspace, version)
     task = wish.task or use.task
@@ -159,7 +156,7 @@ def _from_data(terminal: Terminal, workspace: Workspace, wish: Wish) -> tuple[Dr
         use=Use(task, columns, settings.split_of(use.split)),
         model=wish.model,
         method=wish.method,
-        preset=wish.preset,
+        preset=wish.preset or PRESETS[0],
         options=settings.options,
         name=settings.name,
         owner=OWNER,

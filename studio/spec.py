@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from studio.errors import UserError
+from studio.problem import Problem
 
 SPEC_VERSION = 1
+PRESETS = ("quick", "balanced", "thorough")
+"""The time budgets a run can be planned for, shortest first."""
 
 
 @dataclass(frozen=True)
@@ -51,25 +55,98 @@ class Spec:
 
     @staticmethod
     def from_json(raw: Any) -> Spec:
-        """Read a spec. Raises UserError (`spec_unreadable`, `spec_newer`) naming the offending part."""
+        """Read a spec. Raises UserError: `spec_unreadable` for what is none, `spec_newer`, and `spec_wrong` with every
+        problem of its fields at once."""
         if not isinstance(raw, dict):
             raise UserError("spec_unreadable", part=type(raw).__name__)
-        if raw.get("version", SPEC_VERSION) > SPEC_VERSION:
-            raise UserError("spec_newer", found=raw["version"], known=SPEC_VERSION)
-        known = {item.name for item in dataclasses.fields(Spec)}
-        unknown = sorted(set(raw) - known)
-        missing = [name for name in ("data", "columns", "task", "model", "method") if name not in raw]
-        if unknown or missing:
-            raise UserError("spec_unreadable", part=", ".join(unknown + missing))
-        try:
-            split = Split(**raw.get("split", {}))
-        except TypeError:
-            raise UserError("spec_unreadable", part="split") from None
-        return Spec(**{**raw, "split": split})
+        version = raw.get("version", SPEC_VERSION)
+        if _is_whole(version) and version > SPEC_VERSION:
+            raise UserError("spec_newer", found=version, known=SPEC_VERSION)
+        found = problems_of(raw)
+        if found:
+            told = [(f"problem.{problem.code}", problem.values) for problem in found]
+            raise UserError("spec_wrong", count=len(found), problems_codes=told)
+        return Spec(**{**raw, "split": Split(**raw.get("split", {}))})
 
     @staticmethod
     def loads(text: str) -> Spec:
+        """Read a spec from JSON text; raises what `from_json` does."""
         try:
-            return Spec.from_json(json.loads(text))
+            raw = json.loads(text)
         except json.JSONDecodeError as error:
             raise UserError("spec_unreadable", part=f"line {error.lineno}") from None
+        except (RecursionError, ValueError) as error:
+            raise UserError("spec_unreadable", part=str(error)[:80]) from None
+        return Spec.from_json(raw)
+
+
+_NEEDED = ("data", "columns", "task", "model", "method")
+
+
+def problems_of(raw: dict[str, Any]) -> list[Problem]:
+    """Everything wrong with the fields of a spec as it came from JSON, each tied to its field."""
+    found = _names(raw, "", [item.name for item in dataclasses.fields(Spec)], _NEEDED)
+    for name, kind in _KINDS.items():
+        if name in raw:
+            found += _kind(name, raw[name], kind)
+    if isinstance(raw.get("preset"), str) and raw["preset"] not in PRESETS:
+        values = {"seen": raw["preset"][:40], "known": list(PRESETS)}
+        found.append(Problem("spec_preset", "error", "preset", values=values))
+    split = raw.get("split")
+    if isinstance(split, dict):
+        found += _names(split, "split.", [item.name for item in dataclasses.fields(Split)], ())
+        for name, kind in (("validation", "share"), ("test", "share"), ("seed", "whole")):
+            if name in split:
+                found += _kind(f"split.{name}", split[name], kind)
+    return found
+
+
+def _names(raw: dict[str, Any], place: str, known: Sequence[str], needed: Sequence[str]) -> list[Problem]:
+    unknown = [
+        Problem("spec_unknown", "error", f"{place}{name}"[:60], values={"name": f"{place}{name}"[:60], "known": known})
+        for name in raw
+        if name not in known
+    ]
+    return unknown + [
+        Problem("spec_missing", "error", name, values={"name": name}) for name in needed if name not in raw
+    ]
+
+
+def _kind(name: str, value: Any, kind: str) -> list[Problem]:
+    if _TESTS[kind](value):
+        return []
+    shown = json.dumps(value, ensure_ascii=False)[:60]
+    values = {"name": name, "seen": shown, "wanted_code": f"spec.kind.{kind}"}
+    return [Problem("spec_kind", "error", name, values=values)]
+
+
+def _is_whole(value: Any) -> bool:
+    # Python counts True as 1.
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 63
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1
+
+
+def _is_names(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(column, str) for column in value.values())
+
+
+def _is_groups(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(group, dict) for group in value.values())
+
+
+_TESTS: dict[str, Callable[[Any], bool]] = {
+    "text": lambda value: isinstance(value, str),
+    "word": lambda value: isinstance(value, str) and bool(value.strip()),
+    "whole": _is_whole,
+    "share": _is_share,
+    "names": _is_names,
+    "groups": _is_groups,
+    "object": lambda value: isinstance(value, dict),
+}
+_KINDS = {
+    "data": "word", "columns": "names", "task": "word", "model": "text", "method": "word", "owner": "word",
+    "name": "text", "preset": "text", "seed": "whole", "split": "object", "options": "groups", "version": "whole",
+}  # fmt: skip

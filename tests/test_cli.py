@@ -33,6 +33,7 @@ def ask(tmp_path, capsys, monkeypatch):
     [
         (("train",), "nothing_to_train", "--data FILE"),
         (("train", "x.json", "--set", "epochs=1"), "spec_and_choices", "--data"),
+        (("train", "x.json", "--preset", "thorough"), "spec_and_choices", "preset"),
         (("train", "/no/such/spec.json"), "file_unreadable", "spec.json"),
         (("show", "r-1"), "run_unknown", "r-1"),
         (("stop", "../x"), "bad_id", "../x"),

@@ -13,7 +13,8 @@ from studio import events
 from studio.errors import UserError
 from studio.options import option, options_of, read_options
 from studio.registry import Registry
-from studio.spec import Spec, Split
+from studio.spec import PRESETS, Spec, Split, problems_of
+from studio.words import say
 from studio.workspace import Workspace, checked_id, new_id
 
 
@@ -79,14 +80,77 @@ def test_spec_round_trip():
     assert Spec.loads(spec.dumps()) == spec
 
 
-@pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"data": 1', '{"data":"d","columns":{},"task":"t","model":"m","method":"f","colour":1}']
-)
+@pytest.mark.parametrize("text", ["", "[]", '{"data": 1', "[" * 100_000, '{"seed": ' + "9" * 5000 + "}"])
 def test_an_unreadable_spec_says_where(text):
     with pytest.raises(UserError) as caught:
         Spec.loads(text)
     assert caught.value.code == "spec_unreadable"
     assert caught.value.values["part"]
+
+
+SPEC = {"data": "d", "columns": {}, "task": "t", "model": "m", "method": "f"}
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"options": []}, "options"),
+        ({"options": {"training": 3}}, "options"),
+        ({"columns": "text"}, "columns"),
+        ({"columns": {"text": 1}}, "columns"),
+        ({"version": "1"}, "version"),
+        ({"version": True}, "version"),
+        ({"split": []}, "split"),
+        ({"split": {"seed": "x"}}, "split.seed"),
+        ({"split": {"seed": -1}}, "split.seed"),
+        ({"split": {"test": float("nan")}}, "split.test"),
+        ({"split": {"validation": "much"}}, "split.validation"),
+        ({"seed": 1.5}, "seed"),
+        ({"seed": None}, "seed"),
+        ({"data": ""}, "data"),
+        ({"task": ["t"]}, "task"),
+        ({"model": None}, "model"),
+        ({"name": 5}, "name"),
+        ({"owner": 5}, "owner"),
+    ],
+)
+def test_a_part_of_a_spec_of_another_kind_is_a_problem_of_its_field(change, field):
+    (problem,) = problems_of({**SPEC, **change})
+    assert (problem.code, problem.severity, problem.field) == ("spec_kind", "error", field)
+    for language in ("en", "zh"):
+        kind = say(problem.values["wanted_code"], language)
+        assert kind in problem.text(language)
+        assert f"{field}" in problem.text(language)
+    with pytest.raises(UserError) as caught:
+        Spec.from_json({**SPEC, **change})
+    assert caught.value.code == "spec_wrong"
+    assert problem.text("zh") in caught.value.parts("zh")[0]
+
+
+def test_every_problem_of_a_spec_is_told_at_once():
+    raw = {"data": "d", "columns": 1, "task": "t", "model": "m", "preset": "slow", "colour": 1, "split": {"sed": 1}}
+    found = problems_of(raw)
+    check_problem(found, "spec_missing", "error", "method", name="method")
+    check_problem(found, "spec_preset", "error", "preset", seen="slow", known=["quick", "balanced", "thorough"])
+    assert [(one.code, one.field) for one in found] == [
+        ("spec_unknown", "colour"),
+        ("spec_missing", "method"),
+        ("spec_kind", "columns"),
+        ("spec_preset", "preset"),
+        ("spec_unknown", "split.sed"),
+    ]
+    with pytest.raises(UserError) as caught:
+        Spec.from_json(raw)
+    for language in ("en", "zh"):
+        what, why, _ = caught.value.parts(language)
+        assert all(problem.text(language) in what for problem in found)
+        assert "5" in why
+
+
+def test_presets_are_those_that_can_be_planned():
+    from studio.training.plan import BUDGETS
+
+    assert tuple(BUDGETS) == PRESETS
 
 
 def test_a_spec_of_a_newer_studio_is_refused():

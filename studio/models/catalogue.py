@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -23,6 +24,14 @@ def place(workspace: Workspace, model_id: str) -> Path:
     if source == "local" and name and "\0" not in name:
         return Path(name).expanduser()
     raise UserError("model_id", value=model_id[:120], starters=[starter.id for starter in STARTERS.values()])
+
+
+def absolute(model_id: str) -> str:
+    """The id with a local folder as an absolute path: a worker has another current folder than who asked."""
+    source, _, name = model_id.partition(":")
+    if source != "local" or not name or "\0" in name:
+        return model_id
+    return f"local:{os.path.abspath(Path(name).expanduser())}"
 
 
 def resolve(workspace: Workspace, model_id: str) -> Path | None:

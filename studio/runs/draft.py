@@ -19,12 +19,12 @@ from studio.errors import UserError
 from studio.hardware import Decision, Hardware
 from studio.methods.base import Verdict, methods
 from studio.models.card import Card
+from studio.models.catalogue import absolute, resolve
 from studio.models.catalogue import card as card_of
-from studio.models.catalogue import resolve
 from studio.models.coverage import reads_your_text, token_lengths
 from studio.options import read_options
 from studio.problem import Problem
-from studio.spec import Spec
+from studio.spec import PRESETS, Spec
 from studio.tasks.base import Task, tasks
 from studio.training.options import TrainingOptions
 from studio.training.plan import Estimate, Plan, plan, plan_simple
@@ -32,6 +32,8 @@ from studio.workspace import Workspace
 
 BASELINE = "baseline"
 """The model id, and the method, of a run that only fits the simple models."""
+GROUPS = ("training", "task", "method")
+"""The groups of options a spec may hold."""
 LOOKED_AT = 400
 """Rows whose lengths stand for all."""
 CHANGES = ("", "lower_rate", "raise_rate", "more_epochs", "fewer_epochs", "class_weights")
@@ -141,17 +143,21 @@ def draft(
     options: Mapping[str, Mapping[str, Any]] | None = None,
     name: str = "",
     owner: str = "local",
+    seed: int | None = None,
 ) -> Draft:
-    """The spec for these choices; what is left empty is chosen. `options` by group are kept as a person set them.
+    """The spec for these choices; what is left empty is chosen. `options` by group are kept as a person set them;
+    `seed` is that of the split where it is None.
 
     Raises UserError for an unknown task, model, method or preset; everything else that is wrong is in `problems`.
     """
     if not use.task:
         raise UserError("task_not_chosen", name=version.name)
+    if preset not in PRESETS:
+        raise UserError("unknown_key", kind="preset", key=preset[:40], near=PRESETS[0], known=list(PRESETS))
     task = tasks.get(use.task)
-    model = model or suggest_model(workspace, version, use)
+    model = absolute(model or suggest_model(workspace, version, use))
     given = {group: dict(values) for group, values in (options or {}).items()}
-    problems = check(version, use.task, use.columns, use.split)
+    problems = check(version, use.task, use.columns, use.split) + _groups(given)
     if model == BASELINE:
         planned, method = plan_simple(version.rows, hardware.read_or_probe(workspace)), BASELINE
     else:
@@ -170,11 +176,20 @@ def draft(
         owner=owner,
         name=name.strip()[:200],
         preset=preset,
-        seed=use.split.seed,
+        seed=use.split.seed if seed is None else seed,
         split=use.split,
         options=_options(task, method, planned, given),
     )
     return Draft(spec, problems, planned.estimate if planned else None, planned.decisions if planned else [])
+
+
+def _groups(given: Mapping[str, Any]) -> list[Problem]:
+    """Groups of options that there are not: what they hold would be ignored."""
+    return [
+        Problem("option_unknown", "error", group, values={"name": group, "known": list(GROUPS)})
+        for group in given
+        if group not in GROUPS
+    ]
 
 
 def suggest_method(task: Task, found: Mapping[str, Verdict]) -> str:
@@ -275,9 +290,9 @@ def again(workspace: Workspace, spec: Spec, change: str, owner: str) -> Draft:
         training["epochs"] = training.get("epochs", TrainingOptions().epochs) * (2 if change == "more_epochs" else 0.5)
     elif change == "class_weights":
         options.setdefault("task", {})["class_weights"] = True
-    version = find_version(workspace, spec.data)
+    version = find_version(workspace, spec.data, owner)
     use = Use(spec.task, dict(spec.columns), spec.split)
     return draft(
         workspace, version, use=use, model=spec.model or BASELINE, method=spec.method, preset=spec.preset,
-        options=options, name=spec.name, owner=owner,
+        options=options, name=spec.name, owner=owner, seed=spec.seed,
     )  # fmt: skip

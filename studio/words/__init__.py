@@ -53,7 +53,8 @@ def say(code: str, language: str = "en", **values: Any) -> str:
 def say_parts(code: str, language: str = "en", **values: Any) -> list[str]:
     """The sentence or sentences for `code`, each filled in. Raises KeyError for an unknown code.
 
-    A value called `<name>_code` is itself a code: its sentence fills `{name}`.
+    A value called `<name>_code` is itself a code: its sentence fills `{name}`. `<name>_codes` is a list of (code,
+    values): their sentences together fill `{name}`.
     """
     entry = catalogue()[code][language if language in LANGUAGES else "en"]
     texts = [entry] if isinstance(entry, str) else entry
@@ -61,6 +62,8 @@ def say_parts(code: str, language: str = "en", **values: Any) -> list[str]:
     for key, value in values.items():
         if key.endswith("_code") and has(value):
             shown[key.removesuffix("_code")] = say(value, language)
+        if key.endswith("_codes"):
+            shown[key.removesuffix("_codes")] = " ".join(say(part, language, **filled) for part, filled in value)
     return [text.format_map(shown) for text in texts]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -109,3 +110,35 @@ def test_a_disk_with_too_little_room_is_told_both_numbers(tmp_path, model):
         check_problem(made.problems, "disk_tight", "warning", "training", **close)
     finally:
         subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_relative_model_folder_is_kept_as_the_one_that_was_meant(workspace, model, monkeypatch):
+    """A worker has another current folder than the shell in which the run was asked for."""
+    know_machine(workspace, 16 * 10**9)
+    folder = Path(model.removeprefix("local:"))
+    monkeypatch.chdir(folder.parent)
+    version = animals(workspace)
+    made = draft(workspace, version, use=USE, model=f"local:./{folder.name}", method="full")
+    assert made.spec.model == model
+    monkeypatch.chdir(workspace.home)
+    assert again(workspace, made.spec, "", "local").spec == made.spec
+
+
+def test_the_seed_of_a_spec_is_its_own_and_not_that_of_the_split(workspace, model):
+    know_machine(workspace, 16 * 10**9)
+    made = draft(workspace, animals(workspace), use=USE, model=model, method="full").spec
+    assert made.seed == made.split.seed == 13
+    spec = dataclasses.replace(made, seed=7)
+    assert again(workspace, spec, "", "local").spec == spec
+
+
+def test_a_preset_and_a_group_of_options_that_there_are_not(workspace, model):
+    know_machine(workspace, 16 * 10**9)
+    version = animals(workspace)
+    with pytest.raises(UserError) as caught:
+        draft(workspace, version, use=USE, model=model, method="full", preset="slow")
+    known = ["quick", "balanced", "thorough"]
+    check_spoken(caught.value, "unknown_key", kind="preset", key="slow", near="quick", known=known)
+    made = draft(workspace, version, use=USE, model=model, method="full", options={"trainig": {"epochs": 3}})
+    known = ["training", "task", "method"]
+    check_problem(made.problems, "option_unknown", "error", "trainig", name="trainig", known=known)
