@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from studio.errors import UserError
+from studio.runs.disks import refuse_network
 from studio.runs.files import read_json
 from studio.workspace import Workspace
 
@@ -19,8 +20,10 @@ from studio.workspace import Workspace
 def claim(workspace: Workspace, address: str) -> Iterator[None]:
     """Hold the workspace for a server at `address` while the block runs.
 
-    Raises UserError (`server_running`) naming the holder. The system frees the place when its holder dies.
+    Raises UserError: `server_running` naming the holder, `home_on_network` where locks hold nothing. The system frees
+    the place when its holder dies.
     """
+    refuse_network(workspace)
     path = workspace.home / "server.json"
     with path.open("a+", encoding="utf-8") as file:
         try:
@@ -32,19 +35,6 @@ def claim(workspace: Workspace, address: str) -> Iterator[None]:
         file.write(json.dumps(me))
         file.flush()
         yield
-
-
-def server_of(workspace: Workspace) -> dict[str, object] | None:
-    """The server that holds the workspace ({"pid", "host", "since", "address"}), or None."""
-    path = workspace.home / "server.json"
-    if not path.exists():
-        return None
-    with path.open("r", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return read_json(path)
-    return None
 
 
 def _holder(workspace: Workspace) -> dict[str, object]:

@@ -14,14 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row
 
+from studio import rights
 from studio.errors import UserError
+from studio.files import write_whole
 from studio.inference import protocol
 from studio.runs import journal, states
-from studio.runs.files import read_json, told_when_full, write_whole
+from studio.runs.disks import refuse_network
+from studio.runs.files import read_json, told_when_full
 from studio.runs.log import read_log
 from studio.runs.people import People
 from studio.runs.rebuild import rebuild
 from studio.runs.store import Store
+from studio.runs.tidying import TRASH_DAYS, purge
 from studio.runs.view import RunView, places, view
 from studio.spec import Spec
 from studio.workspace import Workspace, checked_id, new_id
@@ -30,17 +34,21 @@ if TYPE_CHECKING:
     from studio.runs.launchers.local import Local
     from studio.runs.supervisor import Supervisor
 
-TRASH_DAYS = 7
-"""How long a deleted run can be brought back."""
-
 
 class Desk:
-    """All that can be asked of the runs of one workspace. Threads may share a desk."""
+    """All that can be asked of the runs of one workspace. Threads may share a desk.
+
+    `who` is the id of the person who asks, None for a program of this machine; see `rights.may_see`.
+    """
 
     def __init__(self, workspace: Workspace, launcher: Local | None = None) -> None:
-        """Open the workspace's database. Raises UserError (`database_newer`, `database_damaged`)."""
+        """Open the workspace's database.
+
+        Raises UserError (`home_on_network`, `database_newer`, `database_damaged`).
+        """
         from studio.runs.launchers.local import Local
 
+        refuse_network(workspace)
         self.workspace = workspace
         self.store = Store(workspace)
         if self.store.fresh:
@@ -54,7 +62,6 @@ class Desk:
         from studio.runs.supervisor import Supervisor
 
         if self.supervisor is None:
-            self.purge()
             self.supervisor = Supervisor(self.store, self.launcher)
             self.supervisor.start()
         return self.supervisor
@@ -108,30 +115,30 @@ class Desk:
         self._wake()
         return made
 
-    def resume(self, run: str) -> None:
+    def resume(self, run: str, who: str | None = None) -> None:
         """Queue a further attempt that continues from the newest whole checkpoint.
 
         Raises UserError `run_active` while the run is at work and `run_done` when nothing is left to do.
         """
-        row = self._row(run)
+        row = self._row(run, who)
         if row.state in states.ACTIVE:
             raise UserError("run_active", name=row.name, state=row.state)
         if row.state == states.DONE:
             raise UserError("run_done", name=row.name)
-        (self.folder(run) / "STOP").unlink(missing_ok=True)
+        (self.folder(run, who) / "STOP").unlink(missing_ok=True)
         # Work in the trash would be invisible and could be purged under way.
         self.store.change_run(row.id, trashed=None)
         self.store.add_job(row)
         self._wake()
 
-    def stop(self, run: str, keep: str = "last") -> None:
+    def stop(self, run: str, keep: str = "last", who: str | None = None) -> None:
         """Ask a run to save and end ("last"), or to end with its best checkpoint ("best").
 
         A queued run ends at once. Asking for "last" after "best" ends the waiting for the best. Raises UserError
         `run_not_active` when it has already ended.
         """
         while True:
-            row = self._row(run)
+            row = self._row(run, who)
             if row.state in states.TERMINAL:
                 raise UserError("run_not_active", name=row.name, state=row.state)
             job = self.store.last_job(row.id)
@@ -139,7 +146,7 @@ class Desk:
                 if self.store.move(job, states.STOPPED):
                     return
                 continue
-            write_whole(self.folder(run) / "STOP", "best" if keep == "best" else "stop")
+            write_whole(self.folder(run, who) / "STOP", "best" if keep == "best" else "stop")
             if job.state == states.STOPPING:
                 if keep != "best":
                     self.store.hurry(job)
@@ -148,39 +155,35 @@ class Desk:
                 self._wake()
                 return
 
-    def rename(self, run: str, name: str) -> None:
+    def rename(self, run: str, name: str, who: str | None = None) -> None:
         """Give a run another name. Raises UserError (`name_empty`)."""
-        row = self._row(run)
+        row = self._row(run, who)
         shown = " ".join(name.split())[:200]
         if not shown:
             raise UserError("name_empty", name=row.name)
         self.store.change_run(row.id, name=shown)
 
-    def delete(self, run: str) -> None:
+    def delete(self, run: str, who: str | None = None) -> None:
         """Put a run into the trash. Raises UserError `run_active` while it is at work."""
-        row = self._row(run)
+        row = self._row(run, who)
         if row.state in states.ACTIVE:
             raise UserError("run_active", name=row.name, state=row.state)
         self.store.change_run(row.id, trashed=time.time())
 
-    def restore(self, run: str) -> None:
+    def restore(self, run: str, who: str | None = None) -> None:
         """Take a run back out of the trash."""
-        self.store.change_run(self._row(run).id, trashed=None)
+        self.store.change_run(self._row(run, who).id, trashed=None)
 
     def purge(self, older_than: float = TRASH_DAYS * states.DAY) -> int:
         """Remove for good what has been in the trash longer than `older_than` seconds; returns how many runs."""
-        limit = time.time() - older_than
-        gone = [row for row in self.store.list_runs(trashed=True, limit=1_000_000) if row.trashed <= limit]
-        for row in gone:
-            shutil.rmtree(self.workspace.run(row.owner, row.id), ignore_errors=True)
-            self.store.drop_run(row.id)
-        return len(gone)
+        return purge(self.store, older_than)
 
     # ---- looking ----
 
-    def list(self, trashed: bool = False, limit: int = 500) -> list[RunView]:
+    def list(self, trashed: bool = False, limit: int = 500, who: str | None = None) -> list[RunView]:
         """Runs, newest first; those in the trash instead with `trashed`."""
-        return self._views(builtins.list(self.store.list_runs(trashed, limit)))
+        rows = self.store.list_runs(trashed, limit)
+        return self._views([row for row in rows if rights.may_see(who, row.owner)])
 
     def busy(self) -> tuple[int, int]:
         """How many runs are at work, and how many wait; cheap enough to be asked all the time."""
@@ -188,39 +191,37 @@ class Desk:
         waiting = counts.pop(states.QUEUED, 0)
         return sum(counts.values()), waiting
 
-    def get(self, run: str) -> RunView:
+    def get(self, run: str, who: str | None = None) -> RunView:
         """One run. Raises UserError (`run_unknown`)."""
-        return self._views([self._row(run)])[0]
+        return self._views([self._row(run, who)])[0]
 
-    def spec(self, run: str) -> Spec:
+    def spec(self, run: str, who: str | None = None) -> Spec:
         """What the run was asked to do, as it was frozen."""
-        return Spec.loads((self.folder(run) / "spec.json").read_text(encoding="utf-8"))
+        return Spec.loads((self.folder(run, who) / "spec.json").read_text(encoding="utf-8"))
 
-    def folder(self, run: str) -> Path:
+    def folder(self, run: str, who: str | None = None) -> Path:
         """The run's folder. Raises UserError (`run_unknown`)."""
-        row = self._row(run)
+        row = self._row(run, who)
         return self.workspace.run(row.owner, row.id)
 
-    def events(self, run: str, cursor: str = "") -> tuple[builtins.list[journal.Record], str, bool]:
+    def events(
+        self, run: str, cursor: str = "", who: str | None = None
+    ) -> tuple[builtins.list[journal.Record], str, bool]:
         """Events after `cursor`; see `journal.read`."""
-        return journal.read(self.folder(run), cursor)
+        return journal.read(self.folder(run, who), cursor)
 
-    def report(self, run: str) -> dict[str, Any] | None:
+    def report(self, run: str, who: str | None = None) -> dict[str, Any] | None:
         """The run's report, or None while it has none."""
-        return read_json(self.folder(run) / "report.json")
+        return read_json(self.folder(run, who) / "report.json")
 
-    def log(self, run: str, limit: int = 20_000) -> str:
+    def log(self, run: str, limit: int = 20_000, who: str | None = None) -> str:
         """The end of the run's log, at most `limit` characters."""
-        return read_log(self.folder(run), limit)
+        return read_log(self.folder(run, who), limit)
 
-    def uses_data(self, version: str) -> bool:
-        """Whether a run, trashed ones included, was made from a data version."""
-        both = [*self.store.list_runs(False, 1_000_000), *self.store.list_runs(True, 1_000_000)]
-        return any(row.data == version for row in both)
-
-    def _row(self, run: str) -> Row[Any]:
+    def _row(self, run: str, who: str | None) -> Row[Any]:
+        """Every look-up of one run passes here. What `who` may not see is unknown to them."""
         row = self.store.run(checked_id(run))
-        if row is None:
+        if row is None or not rights.may_see(who, row.owner):
             raise UserError("run_unknown", run=run)
         return row
 

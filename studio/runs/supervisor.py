@@ -23,6 +23,7 @@ from studio.runs.files import read_json
 from studio.runs.launchers.base import Handle, Launcher
 from studio.runs.leadership import Leadership
 from studio.runs.store import Store
+from studio.runs.tidying import tidy
 from studio.runs.view import order
 
 logger = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ UNSEEN = 10.0
 ALARM = 5.0
 """Seconds without a good round after which the supervisor is not healthy."""
 WARM_EVERY = 300.0
+TIDY_EVERY = 3600.0
 
 
 @dataclass
@@ -72,6 +74,8 @@ class Supervisor:
         self._thread: threading.Thread | None = None
         self._good = clock()
         self._warmed = -WARM_EVERY
+        self._tidied = -TIDY_EVERY
+        self._tidying: threading.Thread | None = None
 
     # ---- the thread ----
 
@@ -86,6 +90,8 @@ class Supervisor:
         self._bell.set()
         if self._thread is not None:
             self._thread.join(timeout=30)
+        if self._tidying is not None:
+            self._tidying.join(timeout=30)
         self.leadership.resign()
 
     def wake(self) -> None:
@@ -105,7 +111,7 @@ class Supervisor:
 
     def round(self) -> bool:
         """One look at everything; False when a part of it raised. One part's fault does not stop the others."""
-        stages = (self._lead, self._follow_all, self._admit, self._keep_warm)
+        stages = (self._lead, self._follow_all, self._admit, self._keep_warm, self._keep_tidy)
         return all([self._guarded(stage) for stage in stages])
 
     def _guarded(self, stage: Callable[[], None]) -> bool:
@@ -160,6 +166,19 @@ class Supervisor:
             self.launcher.warm()
         except OSError as error:
             logger.warning("no keeper: %s", error)
+
+    def _keep_tidy(self) -> None:
+        """Once an hour, and not in this thread: large folders take their time to go."""
+        if self.leading and self.clock() - self._tidied >= TIDY_EVERY:
+            self._tidied = self.clock()
+            self._tidying = threading.Thread(target=self._tidy, name="tidy", daemon=True)
+            self._tidying.start()
+
+    def _tidy(self) -> None:
+        try:
+            tidy(self.store)
+        except Exception:
+            logger.exception("tidying")
 
     # ---- one job ----
 

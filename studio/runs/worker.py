@@ -1,19 +1,22 @@
 """What a worker process does: one attempt of a run, from reading the spec to the last event.
 
-It turns whatever goes wrong into an event with a code; the traceback goes to the log only. Stopping is asked by the
-STOP file in the run's folder, or by SIGTERM.
+It turns whatever goes wrong into an event with a code; a fault of ours leaves its traceback in a file of its own.
+Stopping is asked by the STOP file in the run's folder, or by SIGTERM.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
 import platform
 import signal
+import sys
 import time
 import traceback
 from collections.abc import Callable
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -21,10 +24,12 @@ from typing import Any
 import studio
 from studio.errors import UserError
 from studio.events import Done, Emit, Event, Failed, Note, Phase, Stopped
+from studio.files import write_whole
 from studio.runs import states
-from studio.runs.files import is_full, write_whole
+from studio.runs.files import is_full
 from studio.runs.journal import Journal
 from studio.spec import Spec
+from studio.words import say
 from studio.workspace import Workspace
 
 ShouldStop = Callable[[], "str | None"]
@@ -36,7 +41,7 @@ _EVERY = 0.5
 
 def main(folder: str, attempt: str) -> int:
     """One attempt of a training run; the exit code is 0 when the run ended as planned or as asked."""
-    return attend(Path(folder), int(attempt), train)
+    return attend(Path(folder), int(attempt), partial(train, attempt=int(attempt)))
 
 
 def attend(folder: Path, attempt: int, body: Body) -> int:
@@ -61,12 +66,23 @@ def attend(folder: Path, attempt: int, body: Body) -> int:
         if not ended:
             raise RuntimeError("the work ended without saying how")
     except BaseException as error:
-        traceback.print_exc()
+        _keep_traceback(folder, attempt, error)
         if not ended:
             emit(failure(error))
     finally:
         journal.close()
     return 0 if isinstance(ended[-1], Done | Stopped) else 1
+
+
+def _keep_traceback(folder: Path, attempt: int, error: BaseException) -> None:
+    """Tracebacks name paths of this machine and help nobody but us, so the log that the page shows only names the
+    file; what a person can mend is told by its event and needs none."""
+    if isinstance(error, UserError):
+        return
+    file = folder / f"traceback-{attempt}.txt"
+    with contextlib.suppress(OSError):
+        file.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        sys.stderr.write(say("timeline.fault", kind=type(error).__name__, file=file.name) + "\n")
 
 
 def _stopper(folder: Path) -> ShouldStop:
@@ -103,16 +119,17 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and ("not enough memory" in text or "out of memory" in text)
 
 
-def train(folder: Path, spec: Spec, emit: Emit, should_stop: ShouldStop) -> None:
+def train(folder: Path, spec: Spec, emit: Emit, should_stop: ShouldStop, attempt: int = 1) -> None:
     """Fetch what is missing, then train."""
     from studio import hardware
     from studio.data.store import find_version
     from studio.models.fetch import fetch
-    from studio.training.run import Inputs, train_run
+    from studio.training.checkpoints import last_step
+    from studio.training.run import CHECKPOINTS, Inputs, train_run
 
     workspace = Workspace.open(folder.parents[2])
-    write_whole(folder / "versions.json", json.dumps(versions(), indent=1))
-    data = find_version(workspace, spec.data)
+    keep_versions(folder, attempt)
+    data = find_version(workspace, spec.data, spec.owner)
     model: Path | None = None
     if spec.model:
         emit(Phase("fetching"))
@@ -121,7 +138,7 @@ def train(folder: Path, spec: Spec, emit: Emit, should_stop: ShouldStop) -> None
         except _Asked:
             pass
     if should_stop():
-        emit(Stopped(0))
+        emit(Stopped(last_step(folder / CHECKPOINTS)))
         return
     inputs = Inputs(data.folder, model, hardware.read_or_probe(workspace))
     train_run(folder, spec, inputs, emit, should_stop)
@@ -143,6 +160,12 @@ def _progress(emit: Emit, phase: str, should_stop: ShouldStop) -> Callable[[int,
             emit(Phase(phase, done, total))
 
     return progress
+
+
+def keep_versions(folder: Path, attempt: int) -> None:
+    """versions.json is what the run began with; a later attempt may be another installation's and writes its own."""
+    name = "versions.json" if attempt == 1 else f"versions-{attempt}.json"
+    write_whole(folder / name, json.dumps(versions(), indent=1))
 
 
 def versions() -> dict[str, Any]:

@@ -8,10 +8,11 @@ from stub_bench import wait_for
 
 from studio.errors import UserError
 from studio.runs import supervisor
-from studio.runs.claim import claim, server_of
+from studio.runs.claim import claim
+from studio.runs.files import read_json
 
 
-@pytest.mark.parametrize("stage", ["_lead", "_follow", "_admit", "_keep_warm"])
+@pytest.mark.parametrize("stage", ["_lead", "_follow", "_admit", "_keep_warm", "_keep_tidy"])
 def test_every_stage_may_raise(bench, monkeypatch, stage):
     monkeypatch.setattr(supervisor, "ALARM", 1.0)
     run = bench.submit(steps=20, pause=0.01)
@@ -38,7 +39,6 @@ HOLD += "hold = claim(Workspace.open(sys.argv[1]), 'http://here'); hold.__enter_
 
 def test_second_server_is_refused(bench):
     command = [sys.executable, "-c", HOLD, str(bench.workspace.home)]
-    assert server_of(bench.workspace) is None
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as first:
         assert first.stdout.readline() == "in\n"
         with pytest.raises(UserError) as caught, claim(bench.workspace, "http://there"):
@@ -46,8 +46,7 @@ def test_second_server_is_refused(bench):
         assert caught.value.code == "server_running"
         assert caught.value.values["pid"] == first.pid
         assert caught.value.values["address"] == "http://here"
-        assert server_of(bench.workspace)["pid"] == first.pid
         first.kill()
         first.wait()
     with claim(bench.workspace, "http://there"):
-        assert server_of(bench.workspace)["address"] == "http://there"
+        assert read_json(bench.workspace.home / "server.json")["address"] == "http://there"

@@ -126,6 +126,7 @@ def test_versions_and_folders(bench, parts):
     bench.until(run, "done", seconds=240)
     folder = bench.desk.folder(run)
     assert read_json(folder / "versions.json")["torch"]
+    assert not (folder / "versions-1.json").exists()
     assert read_json(folder / "exit-1.json")["code"] == 0
     assert (folder / "split.json").exists()
     assert folder.stat().st_mode & 0o077 == 0

@@ -55,8 +55,15 @@ def test_ends(bench, how, state, error):
     run = bench.submit(steps=5, pause=0.001, fail_at=3, how=how)
     bench.until(run, state, seconds=10)
     assert bench.desk.get(run).error == error
+    log, kept = bench.desk.log(run), bench.desk.folder(run) / "traceback-1.txt"
+    assert "Traceback" not in log
     if how == "bug":
-        assert "Traceback" in bench.desk.log(run)
+        assert "ValueError" in log
+        assert kept.name in log
+        assert kept.read_text().startswith("Traceback")
+        assert "something odd" in kept.read_text()
+    if how == "user":
+        assert (log, kept.exists()) == ("", False)
 
 
 def test_other_run_is_untouched(bench):
