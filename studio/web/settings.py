@@ -32,9 +32,9 @@ def shown_settings(spec: Spec, view: RunView, language: str) -> list[Part]:
         [t("web.settings.split"), split],
         [t("web.data.seed"), str(spec.seed)],
         [t("web.col.model"), model_title(spec.model, language)],
-        [t("web.col.method"), method_title(spec.method, language)],
     ]
     if spec.model:
+        about.append([t("web.col.method"), method_title(spec.method, language)])
         about.append([t("web.train.preset"), t(preset) if has(preset) else spec.preset])
     return [{"title": t("web.settings.about"), "rows": about}, *_options(spec, language)]
 

@@ -43,7 +43,8 @@ class Studio:
         self.process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
-        command = [sys.executable, "launch.py", "--home", str(self.home), "--port", str(self.port)]
+        # The server's log names every module it imports, which a test of what it must not import reads.
+        command = [sys.executable, "-X", "importtime", "launch.py", "--home", str(self.home), "--port", str(self.port)]
         self.log = (self.home.parent / "server.log").open("a")
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=self.log, text=True, cwd=ROOT, start_new_session=True
@@ -54,7 +55,21 @@ class Studio:
             if found:
                 self.address, self.port = found.group(0), int(found.group(1))
                 return
-        raise AssertionError(f"the server did not start: {(self.home.parent / 'server.log').read_text()[-2000:]}")
+        said = [line for line in self._log_lines() if not line.startswith("import time:")]
+        raise AssertionError("the server did not start: " + "\n".join(said)[-2000:])
+
+    @property
+    def pid(self) -> int:
+        """The server's process."""
+        assert self.process is not None
+        return self.process.pid
+
+    def modules(self) -> set[str]:
+        """Every module that a server of this fixture has imported so far."""
+        return {line.rpartition("|")[2].strip() for line in self._log_lines() if line.startswith("import time:")}
+
+    def _log_lines(self) -> list[str]:
+        return (self.home.parent / "server.log").read_text(errors="replace").splitlines()
 
     def kill(self) -> None:
         """kill -9, as a crash would."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -23,6 +25,45 @@ def test_every_tab_opens_without_overflow(visit: Callable[..., Page], width: int
         wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wide <= 0, f"{tab} is {wide} px wider than the window"
     assert page.evaluate("document.body.classList.contains('dark')") is dark
+
+
+HEAVY = ("torch", "transformers", "datasets", "peft", "accelerate", "sklearn")
+
+
+def test_the_server_process_never_loads_a_heavy_library(visit: Callable[..., Page], studio: Any, tmp_path: Path):
+    """Every tab is opened with something in it: data, a form that was checked, a run, its answers and its report."""
+    file = tmp_path / "mixed.csv"
+    said = ("a cat sat here", "dogs bark at night", "the soup was cold")
+    file.write_text("text,label\n" + "".join(f"{said[n % 3]} {n},{said[n % 3].split()[1]}\n" for n in range(90)))
+    page = visit()
+    page.locator("#start-drop input[type=file]").set_input_files(file)
+    expect(page.locator("#data-charts svg").first).to_be_visible()
+    page.locator("#data-use").click()
+    expect(page.locator("#train-models details")).to_be_attached()
+    page.get_by_label("Model", exact=True).first.click()
+    page.get_by_role("option", name="Simple models only").click()
+    expect(page.locator("#train-card")).to_contain_text("no neural model needed")
+    page.locator("#train-start").click()
+    page.locator("#live-island [data-state=done]").wait_for(timeout=240_000)
+    expect(page.locator("#live-island .settings td").first).to_be_attached()
+    page.locator("#live-island").get_by_role("button", name="Try it").click()
+    page.locator("#play-text textarea").fill("the cat and the soup")
+    page.locator("#play-send").click()
+    expect(page.locator("#play-answers .card")).to_have_count(3, timeout=90_000)
+    page.get_by_text("Keyword rules of this run").click()
+    page.locator("#play-rules-save").click()
+    expect(page.locator("#play-rules-score")).to_contain_text("Macro F1")
+    for tab in ("runs", "evaluate"):
+        page.get_by_role("tab", name=tab.capitalize()).click()
+        expect(page.locator(f"#{'report' if tab == 'evaluate' else tab}-island table").first).to_be_visible()
+    with page.expect_download(timeout=120_000):
+        page.locator("#report-island").get_by_role("button", name="Download").click()
+    modules = studio.modules()
+    assert {"studio.web.tabs.train", "gradio", "pyarrow"} <= modules, "the list of modules is not what it says"
+    assert not sorted(name for name in modules if name.split(".")[0] in HEAVY)
+    mapped = Path(f"/proc/{studio.pid}/maps").read_text()
+    assert "/pyarrow/" in mapped
+    assert not [name for name in HEAVY if f"/{name}/" in mapped]
 
 
 def test_no_catalogue_code_reaches_the_screen(visit: Callable[..., Page]):

@@ -142,9 +142,7 @@ def told_edit(page: Page, run: str, rules: str) -> str:
     return page.t("web.play.rules_scored", metric=metric, score=f"{edited.now:.3f}", before=before, rows=edited.rows)
 
 
-def classify(
-    page: Page, run: str | None, text: str, described: str, which: str | None = None
-) -> dict[str, Any] | None:
+def classify(page: Page, run: str | None, text: str, described: str, which: str | None = None) -> dict[str, Any] | None:
     """The tuned model's bars beside what came before it, or those of the simple model alone. Raises UserError
     (`text_empty`, `text_long`)."""
     if not run:
