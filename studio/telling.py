@@ -61,4 +61,5 @@ def report_lines(terminal: Terminal, desk: Desk, view: RunView) -> list[str]:
         verdict = report.get("verdict")
         if verdict:
             lines.append(terminal.say(verdict["code"], **verdict["values"]))
+        lines += [terminal.say(note["code"], **note["values"]) for note in report.get("notes", [])]
     return lines

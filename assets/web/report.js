@@ -54,7 +54,7 @@
       fill(root, h("p.muted", {}, view.name, " · ", view.about),
         h("div.banner", { class: tone, style: { padding: "20px" } }, h("p.verdict", {}, verdict.text), h("span.muted", {}, verdict.detail)),
         h("div.ask", {}, view.can_play ? button(say("web.live.try"), () => open({ tab: "playground", run }), simpler && verdict.tone === "unclear" ? "" : ".main") : null, view.can_download ? downloading(run) : null, simpler ? [button(say("coach.action.use_simple"), () => open({ tab: "playground", run, with: "simple" }), verdict.tone === "unclear" ? ".main" : ""), downloading(run, "simple")] : null, button(say("web.report.chart"), () => open({ tab: "train", run }))),
-        h("h2", {}, say("web.report.ladder")), h("p.muted", {}, say("web.report.ladder_help", { n: report.rows })), ladder(report),
+        h("h2", {}, say("web.report.ladder")), h("p.muted", {}, say("web.report.ladder_help", { n: report.rows })), ladder(report), reply.notes.map((text) => h("p.muted", {}, text)),
         h("h2", {}, say("web.report.numbers")), numbers(report),
         report.classes?.length ? [h("h2", {}, say("web.report.classes")), h("div.half", {}, classes(report), place)] : null,
         report.confusion ? [h("h2", {}, say("web.report.matrix")), matrix(run, report)] : null,

@@ -17,30 +17,34 @@ from typing import Any, ClassVar
 
 from studio.evaluation.metrics import score
 from studio.files import write_whole
-from studio.tasks.base import Prediction, Row, Rows
+from studio.tasks.base import Prediction, Rows, Task
 
 FOLDER = "baselines"
 """Where a run keeps them: <run>/baselines/<key>/."""
 KEYS = ("majority", "rules", "tfidf")
 MOST_ROWS = 20_000
-"""Training rows read at most, drawn by the run's seed; more would cost minutes and change the score little."""
-Question = str | None | Row
+"""Training rows read at most, drawn by the run's seed; the report says so. Word statistics of 20 000 short texts with
+two labels take ten seconds of one core, of 50 000 twenty; long texts and many labels take many times that, beside a
+training that wants the cores."""
+Question = str | None
 
 
 class Baseline(ABC):
-    """A fitted simple model. `seconds` it took to fit, `validation` its macro-F1 there (None without such rows)."""
+    """A fitted simple model. `rows` it learnt from (0: not known), `seconds` it took to fit, `validation` its macro-F1
+    there (None without such rows)."""
 
     key: ClassVar[str]
 
     def __init__(self, labels: Sequence[str]) -> None:
         self.labels = list(labels)
+        self.rows = 0
         self.seconds = 0.0
         self.bytes = 0
         self.validation: float | None = None
 
     @abstractmethod
     def predict(self, texts: Sequence[Question]) -> list[Prediction]:
-        """{"label", "scores": {label: probability}} for each text (or row with a `text`), in order."""
+        """{"label", "scores": {label: probability}} for each text, in order."""
 
     @abstractmethod
     def _write(self, folder: Path) -> dict[str, Any]:
@@ -57,6 +61,7 @@ class Baseline(ABC):
         facts = {
             "key": self.key,
             "labels": self.labels,
+            "rows": self.rows,
             "seconds": round(self.seconds, 3),
             "validation": self.validation,
             **self._write(folder),
@@ -74,6 +79,7 @@ def load(folder: Path) -> Baseline:
     kinds: dict[str, type[Baseline]] = {"majority": Majority, "rules": Rules, "tfidf": Tfidf}
     model = kinds[facts["key"]]._read(folder, facts)
     model.seconds, model.validation, model.bytes = facts["seconds"], facts["validation"], _size(folder)
+    model.rows = facts.get("rows", 0)
     return model
 
 
@@ -82,27 +88,29 @@ def load_all(run_dir: Path) -> dict[str, Baseline]:
     return {key: load(run_dir / FOLDER / key) for key in KEYS if (run_dir / FOLDER / key / "baseline.json").is_file()}
 
 
-def fit_baselines(train: Rows, validation: Rows, facts: Mapping[str, Any], seed: int) -> dict[str, Baseline]:
-    """Simple models by key, the simplest first, from rows with `text` and `label`.
+def fit_baselines(
+    task: Task, train: Rows, validation: Rows, facts: Mapping[str, Any], seed: int
+) -> dict[str, Baseline]:
+    """Simple models by key, the simplest first, from what the task's rows ask and their true labels.
 
     TF-IDF is missing where the training rows have one label only or nothing to count; no labelled row, no models.
     """
     from studio.evaluation.rules import Rules
     from studio.evaluation.tfidf import Tfidf
 
-    known = [row for row in train if row.get("label")]
+    known = [row for row in train if task.truth(row)]
     if len(known) > MOST_ROWS:
         known = random.Random(seed).sample(known, MOST_ROWS)
-    texts, truths = [row.get("text") or "" for row in known], [str(row["label"]) for row in known]
-    judged = [row for row in validation if row.get("label")]
-    held, expected = [row.get("text") or "" for row in judged], [str(row["label"]) for row in judged]
+    texts, truths = [task.question(row) for row in known], [str(task.truth(row)) for row in known]
+    judged = [row for row in validation if task.truth(row)]
+    held, expected = [task.question(row) for row in judged], [str(task.truth(row)) for row in judged]
     if not known:
         return {}
     labels = list(facts.get("labels") or sorted(set(truths)))
     models: dict[str, Baseline] = {}
     makers: dict[str, Callable[[], Baseline | None]] = {
         "majority": lambda: Majority.fit(truths, labels),
-        "rules": lambda: Rules.fit(texts, truths, labels),
+        "rules": lambda: Rules.fit(texts, truths, labels, seed),
         "tfidf": lambda: Tfidf.fit(texts, truths, labels, held, expected),
     }
     for key, make in makers.items():
@@ -110,6 +118,7 @@ def fit_baselines(train: Rows, validation: Rows, facts: Mapping[str, Any], seed:
         model = make()
         if model is None:
             continue
+        model.rows = model.rows or len(known)
         model.seconds = time.perf_counter() - start
         if judged:
             model.validation = score("labels", model.predict(held), expected, facts)["macro_f1"]
@@ -128,9 +137,13 @@ def best(models: Mapping[str, Baseline]) -> str | None:
     return KEYS[max(ranked)[1]] if ranked else None
 
 
-def text_of(question: Question) -> str:
-    """The text of a question given as text or as a row."""
-    return (question.get("text") if isinstance(question, Mapping) else question) or ""
+def fewer_rows(models: Mapping[str, Baseline], total: int) -> dict[str, Any] | None:
+    """Values of the note that simple models learnt from a part of the `total` training rows; None where all did."""
+    rows = {key: model.rows for key, model in models.items() if 0 < model.rows < total}
+    if not rows:
+        return None
+    most = max(model.rows for model in models.values())
+    return {"rows": most, "rules": rows.get("rules", most), "total": total}
 
 
 def _size(folder: Path) -> int:

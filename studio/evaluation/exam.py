@@ -80,5 +80,11 @@ def write_lines(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def questions_of(exam: Exam) -> list[Row]:
-    """The rows as the models see them: nothing of the truth."""
-    return [{"text": exam.task.question(row)} for row in exam.rows]
+    """The rows as a model sees them: nothing of the truth, which is the role that a task names last."""
+    truth = exam.task.roles[-1].key
+    return [{role: text for role, text in row.items() if role != truth} for row in exam.rows]
+
+
+def texts_of(exam: Exam) -> list[str]:
+    """What the rows ask, as the simple models read it."""
+    return [exam.task.question(row) for row in exam.rows]

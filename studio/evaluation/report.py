@@ -11,8 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.errors import UserError
-from studio.evaluation.baseline import Baseline, best
-from studio.evaluation.exam import Answering, Contender, Exam, questions_of, sit, write_json, write_lines
+from studio.evaluation.baseline import Baseline, best, fewer_rows
+from studio.evaluation.exam import (
+    Answering,
+    Contender,
+    Exam,
+    questions_of,
+    sit,
+    texts_of,
+    write_json,
+    write_lines,
+)
 from studio.evaluation.intervals import label_difference, label_intervals
 from studio.evaluation.metrics import confusion, known_labels, of_counts, per_class
 from studio.evaluation.story import Story, read_events
@@ -24,7 +33,6 @@ if TYPE_CHECKING:
 REPORT, PREDICTIONS = "report.json", "predictions.jsonl"
 FORMAT = 1
 MISTAKES = 50
-CELL_ROWS = 50
 _TEXT = 2000
 Report = dict[str, Any]
 Progress = Callable[[int, int], None]
@@ -98,8 +106,9 @@ def _labels_report(
             for rival in rivals.values()
         ],
         "classes": per_class(counts, labels),
-        "confusion": _matrix(counts.tolist(), labels, predictions),
-        **_mistakes(predictions),
+        "confusion": {"labels": labels, "counts": counts.tolist()},
+        "mistakes": _mistakes(predictions),
+        "notes": _notes(simple, tuned, len(exam.train)),
     }
     return report, predictions
 
@@ -108,13 +117,15 @@ def contenders(
     exam: Exam, simple: Mapping[str, Baseline], tuned: Any, untuned: Any, progress: Progress | None = None
 ) -> dict[str, Contender]:
     """Every model that answers the exam, in the order of the ladder, by key."""
-    models: list[tuple[str, Any, int]] = [(key, model, model.bytes) for key, model in simple.items()]
+    texts, found = texts_of(exam), {}
+    models: list[tuple[str, Any, int, Sequence[Any]]] = [
+        (key, model, model.bytes, texts) for key, model in simple.items()
+    ]
     if untuned is not None:
-        models.append(("untuned", untuned, int(getattr(untuned, "bytes", 0))))
+        models.append(("untuned", untuned, int(getattr(untuned, "bytes", 0)), texts))
     if tuned is not None:
-        models.append(("tuned", tuned, sum(tuned.parts().values())))
-    questions, found = questions_of(exam), {}
-    for number, (key, model, size) in enumerate(models):
+        models.append(("tuned", tuned, sum(tuned.parts().values()), questions_of(exam)))
+    for number, (key, model, size, questions) in enumerate(models):
         if progress:
             progress(number, len(models))
         found[key] = sit(key, model, questions, size)
@@ -176,43 +187,38 @@ def _predictions(
     return found
 
 
-def _matrix(counts: list[list[int]], labels: list[str], predictions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The confusion matrix [truth][answer], and for each filled cell the numbers of its first rows."""
-    cells: dict[tuple[str, str], list[int]] = {}
-    for entry in predictions:
-        cells.setdefault((entry["truth"], entry["answer"]), []).append(entry["row"])
-    return {
-        "labels": labels,
-        "counts": counts,
-        "cells": [
-            {"truth": truth, "answer": answer, "count": len(rows), "rows": rows[:CELL_ROWS]}
-            for (truth, answer), rows in sorted(cells.items(), key=lambda item: (-len(item[1]), item[0]))
-        ],
-    }
+def _notes(simple: Mapping[str, Baseline], tuned: Any, train: int) -> list[dict[str, Any]]:
+    """What a reader has to know of the comparison: simple models may have seen fewer rows than the tuned one."""
+    values = fewer_rows(simple, train)
+    if values is None:
+        return []
+    return [{"code": "report.note.simple_fewer" if tuned is not None else "report.note.simple_part", "values": values}]
 
 
-def _mistakes(predictions: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """`mistakes`: wrong and most certain of it. `worst`: the true label was given the least chance."""
+def _mistakes(predictions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Wrong answers, the most certain first."""
     wrong = [
         {
             **{name: entry[name] for name in ("row", "text", "truth", "answer")},
             "confidence": entry["scores"].get(entry["answer"], 0.0),
-            "truth_score": entry["scores"].get(entry["truth"], 0.0),
         }
         for entry in predictions
         if entry["answer"] != entry["truth"]
     ]
-    sure = sorted(wrong, key=lambda entry: (-entry["confidence"], entry["row"]))
-    worst = sorted(wrong, key=lambda entry: (entry["truth_score"], -entry["confidence"], entry["row"]))
-    return {"mistakes": sure[:MISTAKES], "worst": worst[:MISTAKES]}
+    return sorted(wrong, key=lambda entry: (-entry["confidence"], entry["row"]))[:MISTAKES]
 
 
 def open_cell(run_dir: Path, truth: str, answer: str, offset: int = 0, limit: int = 50) -> tuple[list[Any], int]:
-    """The test rows of one cell of the confusion matrix, as in predictions.jsonl, and how many there are."""
+    """The test rows of one cell of the confusion matrix, as in predictions.jsonl, and how many there are.
+
+    Raises UserError (`report_no_cells`) for a run that gives no labels, such as chat.
+    """
     found, count = [], 0
     with (run_dir / PREDICTIONS).open(encoding="utf-8") as lines:
         for line in lines:
             entry = json.loads(line)
+            if "answer" not in entry:
+                raise UserError("report_no_cells", run=run_dir.name)
             if entry["truth"] == truth and entry["answer"] == answer:
                 if offset <= count < offset + limit:
                     found.append(entry)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from studio.evaluation.baseline import Baseline, Question, text_of
+from studio.evaluation.baseline import Baseline, Question
 from studio.evaluation.metrics import score
 from studio.evaluation.ngrams import ANALYSERS, Floats, Sparse, Vectoriser
 from studio.tasks.base import Prediction
@@ -68,7 +68,7 @@ class Tfidf(Baseline):
         return max(found, key=lambda item: item[0])[1] if found else None
 
     def predict(self, texts: Sequence[Question]) -> list[Prediction]:
-        return self._answer(self.vectoriser.transform([text_of(text) for text in texts]))
+        return self._answer(self.vectoriser.transform([text or "" for text in texts]))
 
     def _answer(self, rows: Sparse) -> list[Prediction]:
         logits = rows.times(self.weights).astype(np.float64) + self.bias

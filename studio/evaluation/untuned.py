@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from studio.evaluation.baseline import Question, text_of
+from studio.evaluation.baseline import Question
 from studio.tasks.base import Prediction
 
 Floats = npt.NDArray[np.float32]
@@ -47,7 +47,7 @@ class Untuned:
         """{"label", "scores"}: the softmax of cosine similarities; a ranking more than probabilities."""
         if not texts:
             return []
-        near = _unit(self.embed([text_of(text) for text in texts])) @ self._targets.T
+        near = _unit(self.embed([text or "" for text in texts])) @ self._targets.T
         shares = np.exp((near - near.max(axis=1, keepdims=True)) / _TEMPERATURE)
         shares /= shares.sum(axis=1, keepdims=True)
         return [

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from studio.errors import UserError
 from studio.evaluation.baseline import best, load_all
 from studio.evaluation.untuned import Untuned, embedder
-from studio.inference.predictor import named_base, read_saved
+from studio.inference.predictor import as_row, named_base, read_saved
 from studio.inference.sharing import Shared, weights_of
-from studio.tasks.base import Prediction, Row, tasks
+from studio.tasks.base import Prediction, Row, Task, tasks
 
 if TYPE_CHECKING:
     import torch
@@ -52,8 +52,8 @@ def answer(
 class Encoder:
     """The base of a run as it was before tuning, used as an encoder: texts are compared with label names."""
 
-    def __init__(self, model: torch.nn.Module, guess: Untuned) -> None:
-        self._model = model
+    def __init__(self, model: torch.nn.Module, guess: Untuned, task: Task) -> None:
+        self._model, self._task = model, task
         self._guess = guess
 
     @staticmethod
@@ -70,7 +70,7 @@ class Encoder:
         model = model.to(device).eval()
         length = int(about.get("max_length") or 256)
         embed = embedder(model.base_model, load_tokenizer(base), facts.get("prefix", ""), length)
-        return Encoder(model, Untuned(embed, facts["labels"]))
+        return Encoder(model, Untuned(embed, facts["labels"]), task)
 
     def parts(self) -> dict[int, int]:
         """Bytes by storage."""
@@ -79,4 +79,4 @@ class Encoder:
     def guess(self, rows: Sequence[str | Row], descriptions: Mapping[str, str]) -> list[Prediction]:
         """The label whose name, or description where there is one, is closest in meaning to each text."""
         self._guess.describe(descriptions)
-        return self._guess.predict(rows)
+        return self._guess.predict([self._task.question(as_row(row, self._task)) for row in rows])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,11 +23,10 @@ from studio.problem import Problem
 from studio.spec import Spec
 from studio.tasks.base import Row, Task, tasks
 from studio.training.batching import Items
-from studio.training.cost import VALIDATION_ROWS
 from studio.training.encoding import Coder, labelled
 from studio.training.options import TrainingOptions
 from studio.training.plan import plan
-from studio.training.rows import Inputs, Table
+from studio.training.rows import Inputs, Table, scored_places
 
 if TYPE_CHECKING:
     import torch
@@ -83,7 +82,7 @@ def assemble(
     if card.prefix:
         facts["prefix"] = card.prefix
     options, decisions = _options(run_dir, spec, inputs, table, task, method, card, tokenizer, facts)
-    validation_places = _capped(table.split["validation"], task, spec.seed)
+    validation_places = scored_places(table.split["validation"], task, spec.seed)
     notes: list[Note | Caution] = []
     if len(validation_places) < len(table.split["validation"]):
         values = {"rows": len(validation_places), "total": len(table.split["validation"])}
@@ -190,15 +189,6 @@ def _near(value: Any, planned: Any) -> bool:
     if isinstance(value, (int, float)) and isinstance(planned, (int, float)):
         return abs(value - planned) <= 0.3 * abs(planned)
     return bool(value == planned)
-
-
-def _capped(places: Sequence[int], task: Task, seed: int) -> list[int]:
-    """At most so many validation rows that scoring them stays cheap; the same ones every time."""
-    most = VALIDATION_ROWS.get(task.result, 2000)
-    if len(places) <= most:
-        return list(places)
-    drawn = np.random.default_rng([seed, 7]).choice(len(places), most, replace=False)
-    return [places[int(number)] for number in np.sort(drawn)]
 
 
 def settle(model: torch.nn.Module, options: TrainingOptions, method: Method, autocast: str) -> None:

@@ -7,12 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from studio.data.split import split_rows
+import numpy as np
+
+from studio.data.split import divide
 from studio.errors import UserError
 from studio.files import write_whole
 from studio.hardware import Hardware
 from studio.spec import Spec
 from studio.tasks.base import Row, Rows, Task
+from studio.training.cost import VALIDATION_ROWS
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,15 @@ def read_table(run_dir: Path, spec: Spec, task: Task, data: Path) -> tuple[Table
     return Table(rows, numbers, split), len(every) - len(rows)
 
 
+def scored_places(places: Sequence[int], task: Task, seed: int) -> list[int]:
+    """At most so many validation rows that scoring them stays cheap; the same ones every time, for every model."""
+    most = VALIDATION_ROWS.get(task.result, 2000)
+    if len(places) <= most:
+        return list(places)
+    drawn = np.random.default_rng([seed, 7]).choice(len(places), most, replace=False)
+    return [places[int(number)] for number in np.sort(drawn)]
+
+
 def _split(run_dir: Path, spec: Spec, task: Task, rows: Rows, numbers: Sequence[int]) -> dict[str, list[int]]:
     """The split of an earlier attempt, or a new one: every attempt and the report use the same rows.
 
@@ -83,7 +95,6 @@ def _split(run_dir: Path, spec: Spec, task: Task, rows: Rows, numbers: Sequence[
         places = {number: place for place, number in enumerate(numbers)}
         stored: dict[str, list[int]] = json.loads(kept.read_text("utf-8"))
         return {name: [places[number] for number in part] for name, part in stored.items()}
-    labels = [task.truth(row) or "" for row in rows] if task.result == "labels" else None
-    found = split_rows([task.question(row) for row in rows], labels, spec.split)
+    found = divide(task, rows, spec.split).parts
     write_whole(kept, json.dumps({name: [int(numbers[place]) for place in part] for name, part in found.items()}))
     return found

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from studio.evaluation.metrics import score
 from studio.events import Baseline as BaselineScore
-from studio.events import Caution, Emit, Event
-from studio.tasks.base import Task
-from studio.training.rows import Table
+from studio.events import Caution, Emit, Event, Note
+from studio.tasks.base import Row, Task
+from studio.training.rows import Table, scored_places
 
 if TYPE_CHECKING:
     from studio.evaluation.baseline import Baseline
@@ -47,14 +47,22 @@ class Simple:
         self._thread.join(seconds)
         self.tell(emit)
 
+    def _judged(self) -> list[Row]:
+        """The validation rows that the tuned model's curve is scored on, so that line and curve can be compared."""
+        places = scored_places(self._table.split["validation"], self._task, self._seed)
+        rows = [self._table.rows[place] for place in places]
+        return [row for row in rows if self._task.truth(row) in self.facts["labels"]] or rows
+
     def _work(self) -> None:
-        from studio.evaluation.baseline import fit_baselines
+        from studio.evaluation.baseline import fewer_rows, fit_baselines
         from studio.evaluation.rules import with_edits
 
         try:
-            train, validation = self._table.part("train"), self._table.part("validation")
+            train, validation = self._table.part("train"), self._judged()
             # What a person has edited since an earlier attempt stays theirs.
-            models = with_edits(self._run_dir, fit_baselines(train, validation, self.facts, self._seed))
+            models = with_edits(self._run_dir, fit_baselines(self._task, train, validation, self.facts, self._seed))
+            if fewer := fewer_rows(models, len(train)):
+                self._found.put(Note("timeline.simple_fewer", fewer))
             texts = [self._task.question(row) for row in validation]
             truths = [self._task.truth(row) for row in validation]
             for key, model in models.items():

@@ -15,7 +15,7 @@ DARK = Colours("#E6EAF0", "#94A3B8", "#222B37", "#5EC9BE", "#F0B35A", "#F58A7F")
 
 
 def shown_report(desk: Desk, run: str, language: str, dark: bool = False) -> dict[str, Any]:
-    """{"report", "verdict": {"text", "detail", "tone"}, "figures", "run"}. Raises UserError (`no_report`)."""
+    """{"report", "verdict": {"text", "detail", "tone"}, "notes", "figures", "run"}. Raises UserError (`no_report`)."""
     view = desk.get(run)
     report = desk.report(run)
     if report is None:
@@ -30,6 +30,7 @@ def shown_report(desk: Desk, run: str, language: str, dark: bool = False) -> dic
             "detail": say(detail, language, **values) if has(detail) else "",
             "tone": verdict["kind"],
         },
+        "notes": [say(note["code"], language, **note["values"]) for note in report.get("notes", [])],
         "figures": [classes(report, DARK if dark else LIGHT, language)] if report.get("classes") else [],
         "run": describe(desk, view, language),
     }

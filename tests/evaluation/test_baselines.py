@@ -15,7 +15,10 @@ from studio.evaluation import baseline
 from studio.evaluation.metrics import score
 from studio.evaluation.ngrams import Vectoriser, normalise
 from studio.evaluation.rules import MOST_RULES, Rules, found
+from studio.tasks.base import Role, tasks
+from studio.tasks.classification import Classification
 
+CLASSIFY = tasks.get("classification")
 TEXTS = [
     "the cat sat on the mat and the dog sat too",
     "dogs and cats sat",
@@ -62,7 +65,7 @@ def test_all_three_answer_chinese_and_are_the_same_after_loading(tmp_path):
     rows = chinese_rows()
     train, held = rows[:50], rows[50:]
     facts = {"labels": ["好评", "差评"]}
-    models = baseline.fit_baselines(train, held, facts, seed=1)
+    models = baseline.fit_baselines(CLASSIFY, train, held, facts, seed=1)
     assert list(models) == ["majority", "rules", "tfidf"]
     assert baseline.best(models) == "tfidf"
     truths = [row["label"] for row in held]
@@ -71,7 +74,7 @@ def test_all_three_answer_chinese_and_are_the_same_after_loading(tmp_path):
         assert model.bytes == sum(file.stat().st_size for file in (tmp_path / "baselines" / key).iterdir())
         answers = model.predict([row["text"] for row in held])
         again = baseline.load(tmp_path / "baselines" / key)
-        assert again.predict(held) == answers, "texts and rows, fitted and loaded, answer alike"
+        assert again.predict([row["text"] for row in held]) == answers, "fitted and loaded answer alike"
         assert (again.bytes, again.validation) == (model.bytes, model.validation)
         assert all(sum(answer["scores"].values()) == pytest.approx(1) for answer in answers)
         assert all(set(answer["scores"]) == {"好评", "差评"} for answer in answers)
@@ -82,7 +85,7 @@ def test_all_three_answer_chinese_and_are_the_same_after_loading(tmp_path):
 
 
 def test_answering_imports_neither_torch_nor_scikit_learn(tmp_path):
-    for key, model in baseline.fit_baselines(chinese_rows(), chinese_rows(1), {}, seed=1).items():
+    for key, model in baseline.fit_baselines(CLASSIFY, chinese_rows(), chinese_rows(1), {}, seed=1).items():
         model.save(tmp_path / key)
     code = (
         "import sys, pathlib\n"
@@ -122,14 +125,14 @@ def test_the_same_rows_give_the_same_models_in_another_process():
 
 def test_what_cannot_be_fitted_is_left_out_and_the_rest_still_stands():
     one = [{"text": text, "label": "好评"} for text in GOOD]
-    assert set(baseline.fit_baselines(one, [], {"labels": ["好评"]}, 1)) == {"majority", "rules"}
+    assert set(baseline.fit_baselines(CLASSIFY, one, [], {"labels": ["好评"]}, 1)) == {"majority", "rules"}
     empty = [{"text": "", "label": "a"}, {"text": None, "label": "b"}] * 3
-    models = baseline.fit_baselines(empty, empty, {"labels": ["a", "b"]}, 1)
+    models = baseline.fit_baselines(CLASSIFY, empty, empty, {"labels": ["a", "b"]}, 1)
     assert set(models) == {"majority", "rules"}
     assert models["rules"].predict([""])[0]["label"] == "a"
-    assert baseline.fit_baselines([{"text": "x", "label": None}], [], {}, 1) == {}
+    assert baseline.fit_baselines(CLASSIFY, [{"text": "x", "label": None}], [], {}, 1) == {}
     assert baseline.best({}) is None
-    without_validation = baseline.fit_baselines(chinese_rows(), [], {}, 1)
+    without_validation = baseline.fit_baselines(CLASSIFY, chinese_rows(), [], {}, 1)
     assert without_validation["tfidf"].validation is None
     assert baseline.best(without_validation) == "tfidf"
 
@@ -143,7 +146,7 @@ def test_keywords_match_whole_words_and_parts_of_chinese():
 
 
 def test_learnt_rules_are_words_people_believe():
-    rules = baseline.fit_baselines(chinese_rows(), [], {}, 1)["rules"].rules
+    rules = baseline.fit_baselines(CLASSIFY, chinese_rows(), [], {}, 1)["rules"].rules
     by_label = {label: {rule["keyword"] for rule in rules if rule["label"] == label} for label in ("好评", "差评")}
     assert "好吃" in by_label["好评"]
     assert any("难吃" in keyword for keyword in by_label["差评"])
@@ -171,10 +174,46 @@ def test_rules_can_be_edited_and_wrong_edits_say_what_is_wrong(tmp_path):
     assert "maybe" in UserError("rules_label", number=1, keyword="good", label="maybe", labels=["yes"]).text()
 
 
+class Judging(Classification):
+    """Labels under other names: what a row asks and what is true of it only the task knows."""
+
+    key = "judging"
+    roles = (Role("body"), Role("verdict"))
+
+
+def test_rows_are_read_as_their_task_reads_them():
+    rows = [{"body": row["text"], "verdict": row["label"]} for row in chinese_rows()]
+    models = baseline.fit_baselines(Judging(), rows, rows[:20], {"labels": ["好评", "差评"]}, 1)
+    assert {key: model.labels for key, model in models.items()} == dict.fromkeys(baseline.KEYS, ["好评", "差评"])
+    assert models["tfidf"].validation > 0.9
+
+
+def test_rules_of_a_file_sorted_by_label_know_every_label():
+    spoken = {label: f"{label}word" for label in ("alpha", "beta", "gamma", "delta")}
+    texts = [f"{spoken[label]} again {number}" for label in spoken for number in range(2_000)]
+    truths = [label for label in spoken for _ in range(2_000)]
+    rules = Rules.fit(texts, truths, list(spoken), seed=3)
+    assert rules.rows == 5_000
+    assert {rule["label"] for rule in rules.rules} == set(spoken)
+    assert rules.rules == Rules.fit(texts, truths, list(spoken), seed=3).rules
+
+
+def test_how_many_rows_were_read_is_kept_and_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(baseline, "MOST_ROWS", 20)
+    rows = chinese_rows()
+    models = baseline.fit_baselines(CLASSIFY, rows, rows[:9], {}, 1)
+    models["tfidf"].save(tmp_path)
+    assert baseline.load(tmp_path).rows == 20
+    assert baseline.fewer_rows(models, len(rows)) == {"rows": 20, "rules": 20, "total": len(rows)}
+    assert baseline.fewer_rows(models, 20) is None
+    models["rules"].rows = 5
+    assert baseline.fewer_rows(models, 20) == {"rows": 20, "rules": 5, "total": 20}
+
+
 def test_large_sets_are_read_in_part(monkeypatch):
     monkeypatch.setattr(baseline, "MOST_ROWS", 20)
-    models = baseline.fit_baselines(chinese_rows(20), chinese_rows(1), {}, 1)
-    again = baseline.fit_baselines(chinese_rows(20), chinese_rows(1), {}, 1)
+    models = baseline.fit_baselines(CLASSIFY, chinese_rows(20), chinese_rows(1), {}, 1)
+    again = baseline.fit_baselines(CLASSIFY, chinese_rows(20), chinese_rows(1), {}, 1)
     assert models["tfidf"].predict(GOOD) == again["tfidf"].predict(GOOD)
 
 
@@ -183,9 +222,11 @@ def test_real_chinese_reviews_in_seconds(shared_data):
         rows = [{"text": text, "label": label} for text, label in list(csv.reader(handle))[1:]]
     random.Random(1).shuffle(rows)
     train, validation, test = rows[:1400], rows[1400:1700], rows[1700:2700]
-    models = baseline.fit_baselines(train, validation, {"labels": ["正面", "负面"]}, 1)
+    models = baseline.fit_baselines(CLASSIFY, train, validation, {"labels": ["正面", "负面"]}, 1)
     values = {
-        key: score("labels", model.predict(test), [row["label"] for row in test], {})["macro_f1"]
+        key: score("labels", model.predict([row["text"] for row in test]), [row["label"] for row in test], {})[
+            "macro_f1"
+        ]
         for key, model in models.items()
     }
     assert models["tfidf"].analyser == "char"

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from spoken import check_spoken
 
 from studio.errors import UserError
 from studio.evaluation import baseline, exam, figures, report
@@ -14,12 +15,14 @@ from studio.evaluation.intervals import Difference
 from studio.evaluation.story import Story
 from studio.evaluation.verdict import Signs, chat_verdict, label_cause, label_verdict, signs_of
 from studio.events import Eval, Plan, Step, to_json
-from studio.tasks.base import tasks
+from studio.tasks.base import Role, tasks
+from studio.tasks.classification import Classification
 from studio.words import has, say
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "inference"))
 import tiny_inference
 
+CLASSIFY = tasks.get("classification")
 SUBJECTS = {"animal": ["the cat sat", "dogs ran far", "a dog sat"], "food": ["外卖 好吃", "好吃 不错", "店 不错 好吃"]}
 COLOURS = figures.Colours("#1B2430", "#5B6675", "#E6EAF0", "#0B6E69", "#B45309", "#B42318")
 
@@ -37,19 +40,17 @@ def rows_of(count, seed=1, noise=0.0):
 
 
 def made_exam(rows, train):
-    return exam.Exam(
-        tasks.get("classification"), rows, list(range(100, 100 + len(rows))), {"labels": sorted(SUBJECTS)}, train
-    )
+    return exam.Exam(CLASSIFY, rows, list(range(100, 100 + len(rows))), {"labels": sorted(SUBJECTS)}, train)
 
 
 class Tuned:
     """A simple model fitted on enough rows, in the place of a tuned one: a real predictor without a network."""
 
     def __init__(self, train):
-        self.model = baseline.fit_baselines(train, train[:30], {"labels": sorted(SUBJECTS)}, 1)["tfidf"]
+        self.model = baseline.fit_baselines(CLASSIFY, train, train[:30], {"labels": sorted(SUBJECTS)}, 1)["tfidf"]
 
     def predict(self, rows):
-        return self.model.predict(rows)
+        return self.model.predict([row["text"] for row in rows])
 
     def parts(self):
         return {0: 1000, 1: 500}
@@ -68,7 +69,7 @@ def better(tmp_path_factory):
     """A run folder whose tuned model knows the words, while the simple ones learnt from wrong labels."""
     folder = tmp_path_factory.mktemp("run")
     good, poor, test = rows_of(200, 1), rows_of(60, 2, noise=0.45), rows_of(150, 3)
-    simple = baseline.fit_baselines(poor, rows_of(40, 4), {"labels": sorted(SUBJECTS)}, 1)
+    simple = baseline.fit_baselines(CLASSIFY, poor, rows_of(40, 4), {"labels": sorted(SUBJECTS)}, 1)
     for key, model in simple.items():
         model.save(folder / baseline.FOLDER / key)
     told = []
@@ -118,19 +119,53 @@ def test_tables_and_cells_agree_and_cells_open_their_rows(better):
     folder, written, test = better
     matrix = written["confusion"]
     assert sum(map(sum, matrix["counts"])) == written["rows"] == len(test)
-    for cell in matrix["cells"]:
-        truth, answer = matrix["labels"].index(cell["truth"]), matrix["labels"].index(cell["answer"])
-        assert matrix["counts"][truth][answer] == cell["count"] >= len(cell["rows"]) > 0
-        found, count = report.open_cell(folder, cell["truth"], cell["answer"], 0, 50)
-        assert count == cell["count"]
-        assert [entry["row"] for entry in found] == cell["rows"]
+    for truth, counts in zip(matrix["labels"], matrix["counts"], strict=True):
+        for answer, expected in zip(matrix["labels"], counts, strict=True):
+            found, count = report.open_cell(folder, truth, answer, 0, 50)
+            assert count == expected >= len(found) == min(50, count)
+            assert {(entry["truth"], entry["answer"]) for entry in found} <= {(truth, answer)}
     assert report.open_cell(folder, "animal", "animal", 3, 2)[0][0]["truth"] == "animal"
     assert {entry["label"]: entry["rows"] for entry in written["classes"]} == {
         label: sum(row["label"] == label for row in test) for label in SUBJECTS
     }
 
 
-def test_mistakes_are_sorted_by_how_sure_and_how_wrong():
+def test_a_chat_run_has_no_cells_to_open(tmp_path):
+    (tmp_path / "r-talk").mkdir()
+    exam.write_lines(
+        tmp_path / "r-talk" / "predictions.jsonl", [{"row": 1, "text": "Hi", "truth": "Hello", "loss": 2.0}]
+    )
+    with pytest.raises(UserError) as caught:
+        report.open_cell(tmp_path / "r-talk", "a", "b")
+    check_spoken(caught.value, "report_no_cells", run="r-talk")
+
+
+def test_simple_models_that_saw_fewer_rows_are_told_of(tmp_path, monkeypatch):
+    monkeypatch.setattr(baseline, "MOST_ROWS", 60)
+    train = rows_of(200, 1)
+    simple = baseline.fit_baselines(CLASSIFY, train, rows_of(30, 2), {"labels": sorted(SUBJECTS)}, 1)
+    for tuned, code in ((Tuned(train), "report.note.simple_fewer"), (None, "report.note.simple_part")):
+        written = report.write_report(tmp_path, made_exam(rows_of(40, 3), train), simple, tuned)
+        (note,) = written["notes"]
+        assert note == {"code": code, "values": {"rows": 60, "rules": 60, "total": 200}}
+        assert all("200" in say(code, language, **note["values"]) for language in ("en", "zh"))
+
+
+class Judging(Classification):
+    """Labels under other names: what a row asks only the task knows."""
+
+    key = "judging"
+    roles = (Role("body"), Role("verdict"))
+
+
+def test_models_are_asked_what_the_task_asks_and_never_told_the_truth():
+    row = {"body": "the cat sat", "verdict": "animal"}
+    asked = exam.Exam(Judging(), [row], [0], {"labels": sorted(SUBJECTS)})
+    assert exam.questions_of(asked) == [{"body": "the cat sat"}]
+    assert exam.texts_of(asked) == ["the cat sat"]
+
+
+def test_mistakes_are_sorted_by_how_sure():
     entries = [
         {"row": 1, "text": "a", "truth": "x", "answer": "y", "scores": {"x": 0.4, "y": 0.6}},
         {"row": 2, "text": "b", "truth": "x", "answer": "y", "scores": {"x": 0.05, "y": 0.55, "z": 0.4}},
@@ -138,14 +173,13 @@ def test_mistakes_are_sorted_by_how_sure_and_how_wrong():
         {"row": 4, "text": "d", "truth": "new", "answer": "y", "scores": {"x": 0.1, "y": 0.9}},
     ]
     found = report._mistakes(entries)
-    assert [entry["row"] for entry in found["mistakes"]] == [4, 1, 2]
-    assert [entry["row"] for entry in found["worst"]] == [4, 2, 1]
-    assert found["mistakes"][0]["confidence"] == 0.9
+    assert [entry["row"] for entry in found] == [4, 1, 2]
+    assert found[0]["confidence"] == 0.9
 
 
 def test_without_a_neural_model_the_best_simple_one_is_reported(tmp_path):
     train = rows_of(80, 1)
-    simple = baseline.fit_baselines(train, rows_of(30, 2), {"labels": sorted(SUBJECTS)}, 1)
+    simple = baseline.fit_baselines(CLASSIFY, train, rows_of(30, 2), {"labels": sorted(SUBJECTS)}, 1)
     test = [*rows_of(40, 3), {"text": "no truth", "label": None}]
     written = report.write_report(tmp_path, made_exam(test, train), simple, None)
     assert written["model"] == written["simple"] == baseline.best(simple)
@@ -195,7 +229,7 @@ def test_a_real_predictor_beside_its_untuned_base(tmp_path):
     predictor = Predictor.load(run)
     untuned = Untuned.load(base, facts["labels"])
     train = rows_of(120, 1)
-    simple = baseline.fit_baselines(train, rows_of(30, 2), facts, 1)
+    simple = baseline.fit_baselines(CLASSIFY, train, rows_of(30, 2), facts, 1)
     written = report.write_report(run, made_exam(rows_of(120, 3), train), simple, predictor, untuned)
     assert [rung["key"] for rung in written["ladder"]] == ["majority", "rules", "tfidf", "untuned", "tuned"]
     assert written["ladder"][-1]["bytes"] == sum(predictor.parts().values())
@@ -209,17 +243,10 @@ def test_figures_show_text_as_text_in_both_languages(better):
     _, written, _ = better
     named = json.loads(json.dumps(written).replace('"animal"', '"<b>animal</b>"'))
     for language in ("en", "zh"):
-        for draw in (figures.ladder, figures.confusion, figures.classes):
-            drawn = draw(named, COLOURS, language)
-            assert drawn["data"][0]["type"] in ("bar", "heatmap")
-            assert "<b>" not in json.dumps(drawn)
-            assert drawn["layout"]["height"] > 100
-    bars = figures.ladder(written, COLOURS, "zh")["data"][0]
-    assert bars["y"][-1] == say("ladder.tuned", "zh")
-    assert bars["marker"]["color"][-1] == COLOURS.accent
-    assert COLOURS.amber in bars["marker"]["color"]
-    many = {"confusion": {"labels": [str(n) for n in range(61)], "counts": [[0] * 61] * 61}}
-    assert figures.confusion(many, COLOURS) is None
+        drawn = figures.classes(named, COLOURS, language)
+        assert drawn["data"][0]["type"] == "bar"
+        assert "<b>" not in json.dumps(drawn)
+        assert drawn["layout"]["height"] > 90
 
 
 def story(losses, evals, rows=500):

@@ -22,7 +22,7 @@ def bag(texts):
 def test_the_nearest_label_wins_and_descriptions_can_be_edited():
     untuned = Untuned(bag, ["cat_red", "food"])
     assert untuned.descriptions == {"cat_red": "cat red", "food": "food"}
-    answers = untuned.predict(["red cat", {"text": "food food"}, "unknown words"])
+    answers = untuned.predict(["red cat", "food food", "unknown words"])
     assert [answer["label"] for answer in answers[:2]] == ["cat_red", "food"]
     assert answers[0]["scores"]["cat_red"] > 0.99
     assert answers[2]["scores"]["food"] == pytest.approx(0.5), "what says nothing is a coin toss"

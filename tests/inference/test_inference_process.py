@@ -25,6 +25,7 @@ from studio.inference import protocol
 from studio.inference.client import InferenceClient, start_process
 from studio.inference.predictor import Predictor
 from studio.inference.settings import ChatSettings
+from studio.tasks.base import tasks
 from studio.workspace import Workspace
 
 ASK = [{"role": "user", "content": "外卖好吃吗? the cat"}]
@@ -40,7 +41,7 @@ def labels_run(workspace):
     base = save_encoder_base(workspace.models / "encoder")
     run, _ = save_run(workspace.home, "r-labels", base, "classification", "lora", LABELS)
     rows = [{"text": text, "label": label} for text, label in zip(TEXTS * 3, LABELS["labels"] * 6, strict=True)]
-    for key, model in fit_baselines(rows, rows, LABELS, 1).items():
+    for key, model in fit_baselines(tasks.get("classification"), rows, rows, LABELS, 1).items():
         model.save(run / "baselines" / key)
     return run
 

@@ -194,7 +194,7 @@ def test_simple_models_are_predictors_too(tmp_path):
     (run / "spec.json").write_text(
         json.dumps({"task": "classification", "columns": {"text": "review", "label": "label"}})
     )
-    for key, model in fit_baselines(rows, rows, {"labels": sorted(words)}, 1).items():
+    for key, model in fit_baselines(tasks.get("classification"), rows, rows, {"labels": sorted(words)}, 1).items():
         model.save(run / "baselines" / key)
     tfidf = Predictor.load_simple(run, "tfidf")
     assert [answer["label"] for answer in tfidf.predict(["a cat", {"text": "好吃", "label": "animal"}])] == [
