@@ -39,8 +39,8 @@
   } });
 
   kinds.rendered = (root) => ({ update(value) {
-    if (!value?.texts?.length) return fill(root);
-    fill(root, h("h2", {}, say("web.data.as_seen")), h("p.muted", {}, say("web.data.as_seen_help")), value.texts.map((text) => h("pre.log", {}, text)));
+    if (!value?.texts?.length && !value?.note) return fill(root);
+    fill(root, h("h2", {}, say("web.data.as_seen")), h("p.muted", {}, value.note || say("web.data.as_seen_help")), value.texts.map((text) => h("pre.log", {}, text)));
   } });
 
   kinds.heading = (root) => ({ update(text) { fill(root, h("h3", {}, text)); } });

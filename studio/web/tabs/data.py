@@ -224,9 +224,9 @@ def _look(page: Page, widgets: Widgets) -> list[Any]:
             return [None, None, None]
         found = find_version(page.workspace, version)
         problems, lines = findings(page, found, use)
-        texts = [] if _blocked(problems) else rendered(page, found, use)
+        seen = {} if _blocked(problems) else rendered(page, found, use)
         # The page drops an answer about data that is no longer the chosen one: a slow one may come last.
-        told = (lines, {"figures": charts(page, found, use)}, {"texts": texts})
+        told = (lines, {"figures": charts(page, found, use)}, seen)
         return [{**value, "version": version} for value in told]
 
     return [examine, widgets.inputs(), [widgets.findings, widgets.charts, widgets.rendered]]

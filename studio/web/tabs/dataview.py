@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 from studio.data.chat import as_messages
-from studio.data.checks import check, label_counts, length_histogram
+from studio.data.checks import check, label_counts, length_histogram, shares
 from studio.data.roles import suggest
-from studio.data.split import split_rows
-from studio.data.store import DataVersion, read_rows
+from studio.data.store import DataVersion, each_row
 from studio.data.use import Use
+from studio.errors import UserError
 from studio.models.catalogue import resolve
 from studio.models.template import render_rows
 from studio.problem import Problem
@@ -20,6 +21,8 @@ from studio.web.tabs.preflight import shown_problems
 
 MOST_BARS = 20
 MOST_ANSWERS = 6
+SHOWN = 3
+"""Rows shown as the model will see them."""
 
 
 def facts_line(page: Page, version: DataVersion) -> str:
@@ -51,7 +54,8 @@ def findings(page: Page, version: DataVersion, use: Use) -> tuple[list[Problem],
     problems = check(version, use.task, use.columns, use.split)
     title = page.t("web.data.findings")
     if not any(problem.severity == "error" for problem in problems):
-        title += " · " + page.t("web.data.split_line", **split_sizes(version, use))
+        sizes = shares(version, use.task, use.columns, use.split).sizes
+        title += " · " + page.t("web.data.split_line", **sizes)
     return problems, {"shown": True, "title": title, "problems": shown_problems(problems, page.language)}
 
 
@@ -59,7 +63,7 @@ def charts(page: Page, version: DataVersion, use: Use) -> list[dict[str, Any]]:
     """Bars for the label counts and the lengths."""
     drawn = []
     if "label" in use.columns:
-        counts = label_counts(version, use.columns["label"])[:MOST_BARS]
+        counts = label_counts(version, use.columns["label"], MOST_BARS)
         drawn.append(
             {
                 "title": page.t("web.data.labels"),
@@ -83,21 +87,18 @@ def charts(page: Page, version: DataVersion, use: Use) -> list[dict[str, Any]]:
     return drawn
 
 
-def rendered(page: Page, version: DataVersion, use: Use) -> list[str]:
-    """Three rows of a chat data set exactly as the model will see them; none for other tasks."""
+def rendered(page: Page, version: DataVersion, use: Use) -> dict[str, Any]:
+    """{"texts", "note"}: three usable rows of a chat data set as the model will see them, none for other tasks, and
+    what has to be known about them. A template that fails is told there: it must not cost the page its findings."""
     task = tasks.get(use.task)
     if task.result != "chat":
-        return []
-    rows = read_rows(version, use.columns, [0, 1, 2][: version.rows])
-    talks = [as_messages(row, {role: role for role in row}) for row in rows]
-    return render_rows(resolve(page.workspace, suggest_model(page.workspace, version, use)), talks)
-
-
-def split_sizes(version: DataVersion, use: Use) -> dict[str, int]:
-    """Rows of each part, by the same function that divides them when a run starts."""
-    rows = read_rows(version, use.columns)
-    task = tasks.get(use.task)
-    usable = [row for row in rows if task.usable(row)]
-    texts = [task.question(row) for row in usable]
-    labels = [row.get("label") for row in usable] if task.result == "labels" else None
-    return {part: len(places) for part, places in split_rows(texts, labels, use.split).items()}
+        return {"texts": [], "note": ""}
+    usable = (row for row in each_row(version, use.columns) if task.usable(row))
+    talks = [as_messages(row, {role: role for role in row}) for row in islice(usable, SHOWN)]
+    model = suggest_model(page.workspace, version, use)
+    try:
+        folder = resolve(page.workspace, model)
+        note = "" if folder else page.t("web.data.as_seen_plain", model=model)
+        return {"texts": render_rows(folder, talks), "note": note}
+    except UserError as error:
+        return {"texts": [], "note": error.text(page.language)}
