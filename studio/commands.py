@@ -238,13 +238,15 @@ def predict(terminal: Terminal, run: str, data: Path, out: Path, which: str) -> 
     """Answer every row of a file through the workspace's inference process."""
     with _desk(terminal) as desk:
         folder = desk.folder(run)
-        version = _imported(terminal, desk.workspace, data)
         client = InferenceClient(desk.workspace, start=desk.start_inference)
         rows = 0
-        with closing(client.predict_file(folder, version.rows_path, out, which)) as answers:
-            for answer in answers:
-                rows = answer.done
-                terminal.progress(terminal.say("cli.predicting", done=answer.done, total=answer.total))
+        # Asked about, not brought: the file is read in a place of its own and does not join the data sets.
+        with tempfile.TemporaryDirectory(dir=desk.workspace.temporary, prefix="ask-") as place:
+            version = _imported(terminal, Workspace.open(place), data)
+            with closing(client.predict_file(folder, version.rows_path, out, which)) as answers:
+                for answer in answers:
+                    rows = answer.done
+                    terminal.progress(terminal.say("cli.predicting", done=answer.done, total=answer.total))
     terminal.result(
         {"run": run, "rows": rows, "out": str(out)}, [terminal.say("cli.predicted", rows=rows, out=str(out))]
     )

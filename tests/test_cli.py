@@ -8,9 +8,14 @@ from spoken import check_spoken
 
 from studio import hardware
 from studio.cli import main
+from studio.data.samples import import_sample
+from studio.data.store import list_versions, read_parquet_rows
 from studio.errors import UserError
 from studio.hardware import Hardware
+from studio.inference.client import FileProgress, InferenceClient
+from studio.runs.desk import Desk
 from studio.terminal import Terminal, table
+from studio.workspace import Workspace
 
 
 @pytest.fixture
@@ -156,3 +161,25 @@ def test_an_ending_without_an_entry_is_still_said():
     from types import SimpleNamespace
 
     assert Terminal().why(SimpleNamespace(error="no_such_code", error_values={})) == "no_such_code"
+
+
+def test_a_file_that_is_only_asked_about_does_not_join_the_data_sets(ask, tmp_path, monkeypatch):
+    workspace = Workspace.open(tmp_path / "home")
+    import_sample(workspace, "local", "few_rows")
+    monkeypatch.setattr(Desk, "folder", lambda self, run: workspace.run("local", run))
+    before = [version.version for version in list_versions(workspace)]
+    file = tmp_path / "asked.csv"
+    file.write_text("text\nWhere can I park?\nIs breakfast included?\n", encoding="utf-8")
+    read = []
+
+    def answered(self, run_dir, data, out, which):
+        read.append(read_parquet_rows(data, {"text": "text"}))
+        yield FileProgress(2, 2)
+
+    monkeypatch.setattr(InferenceClient, "predict_file", answered)
+    status, out, err = ask("predict", "r-1", "--data", str(file), "--out", str(tmp_path / "out.csv"), "--json")
+    assert status == 0, err
+    assert json.loads(out)["rows"] == 2
+    assert read == [[{"text": "Where can I park?"}, {"text": "Is breakfast included?"}]]
+    assert [version.version for version in list_versions(workspace)] == before
+    assert list(workspace.temporary.glob("ask-*")) == []

@@ -24,6 +24,7 @@ from studio.models.catalogue import card as card_of
 from studio.models.coverage import reads_your_text, token_lengths
 from studio.options import read_options
 from studio.problem import Problem
+from studio.runs.talks import MARKS, cut_answers, places_of, talks_of
 from studio.spec import PRESETS, Spec
 from studio.tasks.base import Task, tasks
 from studio.training.options import TrainingOptions
@@ -63,17 +64,11 @@ def use_of(workspace: Workspace, version: DataVersion) -> tuple[Use, str, dict[s
 
 def texts_of(version: DataVersion, use: Use, limit: int = LOOKED_AT) -> list[str]:
     """The texts a model will read, of rows spread evenly over the data."""
-    step = max(1, version.rows // limit)
-    rows = read_rows(version, use.columns, list(range(0, version.rows, step))[:limit])
     task = tasks.get(use.task)
-    texts = []
-    for row in rows:
-        try:
-            texts.append(
-                f"{task.question(row)} {task.truth(row) or ''}" if task.result == "chat" else task.question(row)
-            )
-        except UserError:
-            continue
+    if task.result == "chat":
+        texts = [talk.whole for talk in talks_of(version, use, limit)]
+    else:
+        texts = [task.question(row) for row in read_rows(version, use.columns, places_of(version.rows, limit))]
     return [text for text in texts if text.strip()]
 
 
@@ -211,16 +206,23 @@ def _planned(
     task = tasks.get(use.task)
     machine = hardware.read_or_probe(workspace)
     chosen, problems = read_options(TrainingOptions, "training", given.get("training", {}))
-    _, more = read_options(task.Options, "task", given.get("task", {}))
+    about, more = read_options(task.Options, "task", given.get("task", {}))
     _, rest = read_options(methods.get(method).Options, "method", given.get("method", {}))
-    texts = texts_of(version, use)
+    talks = talks_of(version, use, LOOKED_AT, about.answers) if task.result == "chat" else []
+    texts = [talk.whole for talk in talks] or texts_of(version, use)
     problems = problems + more + rest + _reading(workspace, texts, model)
     wrong = {problem.field.partition(".")[2] for problem in problems}
     kept = {key: getattr(chosen, key) for key in given.get("training", {}) if hasattr(chosen, key) and key not in wrong}
     card = _card_or_guess(workspace, model, machine)
     shares = (use.split.validation, use.split.test)
     lengths = lengths_of(workspace, texts, model)
+    if talks:
+        lengths = [length + MARKS * talk.messages for talk, length in zip(talks, lengths, strict=True)]
     planned = plan(task, card, methods.get(method), lengths, machine, preset, version.rows, chosen=kept, shares=shares)
+    if talks:
+        prompts = lengths_of(workspace, [talk.before for talk in talks], model)
+        usable = round(version.rows * len(talks) / min(version.rows, LOOKED_AT))
+        problems += cut_answers(talks, lengths, prompts, planned.options["max_length"], usable)
     problems += _room(workspace, planned.estimate, machine)
     return planned, problems
 

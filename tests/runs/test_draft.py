@@ -22,6 +22,7 @@ from studio.data.use import Use
 from studio.errors import UserError
 from studio.hardware import Hardware
 from studio.runs.draft import again, draft
+from studio.runs.talks import cut_answers, places_of, talks_of
 from studio.workspace import Workspace
 
 sys.path.append(str(Path(__file__).parents[1] / "models"))
@@ -142,3 +143,64 @@ def test_a_preset_and_a_group_of_options_that_there_are_not(workspace, model):
     made = draft(workspace, version, use=USE, model=model, method="full", options={"trainig": {"epochs": 3}})
     known = ["training", "task", "method"]
     check_problem(made.problems, "option_unknown", "error", "trainig", name="trainig", known=known)
+
+
+@pytest.fixture(scope="module")
+def talker(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The id of a tiny chat model that reads a byte as a token."""
+    import tiny_models
+
+    return f"local:{tiny_models.decoder_folder(tmp_path_factory.mktemp('models') / 'talker')}"
+
+
+def talks(workspace: Workspace, long_questions: int, long_answers: int) -> DataVersion:
+    """Sixty conversations, after the first ten some whose question or whose answer has 200 characters."""
+    lines = []
+    for number in range(60):
+        question, answer = f"question {number}", f"answer {number}"
+        if 10 <= number < 10 + long_questions:
+            question += "?" * 200
+        elif 10 <= number < 10 + long_questions + long_answers:
+            answer += "!" * 200
+        roles = (("user", question), ("assistant", answer))
+        lines.append(json.dumps({"messages": [{"role": role, "content": text} for role, text in roles]}))
+    file = workspace.temporary / "talks.jsonl"
+    file.write_text("\n".join(lines), encoding="utf-8")
+    return import_file(workspace, "local", file, file.name)
+
+
+@pytest.mark.parametrize(("asked", "answered", "code"), [(6, 3, "answers_cut_many"), (1, 2, "answers_cut")])
+def test_answers_that_a_length_cuts_are_told_before_the_start(workspace, talker, asked, answered, code):
+    know_machine(workspace, 16 * 10**9)
+    use = Use("chat", {"messages": "messages"})
+    options = {"training": {"max_length": 100}}
+    version = talks(workspace, asked, answered)
+    made = draft(workspace, version, use=use, model=talker, method="lora", options=options)
+    values = {"count": asked + answered, "lost": asked, "tokens": 100, "rows": 60}
+    problem = check_problem(made.problems, code, "warning", "training.max_length", **values)
+    assert [row for row, _ in problem.examples] == list(range(11, 11 + min(asked, 5)))
+    for model in (talker, "starter:smollm2"):
+        plain = draft(workspace, talks(workspace, 0, 0), use=use, model=model, method="lora", options=options)
+        assert not [problem for problem in plain.problems if problem.code.startswith("answers_cut")]
+
+
+def test_only_the_last_answer_counts_where_only_it_is_learnt(workspace):
+    said = ["Hi", "Hello", "x" * 300, "Fine"]
+    roles = ("user", "assistant") * 2
+    text = json.dumps([{"role": role, "content": part} for role, part in zip(roles, said, strict=True)])
+    file = workspace.temporary / "long.jsonl"
+    file.write_text("\n".join(json.dumps({"messages": text}) for _ in range(3)), encoding="utf-8")
+    version = import_file(workspace, "local", file, file.name)
+    use = Use("chat", {"messages": "messages"})
+    for answers, lost in (("all", 0), ("last", 3)):
+        found = talks_of(version, use, 400, answers)
+        lengths = [len(talk.whole) for talk in found]
+        prompts = [len(talk.before) for talk in found]
+        (problem,) = cut_answers(found, lengths, prompts, 100, 3)
+        assert (problem.count, problem.values["lost"]) == (3, lost)
+
+
+def test_rows_looked_at_are_spread_over_the_whole_file():
+    assert places_of(700, 400)[-1] >= 690
+    assert places_of(3, 400) == [0, 1, 2]
+    assert len(places_of(10**6, 400)) == 400
