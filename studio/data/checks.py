@@ -16,7 +16,7 @@ from typing import Any
 from studio.data import chat
 from studio.data.labels import label_problems
 from studio.data.profile import histogram
-from studio.data.split import Formula, divide, normalised
+from studio.data.split import Formula, Gathered, gather, normalised
 from studio.data.store import DataVersion, each_row, read_column, read_rows
 from studio.problem import Problem
 from studio.spec import Split
@@ -48,7 +48,8 @@ class Shares:
 def check(version: DataVersion, task: str, columns: Mapping[str, str], split: Split) -> list[Problem]:
     """All problems of a version for a task with `columns` (role -> column), errors first.
 
-    What was found is remembered by version and columns, and by split. Raises UserError for an unknown task.
+    What was found is remembered by version and columns: other shares read no row again. Raises UserError for an
+    unknown task.
     """
     member, chosen = tasks.get(task), _chosen(columns)
     found = _choice(version, member, dict(chosen))
@@ -84,11 +85,16 @@ def _looked(version: DataVersion, key: str, columns: Columns) -> tuple[Problem, 
     return tuple(found)
 
 
+@lru_cache(maxsize=1)
+def _gathered(version: DataVersion, key: str, columns: Columns, seed: int) -> Gathered:
+    """All rows, passed by once; kept for one data set only, since of a million rows it is some hundred megabytes."""
+    task = tasks.get(key)
+    return gather(task, (row for row in each_row(version, dict(columns)) if task.usable(row)), seed)
+
+
 @lru_cache(maxsize=64)
 def _shares(version: DataVersion, key: str, columns: Columns, split: Split) -> Shares:
-    task = tasks.get(key)
-    usable = (row for row in each_row(version, dict(columns)) if task.usable(row))
-    parts, labels, formulas = divide(task, usable, split)
+    parts, labels, formulas = _gathered(version, key, columns, split.seed).divide(split)
     sizes = {part: len(places) for part, places in parts.items()}
     untested = sorted(set(labels) - {labels[place] for place in parts["test"]}) if labels else []
     return Shares(sum(sizes.values()), sizes, tuple(untested), tuple(formulas))
@@ -232,8 +238,8 @@ def _repeated(task: Task, usable: Sequence[Numbered]) -> list[Problem]:
 def _split(task: Task, version: DataVersion, columns: Columns, split: Split) -> list[Problem]:
     """What is wrong with the shares, or with the parts they give."""
     if min(split.validation, split.test) <= 0 or split.validation + split.test >= 1:
-        values = {"validation": split.validation, "test": split.test}
-        return [Problem("split_shares", "error", "split", values=values)]
+        asked = {"validation": split.validation, "test": split.test}
+        return [Problem("split_shares", "error", "split", values=asked)]
     given = _shares(version, task.key, columns, split)
     empty = [part for part, rows in given.sizes.items() if not rows]
     if empty and given.usable:
@@ -243,8 +249,8 @@ def _split(task: Task, version: DataVersion, columns: Columns, split: Split) -> 
     if 0 < tested < _FEW_TEST:
         found.append(Problem("split_few_test", "note", "split", tested, values={"wanted": _FEW_TEST}))
     if unseen and given.usable > len(unseen):
-        values = {"labels": list(unseen[:_EXAMPLES])}
-        found.append(Problem("split_label_untested", "note", "split", len(unseen), values=values))
+        shown = {"labels": list(unseen[:_EXAMPLES])}
+        found.append(Problem("split_label_untested", "note", "split", len(unseen), values=shown))
     if given.formulas:
         text, rows = given.formulas[0]
         values = {"text": " → ".join(" ".join(part.split())[:60] for part in text.split("\0")), "rows": rows}

@@ -53,34 +53,53 @@ def divide(task: Task, rows: Iterable[Row], split: Split) -> Division:
     Rows are read once and not kept, so that a large file can pass by. Raises ValueError as `split_rows`.
     """
     _check(split)
-    ties = _Ties(split)
-    labels: list[str] | None = [] if task.result == "labels" else None
+    return gather(task, rows, split.seed).divide(split)
+
+
+def gather(task: Task, rows: Iterable[Row], seed: int) -> Gathered:
+    """What the division of usable rows depends on besides the shares: other shares then read no row again."""
+    found = Gathered(seed, [] if task.result == "labels" else None)
     known: dict[str, str] = {}
+    alone = type(task).ties is Task.ties
     for row in rows:
-        ties.add(task.ties(row))
-        if labels is not None:
+        if alone:
+            found.keys.append(_key(task.question(row), seed))
+        else:
+            found.add(task.ties(row))
+        if found.labels is not None:
             label = task.truth(row) or ""
-            labels.append(known.setdefault(label, label))
-    groups, formulas = ties.groups(1 - split.validation - split.test)
-    return Division(_parts(ties.keys, labels, split, groups), labels, formulas)
+            found.labels.append(known.setdefault(label, label))
+    found.close()
+    return found
 
 
-class _Ties:
-    """Which rows share a text, however long the chain: a union-find over the texts, in about linear time."""
+class Gathered:
+    """Keys and labels of rows, and which texts they share: a union-find over the texts, in about linear time."""
 
-    def __init__(self, split: Split) -> None:
+    def __init__(self, seed: int, labels: list[str] | None) -> None:
         self.keys: list[bytes] = []
-        self._split = split
+        self.labels = labels
+        self._seed = seed
         self._numbers: dict[bytes, int] = {}
         self._counts = array("q")
         self._common: dict[int, str] = {}
         # The texts of all rows one after the other, a row's own first, and where each row's texts end.
         self._flat, self._ends = array("q"), array("q")
 
+    def divide(self, split: Split) -> Division:
+        """The parts for these shares. Raises ValueError as `split_rows`."""
+        _check(split)
+        groups, formulas = self._groups(1 - split.validation - split.test)
+        return Division(_parts(self.keys, self.labels, split, groups), self.labels, formulas)
+
+    def close(self) -> None:
+        """No row is added any more; what finds known texts is much of the memory."""
+        self._numbers = {}
+
     def add(self, texts: Sequence[str]) -> None:
         """The next row, by the texts that tie it, its own first."""
         for place, text in enumerate(texts):
-            key = _key(text, self._split)
+            key = _key(text, self._seed)
             if not place:
                 self.keys.append(key)
             number = self._numbers.setdefault(key, len(self._counts))
@@ -92,13 +111,13 @@ class _Ties:
             self._flat.append(number)
         self._ends.append(len(self._flat))
 
-    def groups(self, share: float) -> tuple[list[int] | None, list[Formula]]:
+    def _groups(self, share: float) -> tuple[list[int] | None, list[Formula]]:
         """A group a row (None: texts say it all), such that rows sharing a text share the group.
 
         Where that makes a group larger than the `share` of train, what more than a twentieth of the rows have in
         common does not count: "Hi" at the head of every conversation is no leak, and a model has to be tested.
         """
-        if len(self._flat) == len(self.keys):
+        if len(self._flat) <= len(self.keys):
             return None, []
         found = self._joined(frozenset())
         if max(Counter(found).values()) <= share * len(found):
@@ -137,7 +156,7 @@ def split_rows(
     below 0 or of 1 and more in all.
     """
     _check(split)
-    return _parts([_key(text, split) for text in texts], labels, split, groups)
+    return _parts([_key(text, split.seed) for text in texts], labels, split, groups)
 
 
 def _check(split: Split) -> None:
@@ -145,10 +164,10 @@ def _check(split: Split) -> None:
         raise ValueError("shares have to be at least 0 and below 1 in all")
 
 
-def _key(text: str, split: Split) -> bytes:
+def _key(text: str, seed: int) -> bytes:
     """A text's place in line under the seed; equal for texts that are duplicates."""
-    seed = str(split.seed).encode()[:64]
-    return hashlib.blake2b(normalised(text).encode("utf-8", "replace"), digest_size=16, key=seed).digest()
+    key = str(seed).encode()[:64]
+    return hashlib.blake2b(normalised(text).encode("utf-8", "replace"), digest_size=16, key=key).digest()
 
 
 def _parts(
