@@ -119,6 +119,78 @@ def test_a_copy_that_answers_differently_is_not_offered(tmp_path, monkeypatch):
     assert {path.name for path in tmp_path.iterdir()} == {"base", "local", "snippets"}
 
 
+SIMPLE_TEXTS = [
+    "",
+    "the cat sat on a mat",
+    "DOGS ran far, far away; cats ran too",
+    "外卖 好吃",
+    "好吃" * 3000,
+    "Ⅷ ½ ＡＢＣ",
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "count"), [("majority", 3), ("rules", 3), ("words", 3), ("words", 2), ("characters", 3)]
+)
+def test_a_simple_model_runs_with_numpy_alone(tmp_path, kind, count):
+    from studio.evaluation.baseline import Majority, load
+    from studio.evaluation.rules import Rules
+    from studio.evaluation.tfidf import Tfidf
+
+    labels = ["animals", "food", "other"][:count]
+    said = {"animals": "the cat and the dogs ran", "food": "外卖 好吃 不错", "other": "hello red blue green world"}
+    rows = [{"text": f"{said[label]} {number}", "label": label} for number in range(20) for label in labels]
+    texts, truths = [row["text"] for row in rows], [row["label"] for row in rows]
+    makers = {
+        "majority": lambda: Majority.fit(truths, labels),
+        "rules": lambda: Rules.fit(texts, truths, labels),
+        "words": lambda: Tfidf.fit(texts, truths, labels, texts[:9], truths[:9]),
+        "characters": lambda: Tfidf.fit(texts, truths, labels, [], []),
+    }
+    run = tmp_path / "local" / "runs" / "r-1"
+    model = makers[kind]()
+    key = model.key
+    if key == "tfidf":
+        assert model.analyser == kind[:4]
+    model.save(run / "baselines" / key)
+    rung = {"key": key, "score": 0.5432, "low": 0.1, "high": 0.9}
+    report = {"rows": 40, "main_metric": "macro_f1", "test": {"macro_f1": 0.99}, "ladder": [rung]}
+    (run / "report.json").write_text(json.dumps(report))
+    phases, folder = unpacked(run, tmp_path)
+    assert phases == ["collecting", "trying", "packing"]
+    answers = fresh(folder, [*SIMPLE_TEXTS, *(row["text"] for row in rows[:9])])
+    expected = load(run / "baselines" / key).predict([*SIMPLE_TEXTS, *(row["text"] for row in rows[:9])])
+    for answer, mine in zip(answers, expected, strict=True):
+        assert next(iter(answer)) == mine["label"]
+        assert answer == pytest.approx(mine["scores"], abs=1e-5)
+    card = (folder / "README.md").read_text("utf-8")
+    assert "macro_f1: 0.5432" in card, "its own score, not that of the tuned model"
+    assert "torch" not in card
+    assert str(tmp_path) not in "".join(path.read_text("utf-8", "replace") for path in folder.iterdir())
+
+
+def test_a_tie_of_rules_goes_to_the_one_that_votes_first(tmp_path):
+    from studio.evaluation.rules import Rules
+
+    rules = [("absent", "a"), ("red", "b"), ("blue", "a"), ("好", "b")]
+    made = Rules(["a", "b"], [{"keyword": k, "label": v} for k, v in rules], "a", {"a": 0.5, "b": 0.5})
+    run = tmp_path / "local" / "runs" / "r-1"
+    made.save(run / "baselines" / "rules")
+    _, folder = unpacked(run, tmp_path)
+    texts = ["red blue", "blue", "reddish blue", "不好 blue", "nothing"]
+    assert [next(iter(answer)) for answer in fresh(folder, texts)] == [one["label"] for one in made.predict(texts)]
+
+
+def test_the_simple_model_of_a_tuned_run_is_had_by_name(tmp_path):
+    from studio.evaluation.baseline import Majority
+
+    run, _ = save_run(tmp_path, "r-1", save_encoder_base(tmp_path / "base"), "classification", "head", LABELS)
+    Majority.fit(LABELS["labels"], LABELS["labels"]).save(run / "baselines" / "majority")
+    list(package.build(run, tmp_path / "out.zip", "zh", "simple"))
+    names = zipfile.ZipFile(tmp_path / "out.zip").namelist()
+    assert sorted(names) == ["model/README.md", "model/baseline.json", "model/predict.py"]
+
+
 def test_no_room_and_no_model_are_said_first(tmp_path, monkeypatch):
     run, _ = save_run(tmp_path, "r-1", save_encoder_base(tmp_path / "base"), "classification", "head", LABELS)
     usage = package.shutil.disk_usage(tmp_path)._replace(free=1000)

@@ -7,12 +7,18 @@ import json
 import pytest
 
 from studio.data.importing import import_file
+from studio.data.store import find_version, read_rows
 from studio.errors import UserError
 from studio.evaluation.baseline import load
 from studio.evaluation.rules import Rules, rules_by_hand, with_edits
+from studio.events import Baseline
 from studio.inference.client import InferenceClient
 from studio.runs.desk import Desk
 from studio.spec import Spec
+from studio.tasks.base import tasks
+from studio.training.reporting import report_run
+from studio.training.rows import Table
+from studio.training.simple import Simple
 from studio.web.context import Page
 from studio.web.live import Live
 from studio.web.tabs.playground import told_edit
@@ -96,3 +102,27 @@ def test_without_its_data_an_edit_is_kept_unscored(desk, run, folder):
     assert edited.now is None
     assert Live(desk).since(run, "", "en")["run"]["edited"] is None
     assert rules_by_hand(folder) is not None
+
+
+def test_a_resume_keeps_edited_rules_and_the_report_judges_them(desk, run, folder):
+    spec = desk.spec(run)
+    task = tasks.get(spec.task)
+    rows = read_rows(find_version(desk.workspace, spec.data), spec.columns)
+    table = Table(rows, [*range(60)], {"train": [*range(30)], "validation": [*range(40, 60)], "test": [*range(30, 40)]})
+    save_rules(desk.workspace, folder, spec, "nowhere to be found: animals")
+    kept = (folder / "baselines" / "rules" / "baseline.json").read_text()
+    told = []
+    simple = Simple(folder, task, table, {"labels": LABELS}, 13)
+    simple.start()
+    simple.wait(told.append, None)
+    assert simple.models, simple.fault
+    assert (folder / "baselines" / "rules" / "baseline.json").read_text() == kept
+    scores = {event.key: event.score for event in told if isinstance(event, Baseline)}
+    assert scores["rules"] == pytest.approx(1 / 3)
+    assert scores["tfidf"] == pytest.approx(1.0)
+    # Edited once more while the model learns: the report is made with what is there then.
+    save_rules(desk.workspace, folder, spec, PERFECT)
+    report_run(folder, spec, task, table, simple.facts, simple, None, None, told.append)
+    ladder = {rung["key"]: rung for rung in desk.report(run)["ladder"]}
+    assert (ladder["rules"]["by_hand"], ladder["rules"]["score"]) == (True, 1.0)
+    assert "by_hand" not in ladder["tfidf"]
