@@ -13,6 +13,7 @@ from studio.evaluation.metrics import score
 from studio.evaluation.rules import Rules
 from studio.spec import Spec
 from studio.tasks.base import Row, tasks
+from studio.training.rows import scored_places
 from studio.workspace import Workspace
 
 
@@ -65,6 +66,7 @@ def _validation_rows(workspace: Workspace, run_dir: Path, spec: Spec) -> list[Ro
     """The rows on which the run scores its model and draws its dashed lines; none where the data is gone."""
     try:
         places = json.loads((run_dir / "split.json").read_text("utf-8"))["validation"]
-        return list(read_rows(find_version(workspace, spec.data), spec.columns, places))
+        scored = scored_places(places, tasks.get(spec.task), spec.seed)
+        return list(read_rows(find_version(workspace, spec.data), spec.columns, scored))
     except (OSError, UserError):
         return []
