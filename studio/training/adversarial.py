@@ -131,4 +131,5 @@ class Attack:
 
 def _length(rows: torch.Tensor) -> torch.Tensor:
     """The Euclidean length of each row's embeddings taken together, (B, 1, 1); never zero."""
-    return rows.flatten(1).norm(dim=1).clamp(min=1e-12).view(-1, 1, 1)
+    lengths: torch.Tensor = rows.flatten(1).norm(dim=1)  # type: ignore[no-untyped-call]
+    return lengths.clamp(min=1e-12).view(-1, 1, 1)
