@@ -11,6 +11,7 @@ from spoken import check_spoken
 from tiny_training import machine, reviews, save_chat, save_encoder, save_rows
 
 from studio.errors import UserError
+from studio.events import Event, Step
 from studio.spec import Spec
 from studio.training.run import Inputs, train_run
 
@@ -37,10 +38,10 @@ def talks(count: int, question: str = "say") -> list[dict[str, str | None]]:
     ]
 
 
-def failing(folder: Path, spec: Spec, data: Path, model: Path | None, should_stop=lambda: None) -> UserError:
+def failing(folder: Path, spec: Spec, data: Path, model: Path | None, emit=lambda event: None) -> UserError:
     folder.mkdir(exist_ok=True)
     with pytest.raises(UserError) as caught:
-        train_run(folder, spec, Inputs(data, model, machine()), lambda event: None, should_stop)
+        train_run(folder, spec, Inputs(data, model, machine()), emit, lambda: None)
     return caught.value
 
 
@@ -72,9 +73,10 @@ def test_simple_models_that_cannot_be_written_say_why(tmp_path):
 def test_a_base_that_changes_during_the_run_is_found_when_the_result_is_reloaded(tmp_path):
     data, model = save_rows(tmp_path / "data", reviews(60)), save_encoder(tmp_path / "tiny")
 
-    def meanwhile() -> None:
-        """Somebody puts other weights in the place of the base."""
-        save_encoder(model, seed=7)
+    def meanwhile(event: Event) -> None:
+        """Somebody puts other weights in the place of the base while it is being tuned."""
+        if isinstance(event, Step):
+            save_encoder(model, seed=7)
 
     error = failing(tmp_path / "run", classification("lora"), data, model, meanwhile)
     check_spoken(error, "reload_differs", gap=re.compile(r"^0\.\d{4}$"), allowed=0.001)
