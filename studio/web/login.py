@@ -27,29 +27,33 @@ def _safe(then: str) -> str:
     return then if then.startswith("/") and not then.startswith(("//", "/\\")) and then.isprintable() else "/"
 
 
+def _page(lang: str, ask_name: bool, token: str, then: str, message: str = "", status: int = 200) -> HTMLResponse:
+    """The form, with `message` where something was wrong."""
+    name = (
+        f"<label>{say('web.login.name', lang)}<input name='name' required maxlength='60' autocomplete='nickname'>"
+        f"<small>{say('web.login.name_help', lang)}</small></label>"
+        if ask_name
+        else ""
+    )
+    return HTMLResponse(
+        f"<!doctype html><html lang='{lang}'><head><meta charset='utf-8'><title>{say('web.name', lang)}</title>"
+        f"<meta name='viewport' content='width=device-width'><style>{_STYLE}</style></head><body>"
+        f"<form method='post' action='/login'><h1>{say('web.login.title', lang)}</h1>"
+        f"{f'<p role=alert>{escape(message)}</p>' if message else ''}"
+        f"<label>{say('web.login.token', lang)}<input name='token' type='password' required "
+        f"value='{escape(token, quote=True)}'><small>{say('web.login.token_help', lang)}</small></label>{name}"
+        f"<input type='hidden' name='then' value='{escape(then, quote=True)}'>"
+        f"<button>{say('web.login.go', lang)}</button></form></body></html>",
+        status_code=status,
+    )
+
+
 def routes(sessions: Sessions, ask_name: bool) -> APIRouter:
     """GET and POST /login, POST /logout. `ask_name` is on when the server can be reached from other machines."""
     router = APIRouter()
 
     def page(request: Request, token: str, then: str, message: str = "", status: int = 200) -> HTMLResponse:
-        lang = language_of(request)
-        name = (
-            f"<label>{say('web.login.name', lang)}<input name='name' required maxlength='60' autocomplete='nickname'>"
-            f"<small>{say('web.login.name_help', lang)}</small></label>"
-            if ask_name
-            else ""
-        )
-        return HTMLResponse(
-            f"<!doctype html><html lang='{lang}'><head><meta charset='utf-8'><title>{say('web.name', lang)}</title>"
-            f"<meta name='viewport' content='width=device-width'><style>{_STYLE}</style></head><body>"
-            f"<form method='post' action='/login'><h1>{say('web.login.title', lang)}</h1>"
-            f"{f'<p role=alert>{escape(message)}</p>' if message else ''}"
-            f"<label>{say('web.login.token', lang)}<input name='token' type='password' required "
-            f"value='{escape(token, quote=True)}'><small>{say('web.login.token_help', lang)}</small></label>{name}"
-            f"<input type='hidden' name='then' value='{escape(then, quote=True)}'>"
-            f"<button>{say('web.login.go', lang)}</button></form></body></html>",
-            status_code=status,
-        )
+        return _page(language_of(request), ask_name, token, then, message, status)
 
     def enter(request: Request, token: str, name: str, then: str, ask: bool) -> Response:
         lang = language_of(request)

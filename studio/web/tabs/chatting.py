@@ -43,18 +43,7 @@ def build(page: Page, run: gr.Dropdown) -> Talk:
         send = gr.Button(page.t("web.play.send"), variant="primary", elem_id="chat-send", min_width=100)
         stop = gr.Button(page.t("web.play.stop"), elem_id="chat-stop", min_width=80)
         clear = gr.Button(page.t("web.play.clear"), elem_id="chat-clear", min_width=80)
-    with gr.Accordion(page.t("web.play.settings"), open=False):
-        system = gr.Textbox(
-            label=page.t("web.play.system"), info=page.t("web.play.system_info"), lines=2, max_length=bounds.LINES
-        )
-        with gr.Row():
-            tokens = gr.Slider(8, MOST_TOKENS, 200, step=8, label=page.t("web.play.tokens"))
-            temperature = gr.Slider(
-                0.0, 2.0, 0.0, step=0.1, label=page.t("web.play.temperature"), info=page.t("web.play.temperature_info")
-            )
-            top_p = gr.Slider(
-                0.05, 1.0, 0.95, step=0.05, label=page.t("web.play.top_p"), info=page.t("web.play.top_p_info")
-            )
+    system, *chosen_settings = _settings(page)
 
     @page.told
     def talk(
@@ -72,7 +61,7 @@ def build(page: Page, run: gr.Dropdown) -> Talk:
         yield from _stream(page, chosen, said, sides, instruction, settings)
 
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
-    inputs = [run, message, before, after, system, tokens, temperature, top_p]
+    inputs = [run, message, before, after, system, *chosen_settings]
     # One event for both ways of sending, so that a second message waits for the first answer's end.
     sending = gr.on(
         [send.click, message.submit],
@@ -88,6 +77,23 @@ def build(page: Page, run: gr.Dropdown) -> Talk:
     for emptied in (clear.click, run.change):
         emptied(lambda: ([], []), None, [before, after], cancels=[sending], api_visibility="private")
     return Talk(message)
+
+
+def _settings(page: Page) -> list[Any]:
+    """The instruction before the talk, then how answers are drawn: most tokens, temperature, top-p."""
+    with gr.Accordion(page.t("web.play.settings"), open=False):
+        system = gr.Textbox(
+            label=page.t("web.play.system"), info=page.t("web.play.system_info"), lines=2, max_length=bounds.LINES
+        )
+        with gr.Row():
+            tokens = gr.Slider(8, MOST_TOKENS, 200, step=8, label=page.t("web.play.tokens"))
+            temperature = gr.Slider(
+                0.0, 2.0, 0.0, step=0.1, label=page.t("web.play.temperature"), info=page.t("web.play.temperature_info")
+            )
+            top_p = gr.Slider(
+                0.05, 1.0, 0.95, step=0.05, label=page.t("web.play.top_p"), info=page.t("web.play.top_p_info")
+            )
+    return [system, tokens, temperature, top_p]
 
 
 def _stream(

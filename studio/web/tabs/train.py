@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -12,19 +11,16 @@ import gradio as gr
 from studio.data.store import DataVersion, find_version
 from studio.data.use import Use
 from studio.errors import UserError
-from studio.methods.base import methods
 from studio.runs.draft import BASELINE, Draft, draft, suggest_method, suggest_model, use_of, verdicts
 from studio.tasks.base import tasks
-from studio.training.options import TrainingOptions
-from studio.training.plan import BUDGETS
 from studio.web.context import Page, owner
-from studio.web.forms import draw
 from studio.web.island import island, lead
 from studio.web.tabs.bounds import bounded, sent
 from studio.web.tabs.choose import data_sets, pick
 from studio.web.tabs.given import Given, read, read_for
 from studio.web.tabs.modelview import compared, method_reasons, model_choices, shown_card
 from studio.web.tabs.preflight import shown_preflight
+from studio.web.tabs.trainform import Widgets, form
 
 # A newer choice must not be dropped because the answer to an older one is still under way.
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "multiple"}
@@ -34,109 +30,16 @@ GIVEN = 5
 """The place of `given` among a form's values."""
 
 
-@dataclass
-class Widgets:
-    """The tab's components. `options` is keyed by (scope, group, name); scope is a task's or method's key, or ""."""
-
-    data: gr.Dropdown
-    model: gr.Dropdown
-    method: gr.Radio
-    preset: gr.Radio
-    name: gr.Textbox
-    start: gr.Button
-    card: gr.HTML
-    models: gr.HTML
-    reasons: gr.HTML
-    preflight: gr.HTML
-    given: gr.Textbox
-    planned: gr.Textbox
-    """For which choices the advanced fields were filled in; while others are chosen, they say nothing."""
-    options: dict[tuple[str, str, str], gr.components.Component]
-    scopes: dict[str, gr.Column]
-
-    def inputs(self) -> list[Any]:
-        """What a draft is made from. `given` is among it: what was shown is what starts."""
-        chosen = [self.data, self.model, self.method, self.preset, self.name, self.given, self.planned]
-        return [*chosen, *self.options.values()]
-
-
 def build(page: Page) -> None:
     """Draw the tab into the current Blocks context and wire it."""
     with gr.Column(elem_id="train-form"):
         lead(page.t("web.train.lead"))
-        widgets = _form(page)
+        widgets = form(page)
     island("live", elem_id="live-island")
     page.parts["train_data"] = widgets.data
     page.parts["train_given"] = widgets.given
     _wire_choices(page, widgets)
     _wire_start(page, widgets)
-
-
-def _form(page: Page) -> Widgets:
-    with gr.Row():
-        data = gr.Dropdown(
-            label=page.t("web.train.data"), info=page.t("web.train.data_info"), choices=[], elem_id="train-data"
-        )
-        model = gr.Dropdown(
-            label=page.t("web.train.model"),
-            info=page.t("web.train.model_info"),
-            choices=[],
-            allow_custom_value=True,
-            elem_id="train-model",
-        )
-    card = island("card", elem_id="train-card")
-    models = island("models", elem_id="train-models")
-    with gr.Row():
-        method = gr.Radio(label=page.t("web.train.method"), choices=[], elem_id="train-method")
-        presets = [(page.t(f"web.train.preset_{key}"), key) for key in BUDGETS]
-        preset = gr.Radio(presets, value="quick", label=page.t("web.train.preset"), elem_id="train-preset")
-    with gr.Row(equal_height=True):
-        name = gr.Textbox(
-            label=page.t("web.train.name"),
-            info=page.t("web.train.name_info"),
-            max_lines=1,
-            elem_id="train-name",
-            scale=3,
-        )
-        start = gr.Button(page.t("web.train.start"), variant="primary", elem_id="train-start", scale=1, min_width=160)
-    preflight = island("preflight", elem_id="train-preflight")
-    reasons = island("methods", elem_id="train-reasons")
-    given = gr.Textbox(visible="hidden", elem_classes="visually-hidden")
-    planned = gr.Textbox(visible="hidden", elem_classes="visually-hidden")
-    with gr.Accordion(page.t("web.train.advanced"), open=False, elem_id="train-advanced"):
-        options, scopes = _advanced(page)
-    return Widgets(
-        data, model, method, preset, name, start, card, models, reasons, preflight, given, planned, options, scopes
-    )
-
-
-def _advanced(page: Page) -> tuple[dict[tuple[str, str, str], Any], dict[str, gr.Column]]:
-    """Every option of the training, of each task and of each method, drawn from its declaration."""
-    options: dict[tuple[str, str, str], Any] = {}
-    scopes: dict[str, gr.Column] = {}
-
-    def section(title: str, scope: str, group: str, declared: type, shown: bool) -> None:
-        with gr.Column(visible=shown, elem_classes="option-section") as column:
-            island("heading", title)
-            with gr.Row():
-                for name, widget in draw(page, group, declared, f"{scope}-" if scope else "").items():
-                    options[scope, group, name] = widget
-        if scope:
-            scopes[scope] = column
-
-    section(page.t("web.train.advanced_training"), "", "training", TrainingOptions, True)
-    for task in tasks:
-        section(
-            page.t("web.train.advanced_task", title=page.t(f"task.{task.key}.title")),
-            task.key,
-            "task",
-            task.Options,
-            False,
-        )
-    for method in methods:
-        title = page.t("web.train.advanced_method", title=page.t(f"method.{method.key}.title"))
-        section(title, method.key, "method", method.Options, False)
-    return options, scopes
 
 
 def _wire_choices(page: Page, widgets: Widgets) -> None:
