@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from studio.hardware import Hardware
 from studio.models.card import Card
+from studio.training.adversarial import passes
 from studio.training.options import TrainingOptions
 
 EFFICIENCY = 0.62
@@ -89,8 +90,12 @@ def speed(work: Work, options: TrainingOptions) -> float:
 def training_flops(work: Work, options: TrainingOptions) -> float:
     """Operations of all optimizer steps. A frozen encoder is computed once, however many epochs there are."""
     row = forward_flops(work, [min(length, options.max_length) for length in work.lengths])
-    passes = 1.0 if work.method == "head" else options.epochs
-    return row * _BACKWARD.get(work.method, 3.0) * work.train * passes
+    if options.adversarial != "off":
+        # An attack asks for gradients down to the word table, whatever is frozen above it.
+        times = options.epochs * passes(options.adversarial, options.adversarial_steps)
+        return row * 3.0 * work.train * times
+    once = work.method == "head"
+    return row * _BACKWARD.get(work.method, 3.0) * work.train * (1.0 if once else options.epochs)
 
 
 def seconds(work: Work, options: TrainingOptions) -> float:

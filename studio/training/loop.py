@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from studio.events import Caution, Checkpoint, Emit, Eval, Phase, Sample, Step
+from studio.training.adversarial import Attack
 from studio.training.batching import Sampler, collate, micro_batches
 from studio.training.checkpoints import (
     Snapshot,
@@ -57,6 +58,9 @@ class Loop:
             weight_decay=job.options.weight_decay,
             fused=_fuses(job.device),
         )
+        kind = job.options.adversarial
+        sized = (job.options.adversarial_size, job.options.adversarial_steps)
+        self._attack = Attack(job.model, kind, *sized) if kind != "off" else None
         self._process = psutil.Process()
         self._saved_at, self._saving_took, self._saved_step = time.monotonic(), 0.0, 0
 
@@ -193,13 +197,18 @@ class Loop:
         total = max(sum(job.task.weight(batch) for batch in batches), 1)
         summed = 0.0
         for batch in batches:
-            with number_format(job.autocast, job.device):
-                loss = job.task.loss(job.model, batch, job.task_options) / total
-            value = float(loss.detach())
+
+            def loss_of(batch: dict[str, torch.Tensor] = batch) -> torch.Tensor:
+                with number_format(job.autocast, job.device):
+                    return job.task.loss(job.model, batch, job.task_options) / total
+
+            if self._attack is not None:
+                value = self._attack.accumulate(loss_of, batch["attention_mask"])
+            else:
+                value = learn(loss_of())
             summed += value
             if not math.isfinite(value):
                 break
-            loss.backward()  # type: ignore[no-untyped-call]
         return summed
 
     def _evaluate(self) -> bool:
@@ -278,6 +287,14 @@ class Loop:
             return False
         restore_weights(self._trainable, snapshot.weights)
         return True
+
+
+def learn(loss: torch.Tensor) -> float:
+    """Add a loss's gradients unless it is not finite; returns its value."""
+    value = float(loss.detach())
+    if math.isfinite(value):
+        loss.backward()  # type: ignore[no-untyped-call]
+    return value
 
 
 def validated(job: Job, emit: Emit) -> Score:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from studio.options import option
+from studio.training.adversarial import KINDS
 
 
 @dataclass(frozen=True)
@@ -12,7 +13,8 @@ class TrainingOptions:
     """Rates are those at the top of the schedule. `batch_size` counts rows of one optimizer step in all (global);
     `micro_batch` how many of them are computed at once (0: as many as memory allows). `checkpoint_every` counts
     optimizer steps (0: about once a minute), `patience` evaluations without a better score (0: never stop early),
-    `max_length` tokens a row, `epochs` passes over the training rows (0.5 is half a pass)."""
+    `max_length` tokens a row, `epochs` passes over the training rows (0.5 is half a pass).
+    What begins with `adversarial` is explained in `studio.training.adversarial`."""
 
     epochs: float = option(3.0, low=0.01, high=200, step=0.5)
     learning_rate: float = option(1e-4, low=1e-7, high=0.1)
@@ -30,3 +32,6 @@ class TrainingOptions:
     checkpoint_every: int = option(0, low=0, high=100000, step=1)
     freeze_embeddings: str = option("auto", choices=("auto", "yes", "no"))
     max_grad_norm: float = option(1.0, low=0.01, high=1000.0, step=0.1)
+    adversarial: str = option("off", choices=KINDS)
+    adversarial_size: float = option(0.1, low=0.001, high=1.0, step=0.01)
+    adversarial_steps: int = option(3, low=1, high=10, step=1)

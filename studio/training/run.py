@@ -136,7 +136,7 @@ def _tell_resumed(step: int, loop: Loop, emit: Emit) -> None:
 def _job(run_dir: Path, spec: Spec, found: Assembled, simple: Simple, emit: Emit, stop: Stop) -> Job:
     """Validation, checkpoints and steps around what was assembled; a frozen encoder is computed once for all."""
     train, validation = found.train, found.validation
-    if found.method.key == "head" and hasattr(found.model, "pooled") and _fits_memory(found):
+    if _computed_once(found):
         everything = len(train.lengths) + len(validation.lengths)
         told = _telling("tokenising", emit, stop)
         train = frozen_features(found, train, lambda done, _: told(done, everything))
@@ -189,14 +189,20 @@ def _setting(found: Assembled) -> dict[str, Any]:
     }
 
 
-def _fits_memory(found: Assembled) -> bool:
+def _computed_once(found: Assembled) -> bool:
+    """Whether the encoder's vectors stay the same all through the training, and there is room to keep them."""
+    if found.method.key != "head" or found.options.adversarial != "off" or not hasattr(found.model, "pooled"):
+        return False
     rows = len(found.train.lengths) + len(found.validation.lengths)
     return rows * found.card.hidden * 4 < 2_000_000_000
 
 
 def _fingerprint(spec: Spec, options: Any) -> str:
     """What a checkpoint must share with the run that continues from it: names may change, the rest may not."""
-    parts = (spec.data, spec.columns, spec.task, spec.model, spec.method, spec.seed, spec.split, options)
+    # Options at their defaults are left out, so that an option that is new leaves older runs as they were.
+    plain = dataclasses.asdict(type(options)())
+    chosen = sorted((name, value) for name, value in dataclasses.asdict(options).items() if value != plain[name])
+    parts = (spec.data, spec.columns, spec.task, spec.model, spec.method, spec.seed, spec.split, chosen)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 

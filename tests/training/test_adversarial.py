@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tiny_training import save_encoder
+from tiny_training import machine, reviews, save_encoder, save_rows
 from transformers import AutoTokenizer
 
+from studio.events import Step
+from studio.spec import Spec
 from studio.tasks.base import tasks
 from studio.training.adversarial import Attack, passes
+from studio.training.run import Inputs, train_run
 
 TEXTS = ["the soup was good", "a bad cold room and rude staff we had", "great"]
 
@@ -99,3 +102,34 @@ def test_a_loss_that_is_not_finite_is_returned_and_the_hook_is_gone(batch):
         assert value != value
         assert not attack._table._forward_hooks
     gradients(model)
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory):
+    place = tmp_path_factory.mktemp("run")
+    rows = [{"review": row["text"], "mood": row["label"]} for row in reviews(120)]
+    return save_encoder(place / "model"), save_rows(place, rows)
+
+
+@pytest.mark.parametrize(("method", "kind"), [("full", "fgm"), ("lora", "freelb"), ("head", "pgd")])
+def test_a_whole_run_learns_and_a_stopped_one_goes_on_with_the_same_bits(tmp_path, parts, method, kind):
+    model, data = parts
+    training = {"epochs": 2, "learning_rate": 3e-3, "head_learning_rate": 2e-2, "evaluations": 1, "batch_size": 8}
+    what = Spec(
+        data="d-1", columns={"text": "review", "label": "mood"}, task="classification", model="local:tiny",
+        method=method, options={"training": {**training, "adversarial": kind, "adversarial_steps": 2}},
+    )  # fmt: skip
+
+    def attempt(name, wish):
+        told: list = []
+        (tmp_path / name).mkdir(exist_ok=True)
+        train_run(tmp_path / name, what, Inputs(data, model, machine()), told.append, lambda: wish(told))
+        return [event for event in told if isinstance(event, Step)], told[-1]
+
+    whole, ended = attempt("whole", lambda told: None)
+    first, _ = attempt("parts", lambda told: "stop" if sum(isinstance(event, Step) for event in told) == 9 else None)
+    second, again = attempt("parts", lambda told: None)
+    assert len(first) + len(second) == len(whole)
+    assert second[-1].loss == whole[-1].loss
+    assert again == ended
+    assert sum(step.loss for step in whole[-5:]) < sum(step.loss for step in whole[:5])
