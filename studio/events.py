@@ -97,6 +97,16 @@ class Caution:
 
 
 @dataclass(frozen=True)
+class Watched:
+    """What the leader saw of the worker from outside, of which the worker itself could say nothing: no sign of life,
+    killed, short of memory. `code` names the whole catalogue entry; of an error its first sentence is shown."""
+
+    code: str
+    values: dict[str, Any] = field(default_factory=dict)
+    step: int = 0
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     """A whole checkpoint of `step` is on disk."""
 
@@ -138,7 +148,22 @@ class Done:
     score: float | None = None
 
 
-Event = Phase | Plan | Step | Eval | Baseline | Sample | Note | Caution | Checkpoint | Resumed | Stopped | Failed | Done
+Event = (
+    Phase
+    | Plan
+    | Step
+    | Eval
+    | Baseline
+    | Sample
+    | Note
+    | Caution
+    | Watched
+    | Checkpoint
+    | Resumed
+    | Stopped
+    | Failed
+    | Done
+)
 Emit = Callable[[Event], None]
 KINDS: dict[str, type[Any]] = {
     kind.__name__.lower(): kind
@@ -151,6 +176,7 @@ KINDS: dict[str, type[Any]] = {
         Sample,
         Note,
         Caution,
+        Watched,
         Checkpoint,
         Resumed,
         Stopped,

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from studio.events import Checkpoint, Done, Event, Failed, Stopped, to_json
+from studio.events import Checkpoint, Done, Event, Failed, Stopped, Watched, to_json
 
 POINTS = 2000
 """Most steps in a first reply; more are thinned to the lowest and highest loss of each stretch."""
@@ -57,6 +57,22 @@ class Journal:
 
     def close(self) -> None:
         os.close(self._file)
+
+
+def add(folder: Path, attempt: int, event: Watched) -> None:
+    """Append what was seen of a worker from outside to the file that it has made; nothing where it made none."""
+    line = json.dumps(to_json(event, round(time.time(), 3)), ensure_ascii=False).encode()
+    try:
+        file = os.open(folder / f"events-{attempt}.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        # A line of its own, even behind one that the worker did not finish.
+        os.write(file, b"\n" + line + b"\n")
+    except OSError:
+        return
+    finally:
+        os.close(file)
 
 
 def attempts_of(folder: Path) -> list[int]:

@@ -171,15 +171,19 @@ class Store:
         `fence` is (holder, generation) of the leader that asks; a leader that lost its place changes nothing.
         False when the job has moved on meanwhile. Raises ValueError for a change no state allows.
         """
-        if not states.allowed(job.state, after):
-            raise ValueError(f"{job.state} -> {after}")
-        if after in states.TERMINAL:
-            values.setdefault("ended", time.time())
-        where = [jobs.c.id == job.id, jobs.c.state == job.state, jobs.c.attempt == job.attempt]
-        if fence:
-            where.append(_leads(fence))
         with self.writing() as connection:
-            return connection.execute(jobs.update().where(*where).values(state=after, **values)).rowcount == 1
+            return _moved(connection, job, after, fence, values)
+
+    def move_and_queue(self, job: Row[Any], after: str, fence: tuple[str, int] | None = None, **values: Any) -> bool:
+        """`move` a job to its end and queue its run's next one in the same transaction, in the place the first had."""
+        following = new_id("j")
+        with self.writing() as connection:
+            if not _moved(connection, job, after, fence, values):
+                return False
+            connection.execute(runs.update().where(runs.c.id == job.run).values(job=following))
+            made = _job(following, job.run, job.owner, job.estimate)
+            connection.execute(jobs.insert().values({**made, "created": job.created}))
+        return True
 
     # ---- attempts ----
 
@@ -216,6 +220,19 @@ class Store:
         with self.reading() as connection:
             found = connection.execute(query).scalar_one_or_none()
         return dict(json.loads(found)) if found else {}
+
+
+def _moved(
+    connection: Connection, job: Row[Any], after: str, fence: tuple[str, int] | None, values: dict[str, Any]
+) -> bool:
+    if not states.allowed(job.state, after):
+        raise ValueError(f"{job.state} -> {after}")
+    if after in states.TERMINAL:
+        values = {"ended": time.time(), **values}
+    where = [jobs.c.id == job.id, jobs.c.state == job.state, jobs.c.attempt == job.attempt]
+    if fence:
+        where.append(_leads(fence))
+    return connection.execute(jobs.update().where(*where).values(state=after, **values)).rowcount == 1
 
 
 def _leads(fence: tuple[str, int]) -> sa.ColumnElement[bool]:

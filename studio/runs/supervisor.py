@@ -10,14 +10,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Row
 
 from studio.errors import UserError
-from studio.runs import journal, states
+from studio.runs import journal, ladder, states, witness
 from studio.runs.ending import Ending, judge, unknown
 from studio.runs.files import read_json
 from studio.runs.launchers.base import Handle, Launcher
@@ -25,6 +24,7 @@ from studio.runs.leadership import Leadership
 from studio.runs.store import Store
 from studio.runs.tidying import tidy
 from studio.runs.view import order
+from studio.runs.witness import Watch
 
 logger = logging.getLogger(__name__)
 
@@ -35,21 +35,6 @@ ALARM = 5.0
 """Seconds without a good round after which the supervisor is not healthy."""
 WARM_EVERY = 300.0
 TIDY_EVERY = 3600.0
-
-
-@dataclass
-class Watch:
-    """What a leader remembers of an attempt it follows; all of it can be read again."""
-
-    tail: journal.Tail
-    state: str = ""
-    since: float = 0.0
-    last_event: float = 0.0
-    heard: bool = False
-    gone: float | None = None
-    killed: Ending | None = None
-    start: threading.Thread | None = None
-    answer: list[Handle | UserError] = field(default_factory=list)
 
 
 class Supervisor:
@@ -243,18 +228,23 @@ class Supervisor:
         now = self.clock()
         # Asked before reading: whatever a worker wrote before it died is then read below.
         alive = bool(handle) and self.launcher.alive(handle)
-        if watch.tail.read():
+        if watch.hear():
             watch.last_event, watch.heard = now, True
         if not alive:
             self._bury(job, watch, handle, folder)
             return
+        if watch.heard and "timeline.keeper_gone" not in watch.told and self.launcher.orphaned(handle):
+            watch.told.add("timeline.keeper_gone")
+            witness.tell(folder, job.attempt, "timeline.keeper_gone")
         silent = now - watch.last_event
         if job.state == states.STARTING and watch.heard:
             self._move(job, states.RUNNING)
         elif job.state == states.STALLED and silent == 0:
-            self._move(job, states.RUNNING)
+            if self._move(job, states.RUNNING):
+                witness.tell(folder, job.attempt, "timeline.moving_again")
         elif job.state == states.RUNNING and silent > self.deadlines[states.RUNNING]:
-            self._move(job, states.STALLED)
+            if self._move(job, states.STALLED):
+                witness.tell(folder, job.attempt, "timeline.stalled", seconds=round(silent))
         elif job.state in (states.STARTING, states.STALLED, states.STOPPING):
             if now - watch.since > self._deadline(job):
                 watch.killed = self._late(job)
@@ -288,7 +278,14 @@ class Supervisor:
         self._end(job, ending)
 
     def _end(self, job: Row[Any], ending: Ending) -> None:
-        if self._move(job, ending.state, **ending.columns()):
+        folder = self.store.workspace.run(job.owner, job.run)
+        rung = None
+        if ending.state == states.OUT_OF_MEMORY and job.state != states.STOPPING:
+            rung = ladder.next_rung(folder, job.attempt)
+            ending = ending if rung else ladder.exhausted(folder, job.attempt, ending)
+        move = self.store.move_and_queue if rung else self.store.move
+        if move(job, ending.state, fence=self.leadership.fence, **ending.columns()):
+            witness.tell_end(folder, job.attempt, ending, rung)
             self._watches.pop(job.id, None)
             self._bell.set()
 

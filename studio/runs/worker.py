@@ -7,6 +7,7 @@ Stopping is asked by the STOP file in the run's folder, or by SIGTERM.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -35,6 +36,7 @@ from studio.workspace import Workspace
 ShouldStop = Callable[[], "str | None"]
 Body = Callable[[Path, Spec, Emit, ShouldStop], None]
 _LIBRARIES = ("torch", "transformers", "peft", "datasets", "tokenizers", "safetensors", "numpy", "scikit-learn")
+_NO_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "Cannot allocate memory", "bad_alloc")
 _EVERY = 0.5
 """Least seconds between two progress events of fetching."""
 
@@ -115,8 +117,10 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an exception means that memory ran out, of the host or of a device."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
-    text = str(error)
-    return isinstance(error, RuntimeError) and ("not enough memory" in text or "out of memory" in text)
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    # torch has one class for a device and none for the host, whose words differ by system and by what it was doing.
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY)
 
 
 def train(folder: Path, spec: Spec, emit: Emit, should_stop: ShouldStop, attempt: int = 1) -> None:

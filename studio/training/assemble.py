@@ -22,8 +22,10 @@ from studio.options import read_options
 from studio.problem import Problem
 from studio.spec import Spec
 from studio.tasks.base import Row, Task, tasks
+from studio.tasks.heads import core_of
 from studio.training.batching import Items
 from studio.training.encoding import Coder, labelled
+from studio.training.memory import PLAN, Fit, current
 from studio.training.options import TrainingOptions
 from studio.training.plan import plan
 from studio.training.rows import Inputs, Table, scored_places
@@ -31,7 +33,6 @@ from studio.training.rows import Inputs, Table, scored_places
 if TYPE_CHECKING:
     import torch
 
-PLAN = "plan.json"
 _LENGTH_SAMPLE = 2000
 
 
@@ -45,6 +46,7 @@ class Assembled:
     tokenizer: Any
     facts: dict[str, Any]
     options: TrainingOptions
+    fit: Fit
     task_options: Any
     decisions: list[Decision]
     model: torch.nn.Module
@@ -107,6 +109,9 @@ def assemble(
     autocast = inputs.hardware.precision if options.precision == "auto" else options.precision
     settle(model, options, method, autocast)
     model = model.to(torch.device(device))
+    fit = current(run_dir, options)
+    if fit.gradient_checkpointing and not recompute(model):
+        notes.append(Caution("timeline.recompute_unknown", {"model": card.title}))
     return Assembled(
         task=task,
         method=method,
@@ -114,6 +119,7 @@ def assemble(
         tokenizer=tokenizer,
         facts=facts,
         options=options,
+        fit=fit,
         task_options=task_options,
         decisions=[*inputs.hardware.decisions(), *decisions],
         model=model,
@@ -204,6 +210,20 @@ def settle(model: torch.nn.Module, options: TrainingOptions, method: Method, aut
         for parameter in model.parameters():
             if not parameter.requires_grad and parameter.dtype == torch.float32:
                 parameter.data = parameter.data.to(torch.bfloat16)
+
+
+def recompute(model: torch.nn.Module) -> bool:
+    """Have activations computed a second time instead of kept; False for a model that cannot."""
+    core = core_of(model)
+    if not getattr(core, "supports_gradient_checkpointing", False):
+        return False
+    # The older way (reentrant) learns nothing below an adapter: inputs of a frozen base ask for no gradients.
+    how = {"use_reentrant": False}
+    if hasattr(core, "activation_checkpointing_enable"):
+        core.activation_checkpointing_enable(how)
+    else:  # transformers before it was renamed
+        core.gradient_checkpointing_enable(gradient_checkpointing_kwargs=how)
+    return True
 
 
 def seed_everything(seed: int) -> None:

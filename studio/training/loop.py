@@ -7,6 +7,7 @@ by their total weight, however many micro-batches they were computed in.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 import time
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from studio.training.checkpoints import (
     restore_random_states,
 )
 from studio.training.job import Asked, Job, Outcome, Score, Stop
+from studio.training.memory import planned
 from studio.training.schedule import is_better, rate_at
 
 if TYPE_CHECKING:
@@ -106,7 +108,8 @@ class Loop:
         self.best_step, self.waited = int(snapshot.state["best_step"]), int(snapshot.state["waited"])
         self.elapsed = float(snapshot.state["elapsed"])
         self._unscored = bool(snapshot.state.get("unscored"))
-        before = snapshot.state.get("setting", {})
+        # Older checkpoints do not say how much was computed at once: it was what the run had planned.
+        before = {**dataclasses.asdict(planned(self.job.options)), **snapshot.state.get("setting", {})}
         self.changed = {
             name: (before.get(name), now) for name, now in self.job.setting.items() if before.get(name) != now
         }

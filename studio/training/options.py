@@ -13,7 +13,9 @@ class TrainingOptions:
     """Rates are those at the top of the schedule. `batch_size` counts rows of one optimizer step in all (global);
     `micro_batch` how many of them are computed at once (0: as many as memory allows). `checkpoint_every` counts
     optimizer steps (0: about once a minute), `patience` evaluations without a better score (0: never stop early),
-    `max_length` tokens a row, `epochs` passes over the training rows (0.5 is half a pass).
+    `max_length` tokens a row, `epochs` passes over the training rows (0.5 is half a pass). `gradient_checkpointing`
+    computes activations again instead of keeping them ("auto": when memory ran out), and `retry_smaller` lets a run
+    that ran out of memory go on by itself with less at once.
     What begins with `adversarial` is explained in `studio.training.adversarial`."""
 
     epochs: float = option(3.0, low=0.01, high=200, step=0.5)
@@ -29,6 +31,8 @@ class TrainingOptions:
     keep_best: bool = option(True)
     precision: str = option("auto", choices=("auto", "fp32", "bf16"))
     micro_batch: int = option(0, low=0, high=4096, step=1)
+    gradient_checkpointing: str = option("auto", choices=("auto", "yes", "no"))
+    retry_smaller: bool = option(True)
     checkpoint_every: int = option(0, low=0, high=100000, step=1)
     freeze_embeddings: str = option("auto", choices=("auto", "yes", "no"))
     max_grad_norm: float = option(1.0, low=0.01, high=1000.0, step=0.1)

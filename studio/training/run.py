@@ -163,7 +163,7 @@ def _job(run_dir: Path, spec: Spec, found: Assembled, simple: Simple, emit: Emit
         train=train,
         options=options,
         steps=steps,
-        micro_batch=options.micro_batch or options.batch_size,
+        micro_batch=found.fit.micro_batch,
         checkpoints=Checkpoints(run_dir / CHECKPOINTS, _fingerprint(spec, options)),
         validate=judge,
         seed=spec.seed,
@@ -186,6 +186,7 @@ def _setting(found: Assembled) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "precision": found.autocast,
         "device": found.device,
+        **dataclasses.asdict(found.fit),
     }
 
 

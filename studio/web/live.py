@@ -17,7 +17,7 @@ from studio.runs.view import RunView
 from studio.tasks.base import Task, tasks
 from studio.web.describe import describe
 from studio.web.settings import shown_settings
-from studio.words import has, say
+from studio.words import has, say, say_parts
 
 FOLLOWED = 64
 """Runs whose events are kept in memory for the coach; the one longest unseen is dropped."""
@@ -113,6 +113,8 @@ def worded(event: Record, language: str) -> Record:
     told = dict(event)
     if kind in ("note", "caution"):
         told["text"] = say(event["code"], language, **event["values"])
+    elif kind == "watched":
+        told["text"] = say_parts(event["code"], language, **event["values"])[0]
     elif kind == "failed":
         told["text"] = say(f"error.{event['code']}", language, **event["values"])
     elif kind in ("checkpoint", "resumed", "stopped", "done"):

@@ -15,11 +15,12 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from run_specs import a_spec
 
 from studio.errors import UserError
-from studio.events import Done, Failed, Note, Step, Stopped
+from studio.events import Done, Failed, Note, Phase, Step, Stopped
 from studio.runs import states
 from studio.runs.desk import Desk
 from studio.runs.journal import Journal
 from studio.runs.supervisor import Supervisor
+from studio.training.memory import PLAN, RUNGS
 from studio.workspace import Workspace
 
 
@@ -46,6 +47,8 @@ class Memory:
             "journal": Journal(folder, attempt),
         }
         self.started[(folder.name, attempt)] += 1
+        # Two rows at once: there are two rungs before nothing is smaller.
+        (folder / PLAN).write_text('{"options": {"batch_size": 2}, "decisions": []}')
         record.write_text(json.dumps(handle))
         return handle
 
@@ -152,6 +155,8 @@ class Lives(RuleBasedStateMachine):
             "oom": Failed("out_of_memory", {}, "out-of-memory"),
             "nan": Failed("non_finite", {}, "non-finite"),
         }
+        if event == "oom":
+            worker["journal"].emit(Phase("training"))
         worker["journal"].emit(events[event])
         if event not in ("note", "step"):
             self.launcher.end(worker, code=0)
@@ -186,6 +191,12 @@ class Lives(RuleBasedStateMachine):
             assert now[job] == before
         self.ended |= {job: seen for job, seen in now.items() if seen[0] in states.TERMINAL}
         assert {row.run for row in rows} == set(self.runs)
+        active = Counter(row.run for row in rows if row.state in states.ACTIVE)
+        assert all(count == 1 for count in active.values())
+        for rungs in Path(self.place.name).glob(f"home/*/runs/*/{RUNGS}"):
+            attempts = [rung["attempt"] for rung in json.loads(rungs.read_text())]
+            assert len(attempts) <= 2
+            assert attempts == sorted(set(attempts))
         assert all(ended is not None for state, ended in now.values() if state in states.TERMINAL)
 
 
