@@ -24,6 +24,7 @@ from studio.models.catalogue import card as card_of
 from studio.models.coverage import reads_your_text, token_lengths
 from studio.options import read_options
 from studio.problem import Problem
+from studio.runs.speeds import known
 from studio.runs.talks import MARKS, cut_answers, places_of, talks_of
 from studio.spec import PRESETS, Spec
 from studio.tasks.base import Task, tasks
@@ -218,7 +219,12 @@ def _planned(
     lengths = lengths_of(workspace, texts, model)
     if talks:
         lengths = [length + MARKS * talk.messages for talk, length in zip(talks, lengths, strict=True)]
-    planned = plan(task, card, methods.get(method), lengths, machine, preset, version.rows, chosen=kept, shares=shares)
+    about_model = (task, card, methods.get(method), lengths, machine, preset, version.rows)
+    planned = plan(*about_model, chosen=kept, shares=shares)
+    # What was measured depends on choices that the first plan makes: the word table, the number format.
+    measured = known(workspace, model, use.task, method, planned.options)
+    if measured is not None:
+        planned = plan(*about_model, chosen=kept, shares=shares, measured=measured)
     if talks:
         prompts = lengths_of(workspace, [talk.before for talk in talks], model)
         usable = round(version.rows * len(talks) / min(version.rows, LOOKED_AT))

@@ -49,7 +49,11 @@ PRELOAD = (
     "sklearn.linear_model",
     "sklearn.feature_extraction.text",
 )
-TARGETS = {"train": "studio.runs.worker:main", "inference": "studio.inference.server:main"}
+TARGETS = {
+    "train": "studio.runs.worker:main",
+    "inference": "studio.inference.server:main",
+    "measure": "studio.runs.speeds:main",
+}
 """What a child may be asked to run."""
 _SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 

@@ -128,6 +128,7 @@ def train(folder: Path, spec: Spec, emit: Emit, should_stop: ShouldStop, attempt
     from studio import hardware
     from studio.data.store import find_version
     from studio.models.fetch import fetch
+    from studio.runs import speeds
     from studio.training.checkpoints import last_step
     from studio.training.run import CHECKPOINTS, Inputs, train_run
 
@@ -144,7 +145,9 @@ def train(folder: Path, spec: Spec, emit: Emit, should_stop: ShouldStop, attempt
     if should_stop():
         emit(Stopped(last_step(folder / CHECKPOINTS)))
         return
-    inputs = Inputs(data.folder, model, hardware.read_or_probe(workspace))
+    machine = hardware.read_or_probe(workspace)
+    about = (spec.model, spec.task, spec.method, spec.options.get("training", {}))
+    inputs = Inputs(data.folder, model, machine, speeds.known(workspace, *about) if spec.model else None)
     train_run(folder, spec, inputs, emit, should_stop)
 
 

@@ -1,6 +1,6 @@
 """What a run costs in seconds, memory and disk: arithmetic on the model card and the hardware record. No torch.
 
-The constants were fitted to runs on two CPU cores; `measured` gflops of earlier runs replace the guess.
+The constants were fitted to runs on two CPU cores; what was measured of this very model replaces them.
 """
 
 from __future__ import annotations
@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from studio.hardware import Hardware
 from studio.models.card import Card
 from studio.training.adversarial import passes
+from studio.training.measured import Measured
 from studio.training.options import TrainingOptions
 
 EFFICIENCY = 0.62
 """Share of the machine's matrix speed that a whole training step reaches."""
 BASELINE_SECONDS = 0.004
 """Seconds a row for the simple models."""
+BASELINE_ROWS = 20_000
+"""Rows they read at most."""
 START_SECONDS = 8.0
 """Loading, tokenising, saving, reloading for the report."""
 VALIDATION_ROWS = {"labels": 2000, "chat": 24}
@@ -49,7 +52,7 @@ class Work:
     validation: int
     test: int
     hardware: Hardware
-    measured: float | None = None
+    measured: Measured | None = None
 
 
 def steps(work: Work, options: TrainingOptions) -> int:
@@ -80,42 +83,49 @@ def forward_flops(work: Work, lengths: Sequence[int]) -> float:
 
 def speed(work: Work, options: TrainingOptions) -> float:
     """Operations a second that a step reaches."""
-    if work.measured:
-        return work.measured * 1e9
     record = work.hardware
     peak = record.gflops_bf16 if options.precision == "bf16" and record.gflops_bf16 else record.gflops
     return max(peak, 5.0) * 1e9 * EFFICIENCY
 
 
-def training_flops(work: Work, options: TrainingOptions) -> float:
-    """Operations of all optimizer steps. A frozen encoder is computed once, however many epochs there are."""
-    row = forward_flops(work, [min(length, options.max_length) for length in work.lengths])
-    if options.adversarial != "off":
-        # An attack asks for gradients down to the word table, whatever is frozen above it.
-        times = options.epochs * passes(options.adversarial, options.adversarial_steps)
-        return row * 3.0 * work.train * times
-    once = work.method == "head"
-    return row * _BACKWARD.get(work.method, 3.0) * work.train * (1.0 if once else options.epochs)
+def row_seconds(work: Work, options: TrainingOptions) -> tuple[float, float]:
+    """Seconds a row takes in a training step and in a forward pass, averaged over the lengths."""
+    lengths = [min(length, options.max_length) for length in work.lengths]
+    if work.measured:
+        return work.measured.learning(lengths), work.measured.reading(lengths)
+    once = forward_flops(work, lengths) / speed(work, options)
+    # An attack asks for gradients down to the word table, whatever is frozen above it.
+    back = 3.0 if options.adversarial != "off" else _BACKWARD.get(work.method, 3.0)
+    return back * once, once
+
+
+def step_seconds(work: Work, options: TrainingOptions) -> float:
+    """Seconds of an optimizer step and of what surrounds it."""
+    if work.measured:
+        return _STEP_SECONDS / 3 + work.measured.step
+    return _STEP_SECONDS + trainable(work, options) * _OPTIMIZER_BYTES / _MEMORY_SPEED
 
 
 def seconds(work: Work, options: TrainingOptions) -> float:
-    """From the start of the worker to the report."""
-    row = forward_flops(work, [min(length, options.max_length) for length in work.lengths])
+    """From the start of the worker to the report. A frozen encoder is computed once, however many epochs there are."""
+    learn, read = row_seconds(work, options)
     evaluations = min(options.evaluations, steps(work, options)) + (1 if work.result == "chat" else 0)
     scored = min(work.validation, VALIDATION_ROWS.get(work.result, 2000)) * evaluations
-    if work.method == "head":
-        scored = work.validation
-    flops = training_flops(work, options) + row * (scored + 2 * work.test)  # tuned and untuned take the test
-    each = _STEP_SECONDS + trainable(work, options) * _OPTIMIZER_BYTES / _MEMORY_SPEED
+    rows = work.train * options.epochs * passes(options.adversarial, options.adversarial_steps)
+    if work.method == "head" and options.adversarial == "off":
+        learn, rows, scored = read, work.train, work.validation
     samples = SAMPLE_SECONDS_CHAT * evaluations + REPORT_SECONDS_CHAT if work.result == "chat" else 0.0
-    simple = work.rows * BASELINE_SECONDS if work.result == "labels" else 0.0
-    return START_SECONDS + flops / speed(work, options) + each * steps(work, options) + samples + simple
+    simple = min(work.rows, BASELINE_ROWS) * BASELINE_SECONDS if work.result == "labels" else 0.0
+    shown = rows * learn + (scored + 2 * work.test) * read  # tuned and untuned take the test
+    return START_SECONDS + shown + step_seconds(work, options) * steps(work, options) + samples + simple
 
 
 def _row_bytes(work: Work, options: TrainingOptions) -> float:
     """Activations of the longest row a micro-batch may hold; the logits of its answer for chat."""
     card = work.card
     length = min(work.lengths[-1], options.max_length)
+    if work.measured:
+        return work.measured.holding(length)
     width = 34 if options.precision == "bf16" else 68
     layers = card.layers * length * card.hidden * width
     logits = length * card.vocabulary * 12 if work.result == "chat" else 0
@@ -136,6 +146,8 @@ def memory(work: Work, options: TrainingOptions) -> int:
     frozen_bytes = 2 if options.precision == "bf16" and work.adapter else 4
     moving = trainable(work, options)
     rows = options.micro_batch or options.batch_size
+    if work.measured:
+        return int(work.measured.fixed + rows * _row_bytes(work, options))
     held = work.card.parameters * frozen_bytes + moving * 12 + rows * _row_bytes(work, options)
     return int(held + _PROCESS_BYTES)
 

@@ -16,6 +16,7 @@ from studio.methods.base import Method
 from studio.models.card import Card
 from studio.tasks.base import Task
 from studio.training import cost
+from studio.training.measured import Measured
 from studio.training.options import TrainingOptions
 
 BUDGETS = {"quick": 180.0, "balanced": 600.0, "thorough": 2700.0}
@@ -86,16 +87,16 @@ def plan(
     preset: str,
     rows: int,
     *,
-    measured: float | None = None,
+    measured: Measured | None = None,
     chosen: Mapping[str, Any] | None = None,
     shares: tuple[float, float] = (0.15, 0.15),
     by_hand: frozenset[str] | None = None,
 ) -> Plan:
     """Options for `preset` on this machine.
 
-    `lengths` are tokens a row (of all `rows` or of a sample), `measured` the gflops that earlier runs here really
-    reached, `chosen` what is kept as it is, `by_hand` which of that a person set (None: all of it), `shares` those of
-    validation and test rows.
+    `lengths` are tokens a row (of all `rows` or of a sample), `measured` what steps of this model cost here where
+    that is known, `chosen` what is kept as it is, `by_hand` which of that a person set (None: all of it), `shares`
+    those of validation and test rows.
     """
     work = _work(task, card, method, lengths, hardware, rows, measured, shares)
     recipe = _RECIPES.get(task.result, _RECIPES["labels"])[preset if preset in BUDGETS else "quick"]
@@ -140,7 +141,11 @@ _NAMES = {item.name for item in dataclasses.fields(TrainingOptions)}
 
 def plan_simple(rows: int, hardware: Hardware) -> Plan:
     """The plan of a run without a neural model: counting words takes seconds."""
-    return Plan({}, [], Estimate(3.0 + rows * cost.BASELINE_SECONDS, 400_000_000, 5_000_000 + 2_000 * rows))
+    return Plan(
+        {},
+        [],
+        Estimate(3.0 + min(rows, cost.BASELINE_ROWS) * cost.BASELINE_SECONDS, 400_000_000, 5_000_000 + 2_000 * rows),
+    )
 
 
 def _work(
@@ -150,7 +155,7 @@ def _work(
     lengths: Sequence[int],
     hardware: Hardware,
     rows: int,
-    measured: float | None,
+    measured: Measured | None,
     shares: tuple[float, float],
 ) -> cost.Work:
     known = sorted(int(length) for length in lengths) or [32]

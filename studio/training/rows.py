@@ -16,17 +16,18 @@ from studio.hardware import Hardware
 from studio.spec import Spec
 from studio.tasks.base import Row, Rows, Task
 from studio.training.cost import VALIDATION_ROWS
+from studio.training.measured import Measured
 
 
 @dataclass(frozen=True)
 class Inputs:
     """What a run needs besides its spec: the data version's folder, the model's (None for simple models), the
-    machine, and the gflops earlier runs here reached where that is known."""
+    machine, and what steps of this model cost here where that was measured."""
 
     data: Path
     model: Path | None
     hardware: Hardware
-    measured: float | None = None
+    measured: Measured | None = None
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from studio import hardware
 from studio.data.importing import import_file
 from studio.data.use import Use
 from studio.inference.client import InferenceClient
-from studio.runs import process
+from studio.runs import process, speeds
 from studio.runs.desk import Desk
 from studio.runs.draft import draft
 from studio.runs.files import read_json
@@ -141,3 +141,22 @@ def test_a_missing_model_is_said(bench, parts, tmp_path):
     bench.desk.stop(first)
     bench.until(run, "failed", seconds=120)
     assert bench.desk.get(run).error == "model_no_folder"
+
+
+def test_what_was_measured_once_serves_every_later_plan(bench, parts, monkeypatch):
+    monkeypatch.setattr(speeds, "_BUSY", 101.0)  # the machine of a test run is never idle
+    file, model = parts
+    version = import_file(bench.workspace, "local", file, file.name)
+    use = Use("classification", {"text": "text", "label": "label"})
+
+    def planned():
+        return draft(bench.workspace, version, use=use, model=f"local:{model}", method="lora")
+
+    before = planned()
+    assert speeds.measure(bench.desk, version, before.spec)
+    assert not speeds.measure(bench.desk, version, before.spec), "it is known by now"
+    after = planned()
+    assert after.estimate.seconds != before.estimate.seconds
+    run = bench.desk.submit(after.spec, data_name="x")
+    assert not speeds.measure(bench.desk, version, planned().spec)
+    bench.until(run, "done", seconds=240)

@@ -12,6 +12,7 @@ from studio.methods.base import methods
 from studio.models.starters import E5, MINILM, SMOLLM2
 from studio.options import options_of, read_options
 from studio.tasks.base import tasks
+from studio.training.measured import Measured, between
 from studio.training.options import TrainingOptions
 from studio.training.plan import BUDGETS, plan, plan_simple
 from studio.words import LANGUAGES, catalogue, say
@@ -98,8 +99,21 @@ def test_estimates_tell_methods_apart():
 
 
 def test_measured_speed_replaces_the_guess():
-    assert made(rows=2_000, measured=5.0).estimate.seconds > made(rows=2_000, measured=50.0).estimate.seconds * 0.99
-    assert made(rows=2_000, measured=5.0).options["epochs"] < made(rows=2_000, measured=50.0).options["epochs"]
+    def measured(factor):
+        places = (16, 64, 128)
+        learn = tuple(factor * place for place in places)
+        return Measured(places, learn, tuple(one / 3 for one in learn), (10**6, 4 * 10**6, 8 * 10**6), 0.01, 10**9)
+
+    slow, fast = (made(rows=2_000, measured=measured(factor)) for factor in (1e-3, 1e-5))
+    assert slow.estimate.seconds > fast.estimate.seconds
+    assert slow.options["epochs"] < fast.options["epochs"]
+    longest = min(fast.options["max_length"], max(lengths(40)))
+    expected = 10**9 + fast.options["micro_batch"] * 10**6 * longest / 16
+    assert fast.estimate.memory_bytes == pytest.approx(expected, rel=0.01)
+
+
+def test_what_lies_between_measured_lengths_is_on_the_line_through_them():
+    assert [between((10, 20), (1.0, 3.0), place) for place in (5, 10, 15, 20, 40)] == [0.5, 1.0, 2.0, 3.0, 6.0]
 
 
 def test_simple_models_need_seconds():

@@ -71,6 +71,10 @@ class Local:
         """Start a long-lived helper of the workspace (such as "inference") unless it runs; its log is `<name>.log`."""
         return self.ask({"do": "serve", "name": name, "arguments": list(arguments), "exec": self._exec()})
 
+    def measure(self, folder: Path) -> Handle:
+        """Start a child that measures what `folder` asks for (`studio.runs.speeds`)."""
+        return self.ask({"do": "start", "kind": "measure", "folder": str(folder), "attempt": 1, "exec": self._exec()})
+
     def ask(self, question: dict[str, Any]) -> dict[str, Any]:
         """One question to the keeper, started when needed. Raises UserError (`keeper_silent`)."""
         reason = ""

@@ -12,6 +12,7 @@ from studio.data.store import DataVersion, find_version
 from studio.data.use import Use
 from studio.errors import UserError
 from studio.runs.draft import BASELINE, Draft, draft, suggest_method, suggest_model, use_of, verdicts
+from studio.runs.speeds import measure
 from studio.tasks.base import tasks
 from studio.web.context import Page, owner
 from studio.web.island import island, lead
@@ -60,11 +61,18 @@ def _wire_choices(page: Page, widgets: Widgets) -> None:
     # What is shown is about `given`, never about the dropdown: that may already be ahead, or not be drawn yet.
     widgets.given.change(open_form, widgets.given, [widgets.model, widgets.preset], **QUIET).then(
         *_model_step(page, widgets), **QUIET
-    ).then(*_plan_step(page, widgets), **QUIET).then(*_compare_step(page, widgets), **QUIET)
+    ).then(*_plan_step(page, widgets), **QUIET).then(*_compare_step(page, widgets), **QUIET).then(
+        *_measure_step(page, widgets), **QUIET
+    )
     pick_data = "(data) => window.studio.open({ tab: 'train', data, run: '' }, true)"
     widgets.data.input(None, widgets.data, None, js=pick_data)
-    widgets.model.input(*_model_step(page, widgets), **QUIET).then(*_plan_step(page, widgets), **QUIET)
-    gr.on([widgets.method.input, widgets.preset.input], *_plan_step(page, widgets), **QUIET)
+    widgets.model.input(*_model_step(page, widgets), **QUIET).then(*_plan_step(page, widgets), **QUIET).then(
+        *_measure_step(page, widgets), **QUIET
+    )
+    gr.on([widgets.method.input, widgets.preset.input], *_plan_step(page, widgets), **QUIET).then(
+        *_measure_step(page, widgets), **QUIET
+    )
+    _wire_measured(page, widgets)
 
     @page.told
     def estimate(*values: Any) -> Any:
@@ -145,15 +153,52 @@ def _plan_step(page: Page, widgets: Widgets) -> tuple[Any, list[Any], list[Any]]
             made.spec.options.get(group, {}).get(name, gr.skip()) if scope in ("", use.task, method) else gr.skip()
             for scope, group, name in widgets.options
         ]
-        return [shown_preflight(page, made), _choices(filled.data, model, method, preset), *shown, *values]
+        filled_in = [value if isinstance(value, str | int | float) else None for value in values]
+        told = json.dumps({"for": [filled.data, model, method, preset], "values": filled_in}, ensure_ascii=False)
+        return [shown_preflight(page, made), told, *shown, *values]
 
     inputs = [widgets.model, widgets.method, widgets.preset, widgets.given]
     return plan, inputs, [widgets.preflight, widgets.planned, *widgets.scopes.values(), *widgets.options.values()]
 
 
-def _choices(*chosen: Any) -> str:
-    """The choices a plan was made for, to be compared with those that stand now."""
-    return json.dumps(chosen, ensure_ascii=False)
+def _measure_step(page: Page, widgets: Widgets) -> tuple[Any, list[Any], gr.Textbox]:
+    """Steps of the chosen model are measured while the form is read. A new measurement changes `measured`, and then
+    the plan is made again, unless a person has changed it meanwhile: then only the check is."""
+
+    @page.told
+    def measured(model: str | None, method: str | None, preset: str, given: str) -> Any:
+        filled = read(given)
+        if not filled or not model:
+            return gr.skip()
+        found = find_version(page.workspace, filled.data)
+        made = draft(page.workspace, found, use=filled.use, model=model_id(model), method=method or "", preset=preset)
+        return uuid.uuid4().hex if measure(page.desk, found, made.spec) else gr.skip()
+
+    return measured, [widgets.model, widgets.method, widgets.preset, widgets.given], widgets.measured
+
+
+def _wire_measured(page: Page, widgets: Widgets) -> None:
+    plan, _, outputs = _plan_step(page, widgets)
+
+    @page.told
+    def again(*values: Any) -> list[Any]:
+        _, model, method, preset, _, given, planned, *options = values
+        kept = _planned(planned)
+        if all(before in (None, now) for before, now in zip(kept.get("values", []), options, strict=False)):
+            told: list[Any] = plan(model, method, preset, given)
+            return told
+        return [_check(page, widgets, values), *[gr.skip()] * (len(outputs) - 1)]
+
+    widgets.measured.change(again, widgets.inputs(), outputs, **QUIET)
+
+
+def _planned(text: Any) -> dict[str, Any]:
+    """What the plan was made for and what it filled in; nothing where that cannot be read."""
+    try:
+        found = json.loads(text or "{}")
+    except (TypeError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def model_id(typed: Any) -> str:
@@ -170,7 +215,7 @@ def _drafted(page: Page, widgets: Widgets, values: tuple[Any, ...], who: str = "
     found = find_version(page.workspace, str(version))
     use = read_for(given, str(version)).use
     chosen: dict[str, dict[str, Any]] = {}
-    settled = planned == _choices(version, model, method, preset)
+    settled = _planned(planned).get("for") == [version, model, method, preset]
     for (scope, group, key), value in zip(widgets.options, options, strict=True):
         if settled and scope in ("", use.task, method) and value is not None:
             chosen.setdefault(group, {})[key] = value

@@ -33,6 +33,8 @@ class Widgets:
     given: gr.Textbox
     planned: gr.Textbox
     """For which choices the advanced fields were filled in; while others are chosen, they say nothing."""
+    measured: gr.Textbox
+    """Changes whenever something new was measured."""
     options: dict[tuple[str, str, str], gr.components.Component]
     scopes: dict[str, gr.Column]
 
@@ -74,10 +76,25 @@ def form(page: Page) -> Widgets:
     reasons = island("methods", elem_id="train-reasons")
     given = gr.Textbox(visible="hidden", elem_classes="visually-hidden")
     planned = gr.Textbox(visible="hidden", elem_classes="visually-hidden")
+    measured = gr.Textbox(visible="hidden", elem_classes="visually-hidden", elem_id="train-measured")
     with gr.Accordion(page.t("web.train.advanced"), open=False, elem_id="train-advanced"):
         options, scopes = _advanced(page)
     return Widgets(
-        data, model, method, preset, name, start, card, models, reasons, preflight, given, planned, options, scopes
+        data,
+        model,
+        method,
+        preset,
+        name,
+        start,
+        card,
+        models,
+        reasons,
+        preflight,
+        given,
+        planned,
+        measured,
+        options,
+        scopes,
     )
 
 
