@@ -6,11 +6,9 @@ import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from studio.data.importing import import_file
 from studio.data.store import DataVersion
 from studio.data.use import Use
 from studio.errors import UserError
@@ -20,17 +18,13 @@ from studio.models.catalogue import list_models
 from studio.problem import Problem
 from studio.runs import states
 from studio.runs.desk import Desk
-from studio.runs.draft import Draft, again, draft, use_of
+from studio.runs.draft import use_of
 from studio.runs.follow import follow
-from studio.runs.settings import read_settings
-from studio.spec import PRESETS, Spec
 from studio.tasks.base import tasks
 from studio.telling import Progress, document, ended, report_lines
 from studio.terminal import Terminal, table
+from studio.wishes import Wish, from_data, from_spec, imported
 from studio.workspace import Workspace
-
-OWNER = "local"
-"""Who owns what is made from a terminal of this machine."""
 
 
 @contextmanager
@@ -49,7 +43,7 @@ def check(terminal: Terminal, file: Path) -> bool:
     """What a file holds and everything that is wrong with it; nothing is kept."""
     with tempfile.TemporaryDirectory(prefix="studio-check-") as place:
         workspace = Workspace.open(place)
-        version = _imported(terminal, workspace, file)
+        version = imported(terminal, workspace, file)
         use, code, values, sure = use_of(workspace, version)
         profile = version.profile()
         problems = _data_problems(version, use) if use.task else []
@@ -81,13 +75,6 @@ def _data_problems(version: DataVersion, use: Use) -> list[Problem]:
     return check_data(version, use.task, use.columns, use.split)
 
 
-def _imported(terminal: Terminal, workspace: Workspace, file: Path) -> DataVersion:
-    def heard(done: int, total: int) -> None:
-        terminal.progress(terminal.say("cli.reading", name=file.name, share=round(100 * done / max(1, total))))
-
-    return import_file(workspace, OWNER, file, file.name, heard)
-
-
 def _problem(terminal: Terminal, problem: Problem) -> dict[str, Any]:
     return {**problem.to_json(), "text": problem.text(terminal.language)}
 
@@ -95,23 +82,11 @@ def _problem(terminal: Terminal, problem: Problem) -> dict[str, Any]:
 # ---- runs ----
 
 
-@dataclass(frozen=True)
-class Wish:
-    """What `train` was given; empty means that the studio chooses."""
-
-    spec: Path | None
-    data: Path | None
-    task: str
-    model: str
-    method: str
-    preset: str
-    settings: tuple[str, ...]
-
-
 def train(terminal: Terminal, wish: Wish) -> bool:
     """Start a run as the screen would, and wait for its report."""
     with _desk(terminal) as desk:
-        made, name = _from_spec(desk.workspace, wish) if wish.spec else _from_data(terminal, desk.workspace, wish)
+        desk.supervise()
+        made, name = from_spec(desk.workspace, wish) if wish.spec else from_data(terminal, desk, wish)
         errors = [problem for problem in made.problems if problem.severity == "error"]
         for problem in made.problems:
             if problem.severity != "error":
@@ -119,49 +94,9 @@ def train(terminal: Terminal, wish: Wish) -> bool:
         if errors:
             raise UserError("cannot_start", reasons=" ".join(problem.text(terminal.language) for problem in errors))
         seconds = made.estimate.seconds if made.estimate else None
-        desk.supervise()
         run = desk.submit(made.spec, data_name=name, estimate=seconds)
         terminal.aside(terminal.say("cli.started", run=run))
         return _wait(terminal, desk, run)
-
-
-def _from_spec(workspace: Workspace, wish: Wish) -> tuple[Draft, str]:
-    assert wish.spec is not None
-    if wish.data or wish.settings or wish.task or wish.model or wish.method or wish.preset:
-        raise UserError("spec_and_choices")
-    try:
-        spec = Spec.loads(wish.spec.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError("file_unreadable", path=str(wish.spec), reason=str(error)) from error
-    made = again(workspace, spec, "", OWNER)
-    return made, spec.name
-
-
-def _from_data(terminal: Terminal, workspace: Workspace, wish: Wish) -> tuple[Draft, str]:
-    if wish.data is None:
-        raise UserError("nothing_to_train")
-    version = _imported(terminal, workspace, wish.data)
-    use, code, values, sure = use_of(workspace, version)
-    task = wish.task or use.task
-    if not task:
-        raise UserError("task_not_clear", question=terminal.say(code, **values))
-    settings = read_settings(wish.settings, task, wish.method)
-    columns = {**(use.columns if task == use.task else {}), **settings.columns}
-    required = {role.key for role in tasks.get(task).roles if role.required}
-    if not sure and not required <= set(columns):
-        raise UserError("columns_not_clear", question=terminal.say(code, **values), columns=list(version.columns))
-    made = draft(
-        workspace,
-        version,
-        use=Use(task, columns, settings.split_of(use.split)),
-        model=wish.model,
-        method=wish.method,
-        preset=wish.preset or PRESETS[0],
-        options=settings.options,
-        name=settings.name,
-        owner=OWNER,
-    )
-    return made, version.name
 
 
 def resume(terminal: Terminal, run: str) -> bool:
@@ -242,7 +177,7 @@ def predict(terminal: Terminal, run: str, data: Path, out: Path, which: str) -> 
         rows = 0
         # Asked about, not brought: the file is read in a place of its own and does not join the data sets.
         with tempfile.TemporaryDirectory(dir=desk.workspace.temporary, prefix="ask-") as place:
-            version = _imported(terminal, Workspace.open(place), data)
+            version = imported(terminal, Workspace.open(place), data)
             with closing(client.predict_file(folder, version.rows_path, out, which)) as answers:
                 for answer in answers:
                     rows = answer.done

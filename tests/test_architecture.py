@@ -18,7 +18,7 @@ FLOORS = {
     "training": 2, "evaluation": 2, "inference": 2,
     "runs": 3,
     "web": 4,
-    "cli": 5, "commands": 5, "telling": 5, "terminal": 5,
+    "cli": 5, "commands": 5, "wishes": 5, "telling": 5, "terminal": 5,
 }  # fmt: skip
 HEAVY = ("torch", "transformers", "peft", "datasets", "accelerate", "sklearn")
 FILES = sorted(STUDIO.rglob("*.py"))

@@ -104,7 +104,7 @@ def one(home: Path, file: Path, preset: str, seed: int, words: list[str]) -> dic
 def tell(name: str, goal: Goal, runs: list[dict[str, Any]]) -> bool:
     """Print a line of the table; whether the goal is met."""
     scores = [run["score"] for run in runs]
-    beside = [run["beside"].get("tfidf", run["beside"].get("untuned")) for run in runs]
+    beside = [run["beside"]["base" if run["lower"] else "tfidf"] for run in runs]
     mean, other = statistics.mean(scores), statistics.mean(beside)
     points = 100 * (other - mean) / other if runs[0]["lower"] else 100 * (mean - other)
     met = mean >= goal.least and points >= goal.lead

@@ -1,0 +1,93 @@
+"""What `studio train` was asked for, and the run that comes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from studio.data.importing import import_file
+from studio.data.store import DataVersion
+from studio.data.use import Use
+from studio.errors import UserError
+from studio.runs.desk import Desk
+from studio.runs.draft import Draft, again, draft, use_of
+from studio.runs.settings import read_settings
+from studio.runs.speeds import measure
+from studio.spec import PRESETS, Spec
+from studio.tasks.base import tasks
+from studio.terminal import Terminal
+from studio.workspace import Workspace
+
+OWNER = "local"
+"""Who owns what is made from a terminal of this machine."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What `train` was given; empty means that the studio chooses."""
+
+    spec: Path | None
+    data: Path | None
+    task: str
+    model: str
+    method: str
+    preset: str
+    settings: tuple[str, ...]
+
+
+def imported(terminal: Terminal, workspace: Workspace, file: Path) -> DataVersion:
+    """The file as a data version of the workspace, told while it is read."""
+
+    def heard(done: int, total: int) -> None:
+        terminal.progress(terminal.say("cli.reading", name=file.name, share=round(100 * done / max(1, total))))
+
+    return import_file(workspace, OWNER, file, file.name, heard)
+
+
+def from_spec(workspace: Workspace, wish: Wish) -> tuple[Draft, str]:
+    """The draft of a saved description, which may be given alone only."""
+    assert wish.spec is not None
+    if wish.data or wish.settings or wish.task or wish.model or wish.method or wish.preset:
+        raise UserError("spec_and_choices")
+    try:
+        spec = Spec.loads(wish.spec.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError("file_unreadable", path=str(wish.spec), reason=str(error)) from error
+    made = again(workspace, spec, "", OWNER)
+    return made, spec.name
+
+
+def from_data(terminal: Terminal, desk: Desk, wish: Wish) -> tuple[Draft, str]:
+    """The draft for a file and a few choices; the model's steps are measured first where that can be done."""
+    workspace = desk.workspace
+    if wish.data is None:
+        raise UserError("nothing_to_train")
+    version = imported(terminal, workspace, wish.data)
+    use, code, values, sure = use_of(workspace, version)
+    task = wish.task or use.task
+    if not task:
+        raise UserError("task_not_clear", question=terminal.say(code, **values))
+    settings = read_settings(wish.settings, task, wish.method)
+    columns = {**(use.columns if task == use.task else {}), **settings.columns}
+    required = {role.key for role in tasks.get(task).roles if role.required}
+    if not sure and not required <= set(columns):
+        raise UserError("columns_not_clear", question=terminal.say(code, **values), columns=list(version.columns))
+
+    def drafted() -> Draft:
+        return draft(
+            workspace,
+            version,
+            use=Use(task, columns, settings.split_of(use.split)),
+            model=wish.model,
+            method=wish.method,
+            preset=wish.preset or PRESETS[0],
+            options=settings.options,
+            name=settings.name,
+            owner=OWNER,
+        )
+
+    made = drafted()
+    if not any(problem.severity == "error" for problem in made.problems):
+        terminal.progress(terminal.say("cli.measuring"))
+        made = drafted() if measure(desk, version, made.spec) else made
+    return made, version.name
