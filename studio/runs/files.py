@@ -26,7 +26,9 @@ def is_full(error: BaseException) -> bool:
     # SQLAlchemy's errors carry the database's own; it is not imported here, where the keeper and workers come by.
     if "disk is full" in str(getattr(error, "orig", "")):
         return True
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    # The library that keeps encoded rows looks for room beforehand, and raises an error of its own making.
+    foreseen = "Not enough disk space" in str(error)
+    return isinstance(error, OSError) and (foreseen or error.errno in (errno.ENOSPC, errno.EDQUOT))
 
 
 @contextmanager

@@ -7,6 +7,7 @@ took over is left out.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -16,13 +17,16 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from studio.events import Checkpoint, Done, Event, Failed, Stopped, Watched, to_json
+from studio.events import Caution, Checkpoint, Done, Event, Failed, Stopped, Watched, to_json
 
 POINTS = 2000
 """Most steps in a first reply; more are thinned to the lowest and highest loss of each stretch."""
 
 _FILE = re.compile(r"events-(\d+)\.jsonl")
 _DURABLE = (Checkpoint, Stopped, Failed, Done)
+_SPOKEN = (*_DURABLE, Caution)
+_RESERVE = 65_536
+"""Bytes held back so that a run whose disk is full can still say so."""
 _CURSOR = re.compile(r"(\d{1,9})\.(\d{1,18})\.(\d{1,18})\.(\d{1,9})")
 """Attempt, offset in its file, last step shown, and the attempt that step belongs to."""
 
@@ -31,13 +35,16 @@ Record = dict[str, Any]
 
 
 class Journal:
-    """The writing end. Threads may share it. A full disk loses events, never the run."""
+    """The writing end. Threads may share it. A full disk loses steps, never the run nor how it ended."""
 
     def __init__(self, folder: Path, attempt: int) -> None:
         """Create the attempt's file. Raises FileExistsError when another process has taken the attempt."""
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
         self._file = os.open(folder / f"events-{attempt}.jsonl", flags, 0o600)
         self._lock = threading.Lock()
+        self._reserve = folder / ".reserve"
+        with contextlib.suppress(OSError):
+            self._reserve.write_bytes(bytes(_RESERVE))
         self._torn = False
         self.lost = 0
 
@@ -45,18 +52,25 @@ class Journal:
         """Append one event as a line; endings and checkpoints are forced to the disk."""
         line = json.dumps(to_json(event, round(time.time(), 3)), ensure_ascii=False).encode() + b"\n"
         with self._lock:
-            if self._torn:
-                line = b"\n" + line
-            try:
-                self._torn = os.write(self._file, line) != len(line)
-                if isinstance(event, _DURABLE):
-                    os.fsync(self._file)
-            except OSError:
-                self._torn = True
+            self._write(line, isinstance(event, _DURABLE))
+            if self._torn and isinstance(event, _SPOKEN) and self._reserve.exists():
+                self._reserve.unlink(missing_ok=True)
+                self._write(line, isinstance(event, _DURABLE))
             self.lost += self._torn
+
+    def _write(self, line: bytes, durable: bool) -> None:
+        whole = b"\n" + line if self._torn else line
+        try:
+            self._torn = os.write(self._file, whole) != len(whole)
+            if durable:
+                os.fsync(self._file)
+        except OSError:
+            self._torn = True
 
     def close(self) -> None:
         os.close(self._file)
+        with contextlib.suppress(OSError):
+            self._reserve.unlink()
 
 
 def add(folder: Path, attempt: int, event: Watched) -> None:

@@ -70,9 +70,10 @@ def attend(folder: Path, attempt: int, body: Body) -> int:
     except BaseException as error:
         _keep_traceback(folder, attempt, error)
         if not ended:
-            emit(failure(error))
+            emit(failure(error, folder))
     finally:
         journal.close()
+        os.close(lock)
     return 0 if isinstance(ended[-1], Done | Stopped) else 1
 
 
@@ -100,8 +101,11 @@ def _stopper(folder: Path) -> ShouldStop:
     return should_stop
 
 
-def failure(error: BaseException) -> Failed:
-    """The event for an exception: what a person can mend by its own code, memory as such, the rest as our fault."""
+def failure(error: BaseException, folder: Path | None = None) -> Failed:
+    """The event for an exception: what a person can mend by its own code, memory as such, the rest as our fault.
+
+    `folder` is named for a full disk that was met in the middle of a file, where the system names none.
+    """
     if isinstance(error, UserError):
         return Failed(error.code, error.values)
     if isinstance(error, BlockingIOError):
@@ -109,7 +113,7 @@ def failure(error: BaseException) -> Failed:
     if is_out_of_memory(error):
         return Failed("out_of_memory", {}, states.OUT_OF_MEMORY)
     if is_full(error):
-        return Failed("disk_full", {"path": str(getattr(error, "filename", None) or "-")})
+        return Failed("disk_full", {"path": str(getattr(error, "filename", None) or folder or "-")})
     return Failed("worker_bug", {"kind": f"{type(error).__name__}: {error}"[:200]})
 
 
