@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import random
 import shutil
 import sqlite3
 import subprocess
@@ -30,26 +31,27 @@ def end(desk, run, state=states.FAILED, **values):
 
 
 def test_fifty_clicks_one_run(desk):
-    for round_ in range(3):
-        made, errors = [], []
-        barrier = threading.Barrier(50)
+    """Fifty threads press each of twenty buttons twice."""
+    nonces = [f"nonce-{number}" for number in range(20)]
+    made, errors = {nonce: [] for nonce in nonces}, []
+    barrier = threading.Barrier(50)
 
-        def click(made=made, errors=errors, barrier=barrier, key=f"nonce-{round_}"):
-            barrier.wait()
+    def click(seed):
+        barrier.wait()
+        for nonce in random.Random(seed).sample(nonces, 20):
             try:
-                made.append(desk.submit(a_spec(), key))
+                made[nonce] += [desk.submit(a_spec(), nonce), desk.submit(a_spec(), nonce)]
             except Exception as error:
                 errors.append(error)
 
-        threads = [threading.Thread(target=click) for _ in range(50)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert errors == []
-        assert len(set(made)) == 1
-        assert len(made) == 50
-    assert len(desk.list()) == 3
+    threads = [threading.Thread(target=click, args=(seed,)) for seed in range(50)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert all(len(runs) == 100 and len(set(runs)) == 1 for runs in made.values())
+    assert len(desk.list()) == len({runs[0] for runs in made.values()}) == 20
     folders = list((desk.workspace.home / "local" / "runs").iterdir())
     assert sorted(folder.name for folder in folders) == sorted(view.id for view in desk.list())
 
