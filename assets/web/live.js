@@ -3,6 +3,7 @@
   const { kinds, h, fill, say, get, post, open, every, chip, button, number, duration, bytes, metric, score, layout, plotly, again, PLOT, colour, toast, downloading } = window.studio;
   const PHASES = ["queued", "fetching", "tokenising", "baselines", "training", "evaluating", "saving", "reporting"];
   const OVER = ["done", "stopped", "failed", "out-of-memory", "non-finite", "interrupted"];
+  const TROUBLE = ["failed", "caution", "watched"];
   const tile = (label, help) => { const value = h("b", {}, "–"); return { node: h("div.tile", { title: help }, value, h("small", {}, label)), value }; };
 
   kinds.live = (root) => {
@@ -35,7 +36,8 @@
       else if (kind === "sample") { data.before = data.samples; data.samples = event; }
       else if (kind === "plan") data.plan = event;
       else if (kind === "phase") data.phase = event;
-      if (event.text) data.marks.push(event);
+      // Not every ending knows its step; it happened where the curve had come to.
+      if (event.text) data.marks.push({ ...event, at: event.step || data.last?.step || 0 });
     }
 
     function traces() {
@@ -56,8 +58,12 @@
         shapes.push({ type: "line", xref: "paper", x0: 0, x1: 1, yref: own ? "y2" : "y", y0: line.score, y1: line.score, line: { color: colour("amber"), width: key === "tfidf" || key === "base" ? 2 : 1, dash: dashes[key] ?? "dash" } });
         notes.push({ xref: "paper", x: 1, xanchor: "right", yref: own ? "y2" : "y", y: line.score, yanchor: "bottom", showarrow: false, text: `${say("ladder." + key)}${line.by_hand ? " " + say("web.report.by_hand") : ""} ${score(line.metric, line.score)}`, font: { size: 11, color: colour("amber") } });
       }
-      for (const mark of data.marks.filter((m) => m.step && m.event !== "checkpoint").slice(-12))
-        shapes.push({ type: "line", x0: mark.step, x1: mark.step, yref: "paper", y0: 0, y1: 1, line: { color: mark.event === "failed" || mark.event === "caution" ? colour("red") : colour("muted"), width: 1, dash: "dot" } });
+      for (const mark of data.marks.filter((m) => m.event === "failed" || m.event === "watched" || (m.at && m.event !== "checkpoint")).slice(-24)) {
+        const bad = TROUBLE.includes(mark.event), ink = colour(bad ? "red" : "muted");
+        shapes.push({ type: "line", x0: mark.at, x1: mark.at, yref: "paper", y0: 0, y1: 1, line: { color: ink, width: 1, dash: "dot" } });
+        // What happened is read where it happened, too: the sentence hangs on the flag.
+        if (bad || mark.event === "resumed") notes.push({ x: mark.at, yref: "paper", y: 1, yanchor: "bottom", showarrow: false, text: bad ? "⚑" : "▸", hovertext: mark.text, font: { size: 13, color: ink } });
+      }
       const total = data.plan?.steps;
       return layout({ uirevision: run, height: 430, shapes, annotations: notes,
         xaxis: { title: { text: say("web.live.steps") }, anchor: own ? "y2" : "y", range: drawn ? undefined : [0, Math.max(total || 10, data.step.at(-1) ?? 0) * 1.02], autorange: !drawn && !total ? true : undefined },
@@ -125,7 +131,7 @@
         return h("tr", { class: turned ? "flash" : "" }, h("td.text", {}, row.text), h("td.text", {}, row.truth), h("td.text", {}, row.right === null || row.right === undefined ? row.answer : h("span.chip", { class: row.right ? "good" : "bad" }, (row.right ? "✓ " : "✗ ") + row.answer)));
       }))))]);
       else once(samples, run, () => []);
-      once(timeline, run + data.marks.length, () => data.marks.slice().reverse().map((m) => h("div", {}, new Date(m.time * 1000).toLocaleTimeString(), " ", m.text)));
+      once(timeline, run + data.marks.length, () => data.marks.slice().reverse().map((m) => h("div", { class: "mark", "data-event": m.event }, new Date(m.time * 1000).toLocaleTimeString(), " ", m.text)));
       fill(decisions, (data.plan?.decisions ?? []).map((d) => h("p", {}, h("b", {}, d.label ?? d.name), " ", String(d.value), " ", h("span.reason", {}, d.text ?? ""))));
     }
     async function act(action) {

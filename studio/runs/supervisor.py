@@ -235,16 +235,16 @@ class Supervisor:
             return
         if watch.heard and "timeline.keeper_gone" not in watch.told and self.launcher.orphaned(handle):
             watch.told.add("timeline.keeper_gone")
-            witness.tell(folder, job.attempt, "timeline.keeper_gone")
+            witness.tell(folder, job.attempt, "timeline.keeper_gone", {})
         silent = now - watch.last_event
         if job.state == states.STARTING and watch.heard:
             self._move(job, states.RUNNING)
         elif job.state == states.STALLED and silent == 0:
             if self._move(job, states.RUNNING):
-                witness.tell(folder, job.attempt, "timeline.moving_again")
+                witness.tell(folder, job.attempt, "timeline.moving_again", {})
         elif job.state == states.RUNNING and silent > self.deadlines[states.RUNNING]:
             if self._move(job, states.STALLED):
-                witness.tell(folder, job.attempt, "timeline.stalled", seconds=round(silent))
+                witness.tell(folder, job.attempt, "timeline.stalled", {"seconds": round(silent)})
         elif job.state in (states.STARTING, states.STALLED, states.STOPPING):
             if now - watch.since > self._deadline(job):
                 watch.killed = self._late(job)

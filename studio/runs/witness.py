@@ -37,7 +37,7 @@ class Watch:
         return any(record["event"] != "watched" for record in records)
 
 
-def tell(folder: Path, attempt: int, code: str, **values: Any) -> None:
+def tell(folder: Path, attempt: int, code: str, values: dict[str, Any]) -> None:
     """Add what was seen to the attempt's events, at the last step it has told."""
     journal.add(folder, attempt, Watched(code, values, _step(folder, attempt)))
 
@@ -45,7 +45,7 @@ def tell(folder: Path, attempt: int, code: str, **values: Any) -> None:
 def tell_end(folder: Path, attempt: int, ending: Ending, rung: Rung | None) -> None:
     """Tell how the attempt ended unless it said so itself, and the smaller way in which the run goes on."""
     if ending.error and journal.last_event(folder, attempt, ("done", "stopped", "failed")) is None:
-        tell(folder, attempt, f"error.{ending.error}", **ending.values)
+        tell(folder, attempt, f"error.{ending.error}", ending.values)
     if rung is not None:
         journal.add(folder, attempt, ladder.told(rung, _step(folder, attempt)))
 

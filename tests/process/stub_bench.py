@@ -77,6 +77,10 @@ class Bench:
     def steps(self, run: str) -> list[int]:
         return [event["step"] for event in self.desk.events(run)[0] if event["event"] == "step"]
 
+    def told(self, run: str) -> list[str]:
+        """Codes of what was seen of the run's workers from outside."""
+        return [event["code"] for event in self.desk.events(run)[0] if event["event"] == "watched"]
+
     def keeper(self) -> dict:
         return wait_for(self.launcher.keeper)
 

@@ -108,9 +108,11 @@ def test_killed_keeper_and_no_final_event(bench):
     os.kill(keeper["pid"], signal.SIGKILL)
     seen = len(bench.steps(run))
     wait_for(lambda: len(bench.steps(run)) > seen + 20)
+    wait_for(lambda: bench.told(run) == ["timeline.keeper_gone"])
     os.kill(bench.worker(run)["pid"], signal.SIGKILL)
     bench.until(run, "interrupted", seconds=5)
     assert bench.desk.get(run).error == "end_unknown"
+    wait_for(lambda: bench.told(run) == ["timeline.keeper_gone", "error.end_unknown"])
     bench.desk.resume(run)
     wait_for(lambda: bench.steps(run)[-1:] > [seen + 40])
     assert bench.keeper()["pid"] != keeper["pid"]

@@ -30,9 +30,13 @@ def test_kill_and_resume(bench):
     bench.until(run, "failed", seconds=5)
     seen = bench.desk.get(run)
     assert (seen.error, seen.error_values) == ("ended_by_signal", {"signal": 9, "name": "SIGKILL"})
+    last = bench.steps(run)[-1]
     bench.desk.resume(run)
     bench.until(run, "done")
     assert bench.desk.get(run).attempt == 2
+    # Where it was killed stays on the timeline, at the step it had come to.
+    (seen,) = [event for event in bench.desk.events(run)[0] if event["event"] == "watched"]
+    assert (seen["code"], seen["step"], seen["attempt"]) == ("error.ended_by_signal", last, 1)
     assert bench.steps(run) == list(range(1, 61))
     resumed = [event for event in bench.desk.events(run)[0] if event["event"] == "resumed"]
     assert resumed[0]["step"] in (20, 30)
@@ -123,6 +127,7 @@ def test_stalled_is_shown_and_recovers(bench):
     os.kill(pid, signal.SIGCONT)
     bench.until(run, "running", "done", seconds=5)
     bench.until(run, "done")
+    assert bench.told(run)[:2] == ["timeline.stalled", "timeline.moving_again"]
 
 
 def test_stalled_can_be_stopped(bench):
@@ -142,6 +147,7 @@ def test_stalled_for_too_long_is_ended(bench):
     os.kill(bench.worker(run)["pid"], signal.SIGSTOP)
     bench.until(run, "failed", seconds=10)
     check_ended(bench.desk.get(run), "stalled_ended", minutes=0)
+    wait_for(lambda: bench.told(run) == ["timeline.stalled", "error.stalled_ended"])
 
 
 def test_a_worker_that_never_says_anything_is_ended(bench, monkeypatch):

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
 from studio.runs import states
 from studio.runs.desk import Desk
 from studio.runs.leadership import Leadership

@@ -74,3 +74,38 @@ def test_durations_are_said_as_people_do():
     assert spoken_time(40, "en") == "40 s"
     assert spoken_time(600, "en") == "10 min"
     assert spoken_time(7200, "en") == "2.0 h"
+
+
+TOLD = {
+    "killed": {"event": "watched", "code": "error.ended_by_signal", "values": {"signal": 9, "name": "SIGKILL"}},
+    "resumed": {"event": "resumed", "exact": True},
+    "out of memory": {"event": "failed", "code": "out_of_memory", "values": {}},
+    "half the rows": {"event": "watched", "code": "timeline.memory_half", "values": {"before": 8, "rows": 4}},
+    "recompute": {"event": "watched", "code": "timeline.memory_recompute", "values": {"rows": 1}},
+    "nothing smaller": {
+        "event": "watched",
+        "code": "error.out_of_memory_smallest",
+        "values": {"rows": 1, "instead_code": "memory.instead_full"},
+    },
+    "stalled": {"event": "watched", "code": "timeline.stalled", "values": {"seconds": 300}},
+    "moving again": {"event": "watched", "code": "timeline.moving_again", "values": {}},
+    "stalled for good": {"event": "watched", "code": "error.stalled_ended", "values": {"minutes": 120}},
+    "disk full": {"event": "failed", "code": "disk_full", "values": {"path": "/home/x"}},
+    "no room for a checkpoint": {
+        "event": "caution",
+        "code": "timeline.checkpoint_unsaved",
+        "values": {"reason": "No space left on device"},
+    },
+    "not a number": {"event": "failed", "code": "non_finite", "values": {"step": 7, "rate": 0.1}},
+    "keeper gone": {"event": "watched", "code": "timeline.keeper_gone", "values": {}},
+    "end unseen": {"event": "watched", "code": "error.end_unknown", "values": {"attempt": 2}},
+}
+
+
+@pytest.mark.parametrize("what", TOLD)
+def test_every_trouble_has_a_sentence_on_the_timeline(what):
+    spoken = {language: worded({**TOLD[what], "step": 7}, language)["text"] for language in ("en", "zh")}
+    assert spoken["en"] != spoken["zh"]
+    for text in spoken.values():
+        assert "{" not in text
+        assert text.endswith((".", "。"))
