@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from studio.options import option
 from studio.problem import Problem
 from studio.tasks.base import Item, Prediction, Role, Rows, Task, tasks
-from studio.tasks.heads import core_of, pooled_classifier, quietly
+from studio.tasks.heads import core_of, load_encoder, pooled_classifier
 
 if TYPE_CHECKING:
     import torch
@@ -76,13 +76,8 @@ class Classification(Task):
 
     def load(self, folder: str, facts: dict[str, Any], options: Any) -> torch.nn.Module:
         import torch
-        from transformers import AutoModel
 
-        encoder = quietly(
-            lambda: AutoModel.from_pretrained(
-                folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False, local_files_only=True
-            )
-        )
+        encoder = load_encoder(folder)
         model: torch.nn.Module = pooled_classifier()(encoder, len(facts["labels"]), options.dropout)
         if "class_weights" in facts:
             model.class_weights.copy_(torch.tensor(facts["class_weights"]))  # type: ignore[operator]

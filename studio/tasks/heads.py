@@ -110,3 +110,25 @@ def quietly(load: Any) -> Any:
         logging.set_verbosity(level)
         if bars:
             logging.enable_progress_bar()
+
+
+def load_encoder(folder: str) -> torch.nn.Module:
+    """The pretrained encoder in float32, from safetensors only.
+
+    Attention's own dropout is left out: it keeps torch from its fused kernels, which costs a fifth of a step, and the
+    dropout after each layer does the same work.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModel
+
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    for name in ("attention_probs_dropout_prob", "attention_dropout"):
+        if hasattr(config, name):
+            setattr(config, name, 0.0)
+    encoder: torch.nn.Module = quietly(
+        lambda: AutoModel.from_pretrained(
+            folder, config=config, dtype=torch.float32, use_safetensors=True, trust_remote_code=False,
+            local_files_only=True,
+        )
+    )  # fmt: skip
+    return encoder
