@@ -6,10 +6,11 @@ Pure and light: the web process calls it every second. The sentence is the catal
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from statistics import fmean
+from statistics import fmean, pvariance
 from typing import Any
 
 from studio.evaluation.story import Record, Story
@@ -19,12 +20,18 @@ TONES = ("good", "plain", "look", "bad")
 
 # How sure a rule has to be. They were set on the synthetic series of the tests and looked at on real runs.
 _FEW_STEPS = 8
+_LONG = 12
+"""Least steps that a loss has to stay high before it is called so: single batches leap."""
+_CLEAR = 3.0
+"""How many standard errors apart two means have to be to differ."""
+_NEARLY_DONE = 0.9
 _EXPLODED, _JUMPED = 1.3, 1.4
 _NOT_FALLEN = 0.97
 _NORM_GREW = 3.0
 _ROUGH = 0.25
 _OVERFIT = 1.03
 _FLAT = 0.005
+_IMPROVED = 0.02
 _BEHIND = 0.01
 _CLEARLY_AHEAD = 0.05
 _FEW_ROWS, _FEW_A_LABEL = 50, 16
@@ -89,27 +96,59 @@ def diverging(story: Story) -> Advice | None:
     lost = next((step for step, loss in recent if loss is None), None)
     if lost is not None:
         return Advice("coach.not_finite", {"step": lost}, "lower_rate", "bad")
-    if len(story.finite()) < _FEW_STEPS or story.loss_now() <= _EXPLODED * story.loss_first():
+    losses, first = story.finite(), story.loss_first() if story.finite() else 0.0
+    latest = losses[-_FEW_STEPS:]
+    # A rate that is still rising may shake the loss for a while; only far above the beginning nothing is left to hope.
+    settled = story.step - story.warmed >= _FEW_STEPS
+    bound = (_EXPLODED if settled else 2 * _EXPLODED) * first
+    if len(losses) < 2 * _FEW_STEPS or min(story.loss_now(), fmean(latest)) <= bound or min(latest) <= first:
+        return None
+    if not _clearly_above(latest, losses[:_FEW_STEPS]):
         return None
     return Advice("coach.diverging", {"first": story.loss_first(), "now": story.loss_now()}, "lower_rate", "bad")
 
 
 def rate_too_high(story: Story) -> Advice | None:
-    """The loss jumped back up after falling, or never fell while gradients grew or the loss leapt about."""
+    """The loss jumped back up after falling, or never fell while gradients grew or the loss leapt about; both for
+    long, clearly beyond the noise of single batches, and with no better score to speak against it."""
     losses = story.finite()
-    if len(losses) < _FEW_STEPS + 4:
+    long = max(_LONG, len(losses) // 6)
+    if len(losses) < 2 * long or not _judged(story) or story.step - story.warmed < long or _improving(story):
         return None
-    first, now, lowest = story.loss_first(), story.loss_now(), story.loss_lowest()
+    first, latest = story.loss_first(), losses[-long:]
+    now = fmean(latest)
+    low = min((losses[start : start + long] for start in range(len(losses) - long + 1)), key=fmean)
+    lowest = fmean(low)
     values = {"first": first, "now": now, "lowest": lowest, "growth": story.norm_growth()}
-    if lowest < 0.9 * first and now > _JUMPED * lowest and now > 0.6 * first:
+    if lowest < 0.9 * first and now > _JUMPED * lowest and now > 0.6 * first and _clearly_above(latest, low):
         return Advice("coach.rate_high_jump", values, "lower_rate", "bad")
-    latest = losses[-20:]
     # A long curve is read thinned to its highs and lows; their distance says nothing about single steps.
-    whole = list(story.losses)[-20:] == list(range(story.step - len(latest) + 1, story.step + 1))
-    leaps = fmean(abs(after - before) for before, after in pairwise(latest)) / max(fmean(latest), 1e-9) if whole else 0
+    whole = list(story.losses)[-long:] == list(range(story.step - long + 1, story.step + 1))
+    leaps = fmean(abs(after - before) for before, after in pairwise(latest)) / max(now, 1e-9) if whole else 0
     if now > 0.9 * first and (story.norm_growth() > _NORM_GREW or leaps > _ROUGH):
         return Advice("coach.rate_high", values, "lower_rate", "bad")
     return None
+
+
+def _judged(story: Story) -> bool:
+    """Whether there were evaluations enough to speak of the learning rate: two, or all that a run had."""
+    return len(story.checks) >= 2 or story.progress >= _NEARLY_DONE
+
+
+def _improving(story: Story) -> bool:
+    """Whether the latest evaluation is the best, and clearly better than the first."""
+    best = story.best
+    return (
+        best is not None
+        and best.step == story.checks[-1].step
+        and story.gain(best.main, story.checks[0].main) > _IMPROVED
+    )
+
+
+def _clearly_above(some: Sequence[float], others: Sequence[float]) -> bool:
+    """Whether the mean of `some` losses is above that of `others` beyond what both leap about by themselves."""
+    error = math.sqrt(sum(pvariance(losses) / len(losses) for losses in (some, others)))
+    return fmean(some) - fmean(others) > _CLEAR * error
 
 
 def one_class(story: Story) -> Advice | None:
@@ -165,12 +204,12 @@ def overfitting(story: Story) -> Advice | None:
 
 def rate_too_low(story: Story) -> Advice | None:
     """A third of the steps are done and neither the training loss nor the score has moved."""
-    if story.progress < 0.3 or len(story.finite()) < _FEW_STEPS + 2:
+    if story.progress < 0.3 or len(story.finite()) < _FEW_STEPS + 2 or not _judged(story):
         return None
     first, now = story.loss_first(), story.loss_now()
     if now < _NOT_FALLEN * first or now > first / _NOT_FALLEN or story.norm_growth() > _NORM_GREW:
         return None
-    if len(story.checks) > 1 and story.gain(story.checks[-1].main, story.checks[0].main) > 0.02:
+    if len(story.checks) > 1 and story.gain(story.checks[-1].main, story.checks[0].main) > _IMPROVED:
         return None
     values = {"first": first, "now": now, "percent": round(100 * story.progress)}
     return Advice("coach.rate_low", values, "raise_rate", "look")

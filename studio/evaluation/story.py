@@ -39,6 +39,9 @@ class Story:
     simple: dict[str, float] = field(default_factory=dict)
     labels: set[str] = field(default_factory=set)
     end: Record | None = None
+    warmed: int = 0
+    """The last step at which the learning rate was higher than ever before: the end of warm-up."""
+    _rate: float = 0.0
 
     @staticmethod
     def of(records: Iterable[Record], main_metric: str, lower_is_better: bool) -> Story:
@@ -61,6 +64,8 @@ class Story:
         elif kind == "step":
             self.losses[record["step"]] = record["loss"]
             self.norms[record["step"]] = record["gradient_norm"]
+            if record.get("learning_rate", 0.0) > self._rate:
+                self._rate, self.warmed = record["learning_rate"], record["step"]
         elif kind == "eval" and record["step"] and record["metrics"].get(self.main_metric) is not None:
             # (That of step 0 is the untouched base, which is told as a baseline too.)
             metrics = record["metrics"]

@@ -78,6 +78,7 @@ def spoken(found):
 
 
 ONE_CLASS = {"macro_f1": 2 * 0.4 / 1.4 / 3, "accuracy": 0.4, "precision": 0.4 / 3, "recall": 1 / 3}
+SUNK = (0.4, 0.41, 0.4, 0.39, 0.33, 0.3)
 UP_AND_DOWN = [0.6, 0.5, 0.45, 0.47, 0.52, 0.58, 0.65]
 CASES = {
     "starting": ([Phase("tokenising", 1, 2)], "coach.starting", None),
@@ -102,17 +103,17 @@ CASES = {
     "not finite": (run(until=40, loss=lambda step: None if step > 38 else 0.9), "coach.not_finite", "lower_rate"),
     "diverging": (run(until=40, loss=lambda step: 0.7 + max(0, step - 15) * 0.06), "coach.diverging", "lower_rate"),
     "rate too high: jumped back": (
-        run(until=60, loss=lambda step: 0.3 + math.exp(-step / 8) if step < 40 else 1.1),
+        run(until=60, loss=lambda step: 0.3 + math.exp(-step / 8) if step < 40 else 1.1, scores=SUNK),
         "coach.rate_high_jump",
         "lower_rate",
     ),
     "rate too high: leaps": (
-        run(until=40, loss=lambda step: 1.1 + (0.5 if step % 2 else -0.5), noise=0.0),
+        run(until=40, loss=lambda step: 1.1 + (0.5 if step % 2 else -0.5), noise=0.0, scores=SUNK),
         "coach.rate_high",
         "lower_rate",
     ),
     "rate too high: gradients grow": (
-        run(until=40, loss=lambda step: 1.1, norm=lambda step: 1.0 if step < 8 else 6.0),
+        run(until=40, loss=lambda step: 1.1, norm=lambda step: 1.0 if step < 8 else 6.0, scores=SUNK),
         "coach.rate_high",
         "lower_rate",
     ),
@@ -177,6 +178,8 @@ QUIET = {
         run(until=60, noise=0.35, loss=lambda step: 0.3 + math.exp(-step / 15)),
         run(until=90, loss=lambda step: 0.02 + 0.9 * math.exp(-step / 10), noise=0.8),
         run(until=8, loss=lambda step: 1.1 + (0.5 if step % 2 else -0.5)),
+        run(until=19, loss=lambda step: 1.1 + (0.5 if step % 2 else -0.5), scores=(0.4,)),
+        run(until=60, loss=lambda step: 0.9 + (0.5 if step % 2 else -0.5), scores=RISING),
     ],
     "one_class": [run(until=60, **HEALTHY), run(until=30, scores=(0.34, 0.33, 0.3))],
     "overfitting": [
@@ -215,6 +218,38 @@ def test_a_rule_is_silent_where_it_has_nothing_to_say(name):
     rule = getattr(coach, name)
     for number, events in enumerate(QUIET[name]):
         assert rule(Story.of(told(events), "macro_f1", False)) is None, number
+
+
+REVIEWS = (
+    "1.09 1.09 1.15 1.04 1.11 1.03 1.04 1.03 1.02 .86 1.04 .94 1.3 1.02 .94 1.05 1.08 1.17 1.2 .75 .89 .75 .9 .74 .65 "
+    ".52 .53 .59 .32 .52 .38 .3 .52 .31 .55 .51 .37 .33 .54 .16 .4 .43 .47 .32 .29 .6 .5 .28 .39 .2 .14 .18 .34 .22 "
+    ".16 .14 .2"
+)
+REVIEW_NORMS = (
+    "1.4 .9 1.2 1.6 2 1.1 1.5 1.8 1.3 3.2 3.1 2.8 4.1 3.1 3.9 6.1 2.4 3.7 7.2 2.1 3.9 3.4 5.3 4.2 4.4 2.1 3.2 6.5 1.7 "
+    "5.4 3.4 3.3 9.3 8.6 13 11 8.9 8.6 10 1.2 6.2 6.1 6.5 7.7 12 26 13 7 17 5.7 2.7 4.6 11 7.6 6.4 5.6 4.7"
+)
+
+
+def test_a_run_that_starts_slowly_and_ends_well_is_never_alarmed_at():
+    """The Chinese sample with its default settings: 57 steps, noisy for the first twenty, and 0.81 in the end."""
+    events = [Phase("training", 0, 57), Plan(57, 7.5, [])]
+    checks = {11: (0.99, 0.46), 23: (0.73, 0.63), 34: (0.76, 0.62), 46: (0.6, 0.75), 57: (0.48, 0.81)}
+    for step, (loss, norm) in enumerate(zip(REVIEWS.split(), REVIEW_NORMS.split(), strict=True), 1):
+        rate = 2e-4 * (step / 5 if step < 5 else (58 - step) / 53)
+        events.append(Step(step, step / 8, float(loss), rate, float(norm), 30.0, 10**9))
+        if step in checks:
+            events.append(Eval(step, checks[step][0], mixed(checks[step][1])))
+        assert advice(events).tone in ("plain", "good"), step
+
+
+def test_the_loss_may_leap_while_the_rate_is_still_rising():
+    loss = [1.0] * 10 + [1.8, 1.2, 1.9, 1.3, 1.7, 1.6, 1.9, 1.4, 1.6, 1.8]
+    events = [Phase("training", 0, 100), Plan(100, 2.0, [])]
+    events += [Step(step, step / 50, value, step * 1e-6, 1.0, 30.0, 10**9) for step, value in enumerate(loss, 1)]
+    assert advice(events).tone != "bad"
+    after = [Step(step, step / 50, 1.8, 1e-5, 1.0, 30.0, 10**9) for step in range(21, 32)]
+    assert advice([*events, *after]).code == "coach.diverging"
 
 
 def test_every_rule_has_cases_for_and_against():
