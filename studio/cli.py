@@ -20,6 +20,7 @@ import typer
 from studio import commands
 from studio.errors import UserError
 from studio.terminal import Terminal, language
+from studio.wishes import Wish
 from studio.words import say
 from studio.workspace import Workspace
 
@@ -91,7 +92,7 @@ def train(
     preset: Annotated[str, typer.Option(help=_help("preset"))] = "",
     settings: Annotated[list[str] | None, typer.Option("--set", help=_help("set"))] = None,
 ) -> bool:
-    wish = commands.Wish(spec, data, task, model, method, preset, tuple(settings or ()))
+    wish = Wish(spec, data, task, model, method, preset, tuple(settings or ()))
     return commands.train(terminal, wish)
 
 

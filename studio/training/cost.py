@@ -30,6 +30,8 @@ SAMPLE_SECONDS_CHAT = 3.0
 REPORT_SECONDS_CHAT = 20.0
 """Answers before and after for the report."""
 _STEP_SECONDS = 0.015
+_CHECKPOINTED = 0.25
+"""Of the activations that gradient checkpointing still holds: what goes into each layer, and one layer's own."""
 _OPTIMIZER_BYTES = 28
 _MEMORY_SPEED = 12e9
 # Times a forward pass. Adapters save the weights' gradients, but their many small products cost as much on a CPU.
@@ -91,12 +93,14 @@ def speed(work: Work, options: TrainingOptions) -> float:
 def row_seconds(work: Work, options: TrainingOptions) -> tuple[float, float]:
     """Seconds a row takes in a training step and in a forward pass, averaged over the lengths."""
     lengths = [min(length, options.max_length) for length in work.lengths]
+    again = options.gradient_checkpointing == "yes"  # every layer is computed a second time on the way back
     if work.measured:
-        return work.measured.learning(lengths), work.measured.reading(lengths)
+        learn, read = work.measured.learning(lengths), work.measured.reading(lengths)
+        return learn + again * read, read
     once = forward_flops(work, lengths) / speed(work, options)
     # An attack asks for gradients down to the word table, whatever is frozen above it.
     back = 3.0 if options.adversarial != "off" else _BACKWARD.get(work.method, 3.0)
-    return back * once, once
+    return (back + again) * once, once
 
 
 def step_seconds(work: Work, options: TrainingOptions) -> float:
@@ -124,10 +128,11 @@ def _row_bytes(work: Work, options: TrainingOptions) -> float:
     """Activations of the longest row a micro-batch may hold; the logits of its answer for chat."""
     card = work.card
     length = min(work.lengths[-1], options.max_length)
+    kept = _CHECKPOINTED if options.gradient_checkpointing == "yes" else 1.0
     if work.measured:
-        return work.measured.holding(length)
+        return kept * work.measured.holding(length)
     width = 34 if options.precision == "bf16" else 68
-    layers = card.layers * length * card.hidden * width
+    layers = kept * card.layers * length * card.hidden * width
     logits = length * card.vocabulary * 12 if work.result == "chat" else 0
     return (0.15 if work.method == "head" else 1.0) * layers + logits
 
