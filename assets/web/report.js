@@ -1,6 +1,6 @@
 // Evaluate tab: how good, where wrong, is it better? One verdict first, then the ladder, then the details.
 (() => {
-  const { kinds, h, fill, say, get, open, button, number, percent, bytes, metric, score, layout, plotly, PLOT, colour, downloading } = window.studio;
+  const { kinds, h, fill, say, get, post, open, button, number, percent, bytes, metric, score, layout, plotly, PLOT, colour, downloading } = window.studio;
 
   function ladder(report) {
     const lower = ["loss", "perplexity"].includes(report.main_metric);
@@ -53,7 +53,8 @@
       const simpler = view.can_download && report.model === "tuned" && report.simple && verdict.tone !== "better";
       fill(root, h("p.muted", {}, view.name, " · ", view.about),
         h("div.banner", { class: tone, style: { padding: "20px" } }, h("p.verdict", {}, verdict.text), h("span.muted", {}, verdict.detail)),
-        h("div.ask", {}, view.can_play ? button(say("web.live.try"), () => open({ tab: "playground", run }), simpler && verdict.tone === "unclear" ? "" : ".main") : null, view.can_download ? downloading(run) : null, simpler ? [button(say("coach.action.use_simple"), () => open({ tab: "playground", run, with: "simple" }), verdict.tone === "unclear" ? ".main" : ""), downloading(run, "simple")] : null, button(say("web.report.chart"), () => open({ tab: "train", run }))),
+        view.without_model ? h("div.banner.amber", {}, view.without_model) : null,
+        h("div.ask", {}, view.sample ? button(say("web.report.train_sample"), async () => { const made = await post(`/api/samples/${view.sample}/train`, { nonce: window.studio.nonce() }); open({ tab: "train", run: made.run, data: made.data }); }, ".main") : null, view.can_play ? button(say("web.live.try"), () => open({ tab: "playground", run }), view.sample || simpler && verdict.tone === "unclear" ? "" : ".main") : null, view.can_download ? downloading(run) : null, simpler ? [button(say("coach.action.use_simple"), () => open({ tab: "playground", run, with: "simple" }), verdict.tone === "unclear" ? ".main" : ""), downloading(run, "simple")] : null, button(say("web.report.chart"), () => open({ tab: "train", run }))),
         h("h2", {}, say("web.report.ladder")), h("p.muted", {}, say("web.report.ladder_help", { n: report.rows })), ladder(report), reply.notes.map((text) => h("p.muted", {}, text)),
         h("h2", {}, say("web.report.numbers")), numbers(report),
         report.classes?.length ? [h("h2", {}, say("web.report.classes")), h("div.half", {}, classes(report), place)] : null,

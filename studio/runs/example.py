@@ -5,13 +5,18 @@ from __future__ import annotations
 import shutil
 
 from studio.assets import assets
-from studio.data.samples import import_sample
+from studio.data.samples import Sample, import_sample, list_samples
 from studio.spec import Spec
 from studio.workspace import Workspace, new_id
 
 RUN = "r-example"
 OWNER = "local"
 SAMPLE = "few_rows"
+
+
+def sample_behind(run: str) -> Sample | None:
+    """The sample that a run without its model was trained on: the shipped example's, None for any other run."""
+    return next((sample for sample in list_samples() if sample.key == SAMPLE), None) if run == RUN else None
 
 
 def install(workspace: Workspace) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 from studio.errors import UserError
 from studio.runs.desk import Desk
+from studio.runs.example import sample_behind
 from studio.runs.view import RunView
 from studio.words import has, say
 
@@ -43,6 +44,8 @@ def _held(folder: Path) -> set[str]:
 def describe(desk: Desk, view: RunView, language: str) -> dict[str, Any]:
     """JSON for the lists and the head of the live view. Lists hold hundreds: one look at the folder, no query."""
     held = _held(desk.workspace.run(view.owner, view.id))
+    sample = sample_behind(view.id) if "model" not in held else None
+    data_name = sample.title[language] if sample else view.data_name or view.data
     return {
         "id": view.id,
         "name": view.name,
@@ -50,7 +53,7 @@ def describe(desk: Desk, view: RunView, language: str) -> dict[str, Any]:
         "owner_name": view.owner_name,
         "task": view.task,
         "data": view.data,
-        "data_name": view.data_name,
+        "data_name": data_name,
         "model": view.model,
         "model_title": model_title(view.model, language),
         "method_title": method_title(view.method, language),
@@ -63,13 +66,15 @@ def describe(desk: Desk, view: RunView, language: str) -> dict[str, Any]:
         "deleted": view.trashed is not None,
         "can_resume": view.resumable,
         "can_play": not held.isdisjoint(PLAYABLE),
-        "can_download": not held.isdisjoint(PLAYABLE) and not view.active,
+        "can_download": not held.isdisjoint(PLAYABLE) and not view.active and sample is None,
+        "sample": sample.key if sample else "",
+        "without_model": say("web.report.without_model", language, sample=sample.title[language]) if sample else "",
         "has_report": "report.json" in held,
         "failure": failure(view, language),
         "about": say(
             "web.live.about",
             language,
-            data=view.data_name or view.data,
+            data=data_name,
             model=model_title(view.model, language),
             method=method_title(view.method, language),
             owner=view.owner_name,

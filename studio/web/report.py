@@ -27,10 +27,24 @@ def shown_report(desk: Desk, run: str, language: str, dark: bool = False) -> dic
         "report": report,
         "verdict": {
             "text": say(code, language, **values),
-            "detail": say(detail, language, **values) if has(detail) else "",
+            "detail": " ".join(
+                [*([say(detail, language, **values)] if has(detail) else []), *_untuned(report, language)]
+            ),
             "tone": verdict["kind"],
         },
         "notes": [say(note["code"], language, **note["values"]) for note in report.get("notes", [])],
         "figures": [classes(report, DARK if dark else LIGHT, language)] if report.get("classes") else [],
         "run": describe(desk, view, language),
     }
+
+
+def _untuned(report: dict[str, Any], language: str) -> list[str]:
+    """A sentence where the model before tuning beats every simple one: then the verdict's lead is not all tuning's."""
+    scores = {rung["key"]: rung["score"] for rung in report["ladder"]}
+    if report["model"] != "tuned" or report["lower_is_better"] or not {"untuned", report["simple"]} <= set(scores):
+        return []
+    untuned, gain = scores["untuned"], scores["tuned"] - scores["untuned"]
+    if untuned <= scores[report["simple"]]:
+        return []
+    code = "report.untuned_ahead" if gain > 0 else "report.untuned_enough"
+    return [say(code, language, score=untuned, points=100 * abs(gain))]

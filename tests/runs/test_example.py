@@ -5,6 +5,8 @@ from __future__ import annotations
 from studio.evaluation.baseline import load_all
 from studio.runs import example
 from studio.runs.desk import Desk
+from studio.web.describe import describe
+from studio.web.report import shown_report
 from studio.workspace import Workspace
 
 
@@ -29,3 +31,19 @@ def test_a_workspace_in_use_is_left_alone(workspace: Workspace):
     Desk(workspace).close()
     assert not example.install(workspace)
     assert not workspace.run(example.OWNER, example.RUN).exists()
+
+
+def test_the_example_says_that_it_has_no_tuned_model_and_what_it_was_made_from(workspace: Workspace):
+    assert example.install(workspace)
+    desk = Desk(workspace)
+    view = desk.get(example.RUN)
+    shown = {language: describe(desk, view, language) for language in ("en", "zh")}
+    report = shown_report(desk, example.RUN, "en")
+    desk.close()
+    assert 200 < view.seconds < 400
+    assert shown["en"]["data_name"] == "Only 12 rows a label"
+    assert shown["zh"]["data_name"] in shown["zh"]["about"]
+    assert "d-" not in shown["en"]["about"]
+    assert (shown["en"]["can_download"], shown["en"]["sample"]) == (False, example.SAMPLE)
+    assert "simple models only" in report["run"]["without_model"]
+    assert "already reaches 0.774: tuning adds 14.6 points" in report["verdict"]["detail"]

@@ -18,6 +18,7 @@ from studio.errors import UserError
 from studio.evaluation.baseline import best, load_all
 from studio.tasks.base import tasks
 from studio.web.context import Page
+from studio.web.describe import describe
 from studio.web.island import island, lead
 from studio.web.tabs import bounds, chatting
 from studio.web.tabs.choose import finished_runs, pick
@@ -170,6 +171,8 @@ def classify(page: Page, run: str | None, text: str, described: str, which: str 
         tuned = page.inference.predict(folder, [text])
         milliseconds = tuned.milliseconds
         answers.append({"title": page.t("web.play.tuned"), "note": "", "prediction": tuned.predictions[0]})
+    elif answers and (told := describe(page.desk, page.desk.get(run), page.language)["without_model"]):
+        answers[-1]["note"] = told
     return {"answers": answers, "ms": milliseconds, "truth": ""}
 
 
