@@ -123,32 +123,33 @@ class Bench:
 def measure(wanted: Wanted, machine: Hardware) -> Measured:
     """A few steps at each length; the first round of all only warms up."""
     bench = Bench(wanted, machine)
-    moving = bool(bench.optimizer.param_groups[0]["params"])
+    moving = bench.optimizer.param_groups[0]["params"]
     first = bench.batch(wanted.groups[0])
     bench.read(first)
     bench.learn(first)
     bench.step()  # now the moments are there too
-    steps = []
-    lengths, learn, read, held = [], [], [], []
-    gradients = sum(part.numel() * 4 for part in bench.optimizer.param_groups[0]["params"]) if moving else 0
-    fixed = bench.used() + gradients
+    base = bench.used()
+    steps: list[float] = []
+    seen: dict[int, tuple[float, float, int]] = {}
+    most = 0
     for rows in wanted.groups:
         batch = bench.batch(rows)
-        before = bench.used()
+        length = int(batch["input_ids"].shape[1])
+        if length in seen:
+            continue  # cut to the same length
         rounds = [(bench.read(batch), *bench.learn(batch))]
         while len(rounds) < _ROUNDS and rounds[-1][1] < _LONG_ENOUGH:
             rounds.append((bench.read(batch), *bench.learn(batch)))
         steps.append(bench.step())
-        lengths.append(int(batch["input_ids"].shape[1]))
-        read.append(min(one[0] for one in rounds) / len(rows))
-        learn.append(min(one[1] for one in rounds) / len(rows))
-        held.append(int(_BACKWARD_SHARE * max(0, rounds[0][2] - before) / len(rows)))
-    order = sorted(range(len(lengths)), key=lambda place: lengths[place])
+        # Memory that is free again may stay with the process, so a later length can only seem to hold too little.
+        most = max(most, int(_BACKWARD_SHARE * (max(one[2] for one in rounds) - base) / len(rows)))
+        seen[length] = (min(one[1] for one in rounds) / len(rows), min(one[0] for one in rounds) / len(rows), most)
+    lengths = sorted(seen)
     return Measured(
-        lengths=tuple(lengths[place] for place in order),
-        learn=tuple(learn[place] for place in order),
-        read=tuple(read[place] for place in order),
-        held=tuple(held[place] for place in order),
+        lengths=tuple(lengths),
+        learn=tuple(seen[length][0] for length in lengths),
+        read=tuple(seen[length][1] for length in lengths),
+        held=tuple(seen[length][2] for length in lengths),
         step=statistics.median(steps),
-        fixed=fixed,
+        fixed=base + sum(part.numel() * 4 for part in moving),
     )
