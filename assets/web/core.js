@@ -101,7 +101,9 @@
   }
   const place = (run) => run.expected_start === null ? say("web.start.place", { n: run.position }) : say("web.start.position", { n: run.position, wait: duration(run.expected_start) });
   function bytes(value) { if (!value && value !== 0) return "–"; return value >= 1e9 ? (value / 1e9).toFixed(1) + " GB" : value >= 1e6 ? Math.round(value / 1e6) + " MB" : Math.max(1, Math.round(value / 1e3)) + " kB"; }
-  const ago = (time) => time ? new Date(time * 1000).toLocaleString(lang() === "zh" ? "zh-CN" : "en-GB", { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" }) : "–";
+  const tongue = () => lang() === "zh" ? "zh-CN" : "en-GB";
+  const ago = (time) => time ? new Date(time * 1000).toLocaleString(tongue(), { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23" }) : "–";
+  const clock = (time) => new Date(time * 1000).toLocaleTimeString(tongue(), { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
   const metric = (name) => known("metric." + name) ? say("metric." + name) : name;
   const score = (name, value) => ["loss", "perplexity"].includes(name) ? number(value, 3) : value === null || value === undefined ? "–" : Number(value).toFixed(3);
 
@@ -118,7 +120,7 @@
   };
   // The model is packed and tried before it is offered, which takes a while: the button says what is being done.
   // `which` is "tuned", "simple", or "" for what the run has.
-  const downloading = (run, which = "") => button(say(which === "simple" ? "web.report.download_simple" : "web.live.download"), async (node) => {
+  const downloading = (run, which = "", cls = "") => button(say(which === "simple" ? "web.report.download_simple" : "web.live.download"), async (node) => {
     const label = node.textContent, url = `/api/runs/${encodeURIComponent(run)}`;
     try {
       let made = null;
@@ -133,7 +135,7 @@
       link.click();
       link.remove();
     } finally { node.textContent = label; }
-  });
+  }, cls);
   // Lines of JSON as the server writes them.
   async function* lines(path) {
     const reply = await fetch(path, { method: "POST" });
@@ -165,7 +167,7 @@
   const colour = (name) => getComputedStyle(document.body).getPropertyValue("--" + name).trim();
   function layout(extra = {}) {
     const axis = { gridcolor: colour("grid"), zerolinecolor: colour("grid"), linecolor: colour("line"), tickfont: { color: colour("muted"), size: 12 }, title: { font: { color: colour("muted"), size: 12 } } };
-    const base = { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { family: "IBM Plex Sans, Noto Sans SC, PingFang SC, Microsoft YaHei, sans-serif", color: colour("ink"), size: 13 }, margin: { t: 16, r: 16, b: 40, l: 52 }, legend: { orientation: "h", ...(innerWidth < 600 ? { y: -0.16 } : { y: 1.08 }), x: 0, font: { color: colour("ink") } }, hovermode: "x unified", hoverlabel: { bgcolor: colour("card"), font: { color: colour("ink") } } };
+    const base = { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { family: "IBM Plex Sans, Noto Sans SC, PingFang SC, Microsoft YaHei, sans-serif", color: colour("ink"), size: 13 }, margin: { t: 16, r: 16, b: 40, l: 52 }, legend: { orientation: "h", ...(innerWidth < 600 ? { y: -0.16 } : { y: 1.08 }), x: 0, font: { color: colour("ink") } }, modebar: { bgcolor: "rgba(0,0,0,0)", color: colour("muted"), activecolor: colour("accent") }, hovermode: "x unified", hoverlabel: { bgcolor: colour("card"), font: { color: colour("ink") } } };
     const merged = { ...base, ...extra };
     for (const key of Object.keys(merged)) if (/^[xy]axis/.test(key)) merged[key] = { ...axis, ...merged[key], title: { ...axis.title, ...(merged[key].title ?? {}) } };
     for (const key of ["xaxis", "yaxis"]) merged[key] ??= axis;
@@ -195,9 +197,10 @@
     pressed.delete(press);
     return made.run;
   }
-  const PLOT = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
+  // Nothing leaves the machine: the buttons that send a chart to somebody's server are neither drawn nor reachable.
+  const PLOT = { responsive: true, displaylogo: false, showSendToCloud: false, showEditInChartStudio: false, plotlyServerURL: "", modeBarButtonsToRemove: ["sendChartToCloud", "sendDataToCloud", "editInChartStudio", "select2d", "lasso2d", "autoScale2d"] };
 
-  window.studio = { kinds, mount, h, fill, say, known, get, post, address, open, tabbed, every, number, percent, duration, place, bytes, ago, metric, score, chip, button, downloading, notice, toast, colour, layout, plotly, plain, nonce, again, PLOT, lang };
+  window.studio = { kinds, mount, h, fill, say, known, get, post, address, open, tabbed, every, number, percent, duration, place, bytes, ago, clock, metric, score, chip, button, downloading, notice, toast, colour, layout, plotly, plain, nonce, again, PLOT, lang };
 
   // Arrow keys move between tabs, as people who use the keyboard expect of a tab list.
   document.addEventListener("keydown", (event) => {

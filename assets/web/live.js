@@ -1,7 +1,8 @@
 // The live view: is it learning? Pulls only what is new once a second and appends it to the chart.
 (() => {
-  const { kinds, h, fill, say, get, post, open, every, chip, button, number, duration, bytes, metric, score, layout, plotly, again, PLOT, colour, toast, downloading } = window.studio;
-  const PHASES = ["queued", "fetching", "tokenising", "baselines", "training", "evaluating", "saving", "reporting"];
+  const { kinds, h, fill, say, get, post, open, every, chip, button, number, duration, bytes, clock, metric, score, layout, plotly, again, PLOT, colour, toast, downloading } = window.studio;
+  // Evaluating is no stage of its own: it happens before and inside the training.
+  const STAGES = ["queued", "fetching", "tokenising", "baselines", "training", "saving", "reporting"];
   const OVER = ["done", "stopped", "failed", "out-of-memory", "non-finite", "interrupted"];
   const TROUBLE = ["failed", "caution", "watched"];
   const tile = (label, help) => { const value = h("b", {}, "–"); return { node: h("div.tile", { title: help }, value, h("small", {}, label)), value }; };
@@ -9,7 +10,7 @@
   kinds.live = (root) => {
     let run = "", cursor = "", generation = 0, drawn = false, view = null, logOpen = false;
     let data = fresh();
-    function fresh() { return { step: [], loss: [], epoch: [], evals: [], baselines: {}, marks: [], samples: null, plan: null, phase: null, last: null }; }
+    function fresh() { return { step: [], loss: [], epoch: [], evals: [], baselines: {}, marks: [], samples: null, plan: null, phase: null, stage: null, last: null, reached: 0, end: null }; }
 
     const title = h("h2", { style: { margin: "0" } }), state = h("span"), sub = h("p.muted"), acts = h("div.ask", { style: { flex: "none", maxWidth: "100%" } });
     const chart = h("div.chart", { role: "img", "aria-label": say("web.live.chart") });
@@ -30,12 +31,15 @@
 
     function take(event) {
       const kind = event.event;
-      if (kind === "step") { data.step.push(event.step); data.loss.push(event.loss); data.last = event; }
+      if (["stopped", "failed", "done"].includes(kind)) data.end = event;
+      else if (data.end && event.attempt !== data.end.attempt) data.end = null;
+      if (kind === "step") { data.step.push(event.step); data.loss.push(event.loss); data.last = event; data.reached = event.step; }
+      else if (kind === "resumed" || kind === "stopped") data.reached = event.step ?? data.reached;
       else if (kind === "eval") data.evals.push(event);
       else if (kind === "baseline") data.baselines[event.key] = event;
       else if (kind === "sample") { data.before = data.samples; data.samples = event; }
       else if (kind === "plan") data.plan = event;
-      else if (kind === "phase") data.phase = event;
+      else if (kind === "phase") { data.phase = event; if (event.name !== "evaluating") data.stage = event.name; }
       // Not every ending knows its step; it happened where the curve had come to.
       if (event.text) data.marks.push({ ...event, at: event.step || data.last?.step || 0 });
     }
@@ -101,10 +105,16 @@
       sub.textContent = view.about;
       status.textContent = view.status;
       showActs();
-      const over = OVER.includes(view.state), now = data.phase?.name ?? "queued", at = PHASES.indexOf(now);
-      fill(phases, PHASES.filter((p) => say("phase." + p) !== "phase." + p).map((p, i) => h("span", { class: view.state === "done" || PHASES.indexOf(p) < at ? "past" : p === now && !over ? "now" : "" }, (PHASES.indexOf(p) < at || view.state === "done" ? "✓ " : "") + say("phase." + p) + (p === now && !over && data.phase?.total ? ` ${number(data.phase.done, 0)} / ${number(data.phase.total, 0)}` : ""))));
-      const total = data.plan?.steps, done = data.last?.step ?? 0;
-      const share = view.state === "done" ? 1 : now === "training" || now === "evaluating" ? (total ? done / total : 0) : data.phase?.total ? data.phase.done / data.phase.total : 0;
+      const over = OVER.includes(view.state), total = data.plan?.steps, done = data.reached;
+      const count = (phase) => !phase?.total ? "" : phase.name === "fetching" ? ` ${bytes(phase.done)} / ${bytes(phase.total)}` : ` ${number(phase.done, 0)} / ${number(phase.total, 0)}`;
+      // A run that waits anew has not begun yet, whatever its last attempt told; one that was stopped came no further than its steps.
+      const waits = ["queued", "admitted"].includes(view.state) || (!over && data.end && view.state === "starting");
+      const short = ["stopped", "stopping"].includes(view.state) && total && done < total;
+      const stage = waits ? "queued" : short ? "training" : data.stage ?? "queued", at = view.state === "done" ? STAGES.length : STAGES.indexOf(stage);
+      const steps = total ? ` ${number(done, 0)} / ${number(total, 0)}` : "";
+      const inside = !over && !waits && data.phase?.name === "evaluating" ? ` · ${say("phase.evaluating")}${count(data.phase)}` : "";
+      fill(phases, STAGES.map((p, i) => h("span", { class: i < at ? "past" : i === at && !over ? "now" : "" }, (i < at ? "✓ " : "") + say("phase." + p) + (i !== at ? "" : (p === "training" ? steps : over || waits || inside ? "" : count(data.phase)) + inside))));
+      const share = view.state === "done" ? 1 : total && done ? Math.min(1, done / total) : over || waits || !data.phase?.total || data.phase.name === "evaluating" ? 0 : data.phase.done / data.phase.total;
       meter.style.width = 100 * share + "%"; bar.setAttribute("aria-valuenow", Math.round(100 * share));
       const last = data.last;
       tiles.step.value.textContent = total ? `${done} / ${total}` : done || "–";
@@ -131,7 +141,7 @@
         return h("tr", { class: turned ? "flash" : "" }, h("td.text", {}, row.text), h("td.text", {}, row.truth), h("td.text", {}, row.right === null || row.right === undefined ? row.answer : h("span.chip", { class: row.right ? "good" : "bad" }, (row.right ? "✓ " : "✗ ") + row.answer)));
       }))))]);
       else once(samples, run, () => []);
-      once(timeline, run + data.marks.length, () => data.marks.slice().reverse().map((m) => h("div", { class: "mark", "data-event": m.event }, new Date(m.time * 1000).toLocaleTimeString(), " ", m.text)));
+      once(timeline, run + data.marks.length, () => data.marks.slice().reverse().map((m) => h("div", { class: "mark", "data-event": m.event }, clock(m.time), " ", m.text)));
       fill(decisions, (data.plan?.decisions ?? []).map((d) => h("p", {}, h("b", {}, d.label ?? d.name), " ", String(d.value), " ", h("span.reason", {}, d.text ?? ""))));
     }
     async function act(action) {

@@ -22,6 +22,9 @@ from studio.words import has, say, say_parts
 FOLLOWED = 64
 """Runs whose events are kept in memory for the coach; the one longest unseen is dropped."""
 
+ENDS = ("done", "stopped", "failed")
+WAITING = ("queued", "admitted", "starting")
+
 
 @dataclass
 class Story:
@@ -85,7 +88,8 @@ class Live:
         if not records:
             return None
         task = tasks.get(view.task)
-        advice = advise(records, task.main_metric, task.lower_is_better, finished=not view.active)
+        now = of_now(view, records)
+        advice = advise(now, task.main_metric, task.lower_is_better, finished=not view.active) if now else None
         if advice is None:
             return None
         return {
@@ -97,6 +101,17 @@ class Live:
             "action_label": say(f"coach.action.{advice.action}", language) if advice.action else "",
             "tone": advice.tone,
         }
+
+
+def of_now(view: RunView, records: list[Record]) -> list[Record]:
+    """The events without the endings of attempts that a run has left behind; none while it waits to go on."""
+    ended = any(record["event"] in ENDS for record in records)
+    if not ended or not view.active:
+        return records
+    if view.state in WAITING:
+        return []
+    newest = max(view.attempt, *(record.get("attempt", 0) for record in records))
+    return [record for record in records if record["event"] not in ENDS or record.get("attempt") == newest]
 
 
 def by_hand(folder: Path, task: Task) -> Record | None:
@@ -164,7 +179,8 @@ def status(view: RunView, records: list[Record], left: float | None, language: s
         return say("web.live.status_done", language, metric=metric, score=f"{view.score:.3f}")
     if not view.active:
         return say("web.live.status_over", language)
-    phase = next((record["name"] for record in reversed(records) if record["event"] == "phase"), "")
+    # After a Resume the last attempt's phase says nothing about the one that is about to begin.
+    phase = next((r["name"] for r in reversed(of_now(view, records)) if r["event"] == "phase"), "")
     if view.state in ("admitted", "starting") and not phase:
         return say("web.live.status_starting", language)
     if phase and phase != "training":

@@ -66,6 +66,22 @@ def test_the_server_process_never_loads_a_heavy_library(visit: Callable[..., Pag
     assert not [name for name in HEAVY if f"/{name}/" in mapped]
 
 
+def test_no_button_of_a_chart_sends_it_anywhere(visit: Callable[..., Page]):
+    """Plotly draws a button that uploads a chart to its maker's cloud unless it is told not to."""
+    page = visit()
+    page.evaluate(
+        """async () => {
+            const node = document.body.appendChild(document.createElement("div"));
+            node.id = "probe";
+            const wanted = { ...studio.PLOT, displayModeBar: true };
+            await (await studio.plotly()).newPlot(node, [{ x: [1, 2], y: [1, 2] }], studio.layout(), wanted);
+        }"""
+    )
+    titles = page.locator("#probe .modebar-btn").evaluate_all("all => all.map(one => one.getAttribute('data-title'))")
+    assert "Zoom" in titles
+    assert not [title for title in titles if re.search("share|cloud|studio|upload|send|edit", str(title), re.I)]
+
+
 def test_no_catalogue_code_reaches_the_screen(visit: Callable[..., Page]):
     for language in ("en", "zh"):
         page = visit(language=language)
@@ -96,8 +112,18 @@ def test_a_file_that_cannot_be_read_gets_its_sentence_and_leaves_nothing(visit: 
     file.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20)
     page = visit()
     page.locator("#start-drop input[type=file]").set_input_files(file)
-    expect(page.locator(".toast-body, [data-testid=toast-body]").first).to_contain_text("photo.csv", timeout=60_000)
+    told = page.locator("[role=tabpanel]:visible .refused .banner")
+    expect(told).to_contain_text("photo.csv", timeout=60_000)
+    # The zone takes the next file at once, and the sentence goes with it.
+    expect(page.locator("#start-drop")).not_to_contain_text("Error")
     expect(page).not_to_have_url(re.compile("tab=data"))
+    good = tmp_path / "good.csv"
+    good.write_text("text,label\n" + "".join(f"a cat {n},cat\na dog {n},dog\n" for n in range(20)))
+    page.locator("#start-drop input[type=file]").set_input_files(good)
+    expect(page).to_have_url(re.compile("tab=data"), timeout=60_000)
+    expect(page.locator("#data-grid")).to_contain_text("a cat")
+    page.evaluate("studio.open({ tab: 'start' })")
+    expect(told).to_have_count(0)
 
 
 def test_text_is_shown_as_text(visit: Callable[..., Page], tmp_path):

@@ -7,9 +7,11 @@ from typing import Any
 
 import gradio as gr
 
+from studio.data.roles import columns_for
 from studio.data.store import find_version
 from studio.data.store import page as page_of
 from studio.data.use import Use, save_use
+from studio.errors import UserError
 from studio.problem import Problem
 from studio.runs.draft import use_of
 from studio.spec import Split
@@ -17,6 +19,7 @@ from studio.tasks.base import tasks
 from studio.web.context import Page
 from studio.web.island import island, lead
 from studio.web.tabs import upload
+from studio.web.tabs.bounds import sent
 from studio.web.tabs.choose import data_sets, pick
 from studio.web.tabs.dataview import answers, charts, facts_line, findings, rendered
 
@@ -53,15 +56,16 @@ def build(page: Page) -> None:
     """Draw the tab into the current Blocks context and wire it."""
     lead(page.t("web.data.lead"))
     with gr.Row():
-        drop = gr.File(
-            label=page.t("web.data.upload"),
-            file_count="single",
-            type="filepath",
-            height=120,
-            elem_id="data-drop",
-            elem_classes="drop",
-            scale=2,
-        )
+        with gr.Column(scale=2):
+            drop = gr.File(
+                label=page.t("web.data.upload"),
+                file_count="single",
+                type="filepath",
+                height=120,
+                elem_id="data-drop",
+                elem_classes="drop",
+            )
+            upload.wire(page, drop)
         with gr.Column(scale=3):
             chosen = gr.Dropdown(
                 label=page.t("web.data.chosen"),
@@ -73,7 +77,6 @@ def build(page: Page) -> None:
             facts = island("facts", elem_id="data-facts")
     widgets = _columns(page, chosen, facts)
     page.parts["data"] = chosen
-    upload.wire(page, drop)
     _wire(page, widgets)
 
 
@@ -130,15 +133,13 @@ def _columns(page: Page, chosen: gr.Dropdown, facts: gr.HTML) -> Widgets:
             max_lines=1,
         )
         number = gr.Number(0, visible="hidden", precision=0, elem_classes="visually-hidden")
-        before = gr.Button(page.t("web.data.previous"), scale=1, min_width=90, elem_id="data-previous")
-        after = gr.Button(page.t("web.data.next"), scale=1, min_width=90, elem_id="data-next")
     grid = island("grid", elem_id="data-grid")
     widgets = Widgets(chosen, facts, task, roles, groups, split, found, drawn, seen, search, number, grid, use)
-    _paging(page, widgets, before, after)
+    _paging(page, widgets)
     return widgets
 
 
-def _paging(page: Page, widgets: Widgets, before: gr.Button, after: gr.Button) -> None:
+def _paging(page: Page, widgets: Widgets) -> None:
     @page.told
     def turn(version: str | None, search: str, number: float, move: int) -> tuple[dict[str, Any] | None, int]:
         if not version:
@@ -146,8 +147,11 @@ def _paging(page: Page, widgets: Widgets, before: gr.Button, after: gr.Button) -
         return rows_at(page, version, search, max(0, int(number or 0) + move))
 
     inputs, outputs = [widgets.chosen, widgets.search, widgets.number], [widgets.grid, widgets.number]
-    before.click(lambda v, s, n: turn(v, s, n, -1), inputs, outputs, **QUIET)
-    after.click(lambda v, s, n: turn(v, s, n, 1), inputs, outputs, **QUIET)
+
+    def leaf(version: str | None, search: str, number: float, event: gr.EventData) -> Any:
+        return turn(version, search, number, -1 if sent(event).get("move") == -1 else 1)
+
+    widgets.grid.click(leaf, inputs, outputs, **QUIET)
     widgets.search.input(lambda v, s, n: turn(v, s, 0, 0), inputs, outputs, **{**QUIET, "trigger_mode": "always_last"})
 
 
@@ -165,6 +169,8 @@ def rows_at(page: Page, version: str, search: str, number: int) -> tuple[dict[st
         "columns": list(found.columns),
         "rows": shown,
         "line": line if total else page.t("web.data.no_rows"),
+        "first": number == 0,
+        "last": (number + 1) * ROWS >= total,
     }, number
 
 
@@ -189,8 +195,15 @@ def _wire(page: Page, widgets: Widgets) -> None:
         return [line, *_filled(page, widgets, found.columns, use), grid, "", number, *split]
 
     @page.told
-    def choose_task(task: str | None) -> list[Any]:
-        return [gr.Column(visible=key == task) for key in widgets.groups]
+    def choose_task(version: str | None, task: str | None) -> list[Any]:
+        """The roles of a task that was chosen by hand, filled in as far as they can be guessed."""
+        if not version or not task:
+            return [*(gr.Column(visible=key == task) for key in widgets.groups), *[gr.skip()] * len(roles)]
+        found = find_version(page.workspace, version)
+        use, _, _, _ = use_of(page.workspace, found)
+        if use.task != task:
+            use = Use(task, columns_for(found.profile()["columns"], tasks.get(task)))
+        return _filled(page, widgets, found.columns, use)[1:]
 
     @page.told
     def answer(version: str | None, event: gr.EventData) -> list[Any]:
@@ -205,7 +218,7 @@ def _wire(page: Page, widgets: Widgets) -> None:
     shown = [widgets.facts, *columns, widgets.grid, widgets.search, widgets.number, *widgets.split]
     widgets.chosen.change(show, widgets.chosen, shown, **QUIET).then(*look, **QUIET)
     widgets.chosen.input(None, widgets.chosen, None, js="(data) => window.studio.open({ tab: 'data', data }, true)")
-    widgets.task.input(choose_task, widgets.task, list(widgets.groups.values()), **QUIET).then(*look, **QUIET)
+    widgets.task.input(choose_task, [widgets.chosen, widgets.task], columns[1:], **QUIET).then(*look, **QUIET)
     widgets.facts.click(answer, widgets.chosen, columns, **QUIET).then(*look, **QUIET)
     # Only what a person changes asks again; what the handlers above fill in has been examined by them.
     edited = [*(role.input for role in roles), *(part.input for part in widgets.split)]
@@ -241,6 +254,8 @@ def _wire_use(page: Page, widgets: Widgets) -> None:
         if not version:
             raise gr.Error(page.t("web.data.none"), print_exception=False)
         found = find_version(page.workspace, version)
+        if not use.task:
+            raise UserError("task_not_chosen", name=found.name)
         problems, _ = findings(page, found, use)
         blocking = _blocked(problems)
         if blocking:

@@ -20,5 +20,5 @@ def build(page: Page) -> None:
         elem_id="start-drop",
         elem_classes="drop",
     )
-    island("start", elem_id="start-island")
     upload.wire(page, drop)
+    island("start", elem_id="start-island")
