@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 from studio.data import chat
@@ -133,11 +134,15 @@ def label_counts(version: DataVersion, column: str, most: int | None = None) -> 
 def length_histogram(version: DataVersion, task: str, columns: Mapping[str, str]) -> list[tuple[str, int]]:
     """("low–high" in characters, rows) of what the model reads, shortest first; [] where nothing can be read.
 
+    The last bin holds all that is longer and is named so where it is much wider than the others ("≥ 800, max 9600").
     Of data with more than CHECKED rows, an even sample.
     """
     bins = histogram(_lengths(version, task, _chosen(columns)))
     edges = [round(edge) for edge in bins["edges"]]
-    return [(f"{low}–{high}", int(count)) for low, high, count in zip(edges, edges[1:], bins["counts"], strict=False)]
+    names = [f"{low}–{high}" for low, high in pairwise(edges)]
+    if len(names) > 1 and edges[-1] - edges[-2] > 1.5 * (edges[1] - edges[0]):
+        names[-1] = f"≥ {edges[-2]}, max {edges[-1]}"
+    return [(name, int(count)) for name, count in zip(names, bins["counts"], strict=True)]
 
 
 @lru_cache(maxsize=16)

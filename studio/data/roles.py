@@ -49,7 +49,42 @@ def suggest_for(columns: Sequence[Column]) -> Suggestion:
         found = guess(known)
         if found is not None:
             return found
-    return _nothing_fits(known)
+    return _one_value(columns, known) or _nothing_fits(known)
+
+
+def columns_for(columns: Sequence[Column], task: Task) -> dict[str, str]:
+    """Roles to columns as far as they can be guessed for a task that a person has chosen by hand."""
+    found = suggest_for(columns)
+    if found.task == task.key:
+        return dict(found.columns)
+    options = [option.columns for option in found.alternatives if option.task == task.key]
+    if options:
+        return {role: name for role, name in options[0].items() if all(one.get(role) == name for one in options)}
+    known = [column for column in columns if column["kind"] not in ("empty", "constant")]
+    texts = _of_kind(known, "text") or _of_kind(known, "label")
+    if task.result != "labels" or not texts:
+        return {}
+    text = _obvious_text(task, texts) or max(texts, key=lambda column: float(column["mean_length"]))
+    return {"text": str(text["name"])}
+
+
+def _one_value(columns: Sequence[Column], known: Sequence[Column]) -> Suggestion | None:
+    """One text and a column that holds the same everywhere: labels of which there is only one. Where it can be nothing
+    else it is taken, so that the finding about its labels says the rest."""
+    task, texts = _task("labels"), _of_kind(known, "text")
+    same = _of_kind(columns, "constant")
+    named = [column for column in same if _plain(column) in _TARGET_NAMES]
+    others = [column for column in known if column not in texts and _plain(column) not in _MACHINERY]
+    if task is None or len(texts) != 1 or not same or (others and not named):
+        return None
+    text = str(texts[0]["name"])
+    options = [
+        _certain(task, {"text": text, "label": str(one["name"])}, "one_label", labels=1) for one in named or same
+    ]
+    taken = options[0].columns
+    value = next(str(one["top"][0][0])[:60] for one in same if one["name"] == taken["label"])
+    told = {"text": text, "column": taken["label"], "value": value}
+    return Suggestion(task.key, dict(taken), False, "data.question.one_value", told, tuple(options))
 
 
 def _task(result: str) -> Task | None:

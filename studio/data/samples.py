@@ -20,6 +20,9 @@ from studio.errors import UserError
 from studio.tasks.base import tasks
 from studio.workspace import Workspace
 
+_PREVIEWED = 2000
+"""Rows of a file that are looked through for other labels."""
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -36,7 +39,7 @@ class Sample:
     blurb: dict[str, str]
 
     def preview(self, count: int = 3) -> list[tuple[str, str]]:
-        """(what is asked, the right answer) of the first `count` complete rows."""
+        """(what is asked, the right answer) of `count` complete rows: first one of each label."""
         return list(_preview(self.path, self.task, tuple(self.columns.items()), count))
 
 
@@ -92,9 +95,12 @@ def _preview(path: Path, task: str, columns: tuple[tuple[str, str], ...], count:
                     (m["content"] for m in as_messages(row, {r: r for r in row}) if m["role"] == "user"), ""
                 )
             found.append((question, member.truth(row) or ""))
-        if len(found) == count:
+        if len({answer for _, answer in found}) >= count or len(found) == _PREVIEWED:
             break
-    return tuple(found)
+    first = {answer: place for place, (_, answer) in reversed(list(enumerate(found)))}
+    kept = sorted(first.values())[:count]
+    kept += [place for place in range(len(found)) if place not in kept][: count - len(kept)]
+    return tuple(found[place] for place in sorted(kept))
 
 
 def _cells(path: Path) -> Any:

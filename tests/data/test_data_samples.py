@@ -25,6 +25,8 @@ def test_a_sample_is_what_it_says(sample, tmp_path: Path) -> None:
         assert all(texts[language].strip() for language in ("en", "zh"))
     assert all(question and answer for question, answer in sample.preview(3))
     assert len(sample.preview(3)) == 3
+    if tasks.get(sample.task).result == "labels":
+        assert len({answer for _, answer in sample.preview(3)}) > 1
 
 
 def test_an_unknown_sample_names_the_known_ones(tmp_path: Path) -> None:

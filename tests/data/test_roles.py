@@ -11,7 +11,8 @@ import polars as pl
 import pytest
 
 from studio.data.profile import profile
-from studio.data.roles import Suggestion, suggest_for
+from studio.data.roles import Suggestion, columns_for, suggest_for
+from studio.tasks.base import Task, tasks
 from studio.words import say
 
 WORDS = "the room staff breakfast bed was is not very clean dirty early late view price night came went".split()
@@ -96,6 +97,31 @@ def test_two_texts_alone_are_neither_task() -> None:
 def test_what_fits_no_task_is_a_question(columns: dict[str, list[Any]], code: str) -> None:
     found = suggest(**columns)
     assert (found.task, found.columns, found.sure, found.code) == (None, {}, False, f"data.question.{code}")
+
+
+@pytest.mark.parametrize(("columns", "code"), [("label", "one_value"), ("mood", "one_value"), ("source", "no_label")])
+def test_a_column_of_one_value_is_said_to_be_one_and_taken_where_it_can_be_nothing_else(
+    columns: str, code: str
+) -> None:
+    found = suggest(text=prose(1), **{columns: ["good"] * 60})
+    assert (found.sure, found.code) == (False, f"data.question.{code}")
+    if code == "one_value":
+        assert (found.task, found.columns) == ("classification", {"text": "text", "label": columns})
+        assert "only one value ('good')" in say(found.code, "en", **found.values)
+
+
+def test_a_task_chosen_by_hand_gets_the_roles_that_can_be_guessed() -> None:
+    labels_task, chat_task = tasks.get("classification"), tasks.get("chat")
+
+    def guessed(task: Task, **columns: list[Any]) -> dict[str, str]:
+        return columns_for(profile(pl.DataFrame(columns).cast(pl.String))["columns"], task)
+
+    assert guessed(labels_task, text=prose(1)) == {"text": "text"}
+    assert guessed(labels_task, text=prose(1), label=labels("a", "b")) == {"text": "text", "label": "label"}
+    assert guessed(labels_task, text=prose(1), n=list(range(60)), m=list(range(60))) == {"text": "text"}
+    assert guessed(labels_task, a=prose(1), b=prose(2, low=9), c=prose(3)) == {"text": "b"}
+    assert guessed(chat_task, question=prose(1), answer=prose(2)) == {"instruction": "question", "output": "answer"}
+    assert guessed(chat_task, text=prose(1)) == {}
 
 
 TALK = json.dumps([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}])

@@ -87,3 +87,7 @@ def test_a_template_that_fails_costs_neither_findings_nor_charts(
     assert lines["problems"]
     assert drawn["figures"]
     assert (seen["texts"], seen["note"]) == ([], fault.text(language))
+
+
+def test_no_chart_where_there_is_nothing_to_draw(desk: Desk, version: DataVersion) -> None:
+    assert dataview.charts(page_of(desk), version, Use("classification", {})) == []

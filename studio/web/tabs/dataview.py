@@ -60,10 +60,10 @@ def findings(page: Page, version: DataVersion, use: Use) -> tuple[list[Problem],
 
 
 def charts(page: Page, version: DataVersion, use: Use) -> list[dict[str, Any]]:
-    """Bars for the label counts and the lengths."""
+    """Bars for the label counts and the lengths; no chart where there is nothing to draw."""
     drawn = []
-    if "label" in use.columns:
-        counts = label_counts(version, use.columns["label"], MOST_BARS)
+    counts = label_counts(version, use.columns["label"], MOST_BARS) if "label" in use.columns else ()
+    if counts:
         drawn.append(
             {
                 "title": page.t("web.data.labels"),
@@ -73,17 +73,17 @@ def charts(page: Page, version: DataVersion, use: Use) -> list[dict[str, Any]]:
                 "horizontal": True,
             }
         )
-    bins = length_histogram(version, use.task, use.columns)
-    drawn.append(
-        {
-            "title": page.t("web.data.lengths"),
-            "x": [name for name, _ in bins],
-            "y": [count for _, count in bins],
-            "x_title": page.t("web.data.characters"),
-            "y_title": page.t("web.data.rows"),
-            "horizontal": False,
-        }
-    )
+    if bins := length_histogram(version, use.task, use.columns):
+        drawn.append(
+            {
+                "title": page.t("web.data.lengths"),
+                "x": [name for name, _ in bins],
+                "y": [count for _, count in bins],
+                "x_title": page.t("web.data.characters"),
+                "y_title": page.t("web.data.rows"),
+                "horizontal": False,
+            }
+        )
     return drawn
 
 
