@@ -79,11 +79,48 @@
     const all = Object.entries(prediction.scores ?? {}).sort((a, b) => b[1] - a[1]);
     return h("div.card", {}, h("h3", {}, title), note ? h("small.muted", {}, note) : null, h("div.bars", {}, all.map(([label, p]) => h("div.bar", { class: label === prediction.label ? "top" : "" }, h("span.who", { title: label }, label), h("span.track", { role: "meter", "aria-valuenow": p, "aria-valuemin": 0, "aria-valuemax": 1, "aria-label": label }, h("i", { style: { width: 100 * p + "%" } })), h("span.val", {}, percent(p))))));
   }
-  kinds.answers = (root) => ({ update(value) {
-    if (!value) return fill(root);
-    fill(root, h("div", { role: "status" }, value.truth ? h("p", {}, say("web.play.truth"), " ", h("b", {}, value.truth)) : null, h("div.half", { style: { gap: "16px" } }, value.answers.map((a) => bars(a.prediction, a.title, a.note))), value.ms !== null && value.ms !== undefined ? h("small.muted", {}, say("web.play.ms", { n: number(value.ms, 1) })) : null));
-  } });
+  kinds.answers = (root) => {
+    const typed = () => document.querySelector("#play-text textarea")?.value;
+    const working = h("p.working", { role: "status", hidden: true }, say("web.play.working"));
+    const shown = h("div", { role: "status" });
+    let value = null, truth = null;
+    // Answers to another text than the one in the box are old, and a known truth is not that text's.
+    function age() {
+      const old = Boolean(value?.answers) && value.text !== undefined && typed() !== undefined && typed().trim() !== value.text.trim();
+      shown.classList.toggle("stale", old || !working.hidden);
+      if (truth) truth.hidden = old;
+    }
+    function work(on) {
+      working.hidden = !on;
+      if (on && !root.contains(working)) fill(root, working, shown);
+      if (!on && !value) fill(root);
+      age();
+    }
+    document.addEventListener("input", (event) => { if (event.target.closest?.("#play-text")) age(); });
+    document.addEventListener("click", (event) => { if (event.target.closest?.("#play-send") && typed()?.trim()) work(true); });
+    window.addEventListener("studio:asked", () => work(true));
+    window.addEventListener("studio:answered", () => work(false));
+    return { update(next) {
+      value = next;
+      working.hidden = true;
+      if (!value) { fill(shown); return fill(root); }
+      truth = value.truth ? h("p", {}, say("web.play.truth"), " ", h("b", {}, value.truth)) : null;
+      fill(shown, truth, h("div.half", { style: { gap: "16px" } }, value.answers.map((a) => bars(a.prediction, a.title, a.note))), value.ms !== null && value.ms !== undefined ? h("small.muted", {}, say("web.play.ms", { n: number(value.ms, 1) })) : null);
+      fill(root, working, shown);
+      shown.classList.remove("stale");
+      // An example's text reaches the box in the same moment as its answer.
+      setTimeout(age, 300);
+    } };
+  };
+  // In the box of one text Enter sends and Shift+Enter is a new line; Gradio has it the other way round.
+  document.addEventListener("keypress", (event) => {
+    if (event.key !== "Enter" || event.isComposing || !event.target.closest?.("#play-text")) return;
+    event.stopImmediatePropagation();
+    if (event.shiftKey) return;
+    event.preventDefault();
+    document.querySelector("#play-send")?.click();
+  }, true);
   kinds.examples = (root, props, trigger) => ({ update(rows) {
-    fill(root, rows?.length ? [h("h3", {}, say("web.play.examples")), h("div", { style: { display: "grid", gap: "4px" } }, rows.map((row) => h("button.plain", { type: "button", onclick: () => trigger("click", { row: row.row }) }, row.text.length > 140 ? row.text.slice(0, 140) + "…" : row.text, row.truth ? h("span.muted", {}, " — " + (row.truth.length > 60 ? row.truth.slice(0, 60) + "…" : row.truth)) : null)))] : null);
+    fill(root, rows?.length ? [h("h3", {}, say("web.play.examples")), h("div", { style: { display: "grid", gap: "4px" } }, rows.map((row) => h("button.plain", { type: "button", onclick: () => { if (row.kind === "labels") window.dispatchEvent(new Event("studio:asked")); trigger("click", { row: row.row }); } }, row.text.length > 140 ? row.text.slice(0, 140) + "…" : row.text, row.truth ? h("span.muted", {}, " — " + (row.truth.length > 60 ? row.truth.slice(0, 60) + "…" : row.truth)) : null)))] : null);
   } });
 })();

@@ -135,10 +135,10 @@
       once(failure, JSON.stringify([run, view.failure]), () => [view.failure ? h("div.banner.bad", { role: "alert" }, h("b", {}, view.failure[0]), h("span", {}, view.failure.slice(1).join(" "))) : null]);
       document.title = over ? `${say("state." + view.state)} – ${view.name}` : `${Math.round(100 * share)} % ${data.evals.length && data.metric ? "– " + metric(data.metric) + " " + score(data.metric, data.metric === "loss" ? data.evals.at(-1).loss : data.evals.at(-1).metrics[data.metric]) : ""} – ${view.name}`;
       const names = { label: say("web.live.truth"), before: say("web.live.start_answer") };
-      if (data.samples) once(samples, run + data.samples.step, () => [h("h2", {}, say("web.live.samples")), h("div.scroll", {}, h("table", {}, h("thead", {}, h("tr", {}, [say("web.col.text"), names.label, say("web.live.answer")].map((t) => h("th", {}, t)))), h("tbody", {}, data.samples.rows.map((row, i) => {
+      if (data.samples) once(samples, run + data.samples.step, () => [h("h2", {}, say("web.live.samples")), h("div.scroll", {}, h("table.cardy", {}, h("thead", {}, h("tr", {}, [say("web.col.text"), names.label, say("web.live.answer")].map((t) => h("th", {}, t)))), h("tbody", {}, data.samples.rows.map((row, i) => {
         const old = data.before?.rows?.[i];
         const turned = old && old.right === false && row.right === true;
-        return h("tr", { class: turned ? "flash" : "" }, h("td.text", {}, row.text), h("td.text", {}, row.truth), h("td.text", {}, row.right === null || row.right === undefined ? row.answer : h("span.chip", { class: row.right ? "good" : "bad" }, (row.right ? "✓ " : "✗ ") + row.answer)));
+        return h("tr", { class: turned ? "flash" : "" }, h("td.text", {}, row.text), h("td.text", { "data-label": names.label }, row.truth), h("td.text", { "data-label": say("web.live.answer") }, row.right === null || row.right === undefined ? row.answer : h("span.chip", { class: row.right ? "good" : "bad" }, (row.right ? "✓ " : "✗ ") + row.answer)));
       }))))]);
       else once(samples, run, () => []);
       once(timeline, run + data.marks.length, () => data.marks.slice().reverse().map((m) => h("div", { class: "mark", "data-event": m.event }, clock(m.time), " ", m.text)));

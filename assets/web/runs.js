@@ -1,18 +1,31 @@
 // Runs tab: what have I tried?
 (() => {
-  const { kinds, h, fill, say, get, post, open, every, chip, button, ago, duration, metric, score, layout, plotly, plain, again, PLOT, colour, toast } = window.studio;
+  const { kinds, h, fill, say, get, post, open, every, chip, button, ago, duration, metric, score, layout, plotly, plain, again, downloading, PLOT, colour, toast } = window.studio;
 
   kinds.runs = (root) => {
-    let filter = "", picked = new Set(), runs = [], key = "", binned = false;
+    let filter = "", picked = new Set(), runs = [], key = "", binned = false, naming = false;
     const search = h("input", { type: "search", placeholder: say("web.runs.search"), "aria-label": say("web.runs.search"), style: { font: "inherit", padding: "7px 12px", borderRadius: "8px", border: "1px solid var(--line)", background: "var(--card)", color: "var(--ink)", width: "min(360px, 100%)" } });
     search.addEventListener("input", () => { filter = search.value.toLowerCase(); table(); });
     const bin = h("label.muted", {}, h("input", { type: "checkbox", onchange: (e) => { binned = e.target.checked; key = ""; tick(); } }), " ", say("web.runs.deleted"));
     const compare = button(say("web.runs.overlay"), overlay), list = h("div.scroll"), chart = h("div", { style: { display: "none" } });
     fill(root, h("div.ask", { style: { marginBottom: "8px", alignItems: "center" } }, search, compare, bin), chart, list);
 
-    async function rename(run) {
-      const name = prompt(say("web.runs.rename_to"), run.name);
-      if (name && name !== run.name) { await post(`/api/runs/${run.id}/rename`, { name }); key = ""; await tick(); }
+    // The new name is typed where the old one stands: Enter or leaving the field keeps it, Escape does not.
+    function rename(run, place) {
+      const field = h("input", { value: run.name, "aria-label": say("web.runs.rename_to"), maxlength: 120, style: { font: "inherit", width: "100%", minWidth: "140px", padding: "2px 6px", borderRadius: "6px", border: "1px solid var(--accent)", background: "var(--card)", color: "var(--ink)" } });
+      let over = false;
+      const end = async (keep) => {
+        if (over) return;
+        over = true; naming = false;
+        const name = field.value.trim();
+        try { if (keep && name && name !== run.name) await post(`/api/runs/${run.id}/rename`, { name }); } catch (error) { window.studio.notice(error); }
+        key = ""; await tick();
+      };
+      field.addEventListener("keydown", (event) => { if (event.isComposing) return; if (event.key === "Enter") end(true); if (event.key === "Escape") end(false); });
+      field.addEventListener("blur", () => end(true));
+      naming = true;
+      fill(place, field);
+      field.focus(); field.select();
     }
     async function remove(run) {
       await post(`/api/runs/${run.id}/delete`); key = ""; await tick();
@@ -24,21 +37,23 @@
       return h("div.ask", {},
         run.has_report ? button(say("web.runs.report"), () => open({ tab: "evaluate", run: run.id }), ".small") : null,
         run.can_play ? button(say("web.runs.try"), () => open({ tab: "playground", run: run.id }), ".small") : null,
+        run.can_download ? downloading(run.id, "", ".small") : null,
         run.can_resume ? button(say("web.live.resume"), async () => { await post(`/api/runs/${run.id}/resume`); open({ tab: "train", run: run.id }); }, ".small") : null,
         button(say("web.runs.change"), () => open({ tab: "train", run: "", data: run.data, from: run.id }), ".small"),
         over ? button(say("web.runs.again"), async () => open({ tab: "train", run: await again(run.id) }), ".small") : button(say("web.live.stop"), () => post(`/api/runs/${run.id}/stop`, { keep: "last" }), ".small.warn"),
-        button(say("web.runs.rename"), () => rename(run), ".small"),
+        button(say("web.runs.rename"), (node) => rename(run, node.closest("tr").querySelector(".called")), ".small"),
         over ? button(say("web.runs.delete"), () => remove(run), ".small.warn") : null);
     }
     function table() {
       const shown = runs.filter((r) => !filter || [r.name, r.data_name, r.model, r.method_title, r.owner_name, say("state." + r.state)].join(" ").toLowerCase().includes(filter));
       if (!runs.length) return fill(list, h("p.muted", {}, binned ? say("web.runs.bin_empty") : say("web.runs.none")));
       const head = ["", "name", "state", "data", "model", "method", "score", "time", "owner", "created", ""].map((t) => h("th", { class: t === "score" || t === "time" ? "num" : "" }, t ? say("web.col." + t) : ""));
-      fill(list, h("table", {}, h("thead", {}, h("tr", {}, head)), h("tbody", {}, shown.map((run) => h("tr", {},
-        h("td", {}, h("input", { type: "checkbox", "aria-label": say("web.runs.pick", { name: run.name }), checked: picked.has(run.id), onchange: (e) => { e.target.checked ? picked.add(run.id) : picked.delete(run.id); } })),
-        h("td.text", {}, h("button.plain", { type: "button", onclick: () => open({ tab: "train", run: run.id }) }, run.name)),
-        h("td", {}, chip(run.state), run.position ? h("small", {}, " " + window.studio.place(run)) : null), h("td.text", {}, run.data_name), h("td", {}, run.model_title), h("td", {}, run.method_title),
-        h("td.num", {}, run.score === null ? "–" : h("span", { title: metric(run.metric) }, score(run.metric, run.score))), h("td.num", {}, duration(run.seconds)), h("td", {}, run.owner_name), h("td", {}, ago(run.created)), h("td", {}, acts(run)))))));
+      const cell = (name, tag, ...inside) => h(tag, name ? { "data-label": say("web.col." + name) } : {}, inside);
+      fill(list, h("table.cardy.runs", {}, h("thead", {}, h("tr", {}, head)), h("tbody", {}, shown.map((run) => h("tr", {},
+        cell("", "td.tick", h("input", { type: "checkbox", "aria-label": say("web.runs.pick", { name: run.name }), checked: picked.has(run.id), onchange: (e) => { e.target.checked ? picked.add(run.id) : picked.delete(run.id); } })),
+        cell("", "td.text.called", h("button.plain", { type: "button", onclick: () => open({ tab: "train", run: run.id }) }, run.name)),
+        cell("state", "td", chip(run.state), run.position ? h("small", {}, " " + window.studio.place(run)) : null), cell("data", "td.text", run.data_name), cell("model", "td", run.model_title), cell("method", "td", run.method_title),
+        cell("score", "td.num", run.score === null ? "–" : h("span", { title: metric(run.metric) }, score(run.metric, run.score))), cell("time", "td.num", duration(run.seconds)), cell("owner", "td", run.owner_name), cell("created", "td", ago(run.created)), cell("", "td.acts", acts(run)))))));
     }
     async function overlay() {
       const ids = [...picked].filter((id) => runs.some((r) => r.id === id));
@@ -59,7 +74,7 @@
     const tick = every(root, 2500, async () => {
       const reply = await get("/api/runs" + (binned ? "?deleted=1" : ""));
       const next = JSON.stringify(reply.runs, (name, value) => (name === "seconds" || name === "expected_start" ? undefined : value));
-      if (next === key) return;  // an unchanged list is left alone, so that focus and ticks stay
+      if (next === key || naming) return;  // an unchanged list is left alone, so that focus and ticks stay
       key = next; runs = reply.runs; table();
     });
   };

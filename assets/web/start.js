@@ -3,7 +3,7 @@
   const { kinds, h, fill, say, get, post, open, every, chip, button, ago, score, metric } = window.studio;
 
   kinds.header = (root) => {
-    const device = h("span.badge"), queue = h("span.badge", { role: "status" }), who = h("span.badge");
+    const device = h("span.badge"), queue = h("span.badge", { role: "status" }), who = h("span.badge.who");
     // A plain form: the server answers with the login page, and the browser goes there.
     const leave = h("form", { method: "post", action: "/logout", hidden: true }, h("button", { type: "submit" }, say("web.header.logout")));
     const language = h("select", { "aria-label": say("web.header.language") });

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from fastapi import FastAPI, Request
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from studio.inference.client import InferenceClient
 from studio.runs.desk import Desk
@@ -43,7 +43,7 @@ class Page:
         if self._began is None:
             self._began = asyncio.create_task(self._begin())
         await asyncio.shield(self._began)
-        await inner(scope, receive, send)
+        await inner(scope, receive, Speaking(send, self._language) if scope["type"] == "http" else send)
 
     def _inner(self) -> ASGIApp:
         with self._making:
@@ -56,6 +56,42 @@ class Page:
         """What Gradio does when the server that it is mounted in starts: among others, its queue."""
         assert self._holder is not None
         await AsyncExitStack().enter_async_context(self._holder.router.lifespan_context(self._holder))
+
+
+TONGUES = {"en": "en", "zh": "zh-CN"}
+
+
+class Speaking:
+    """Sends a page's answer on, with the page's language told to Gradio's own widgets.
+
+    They follow the browser's language, which need not be the page's. Gradio inserts `head` too late for this.
+    """
+
+    def __init__(self, send: Send, language: str) -> None:
+        self._send, tongue = send, TONGUES.get(language, language)
+        told = f'Object.defineProperty(navigator,"language",{{get:()=>"{tongue}"}});'
+        told += f'Object.defineProperty(navigator,"languages",{{get:()=>["{tongue}"]}});'
+        told += f'document.documentElement.lang="{tongue}";'
+        self._script = f"<head><script>{told}</script>".encode()
+        self._start: Message | None = None
+        self._body = b""
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            kinds = [value for key, value in message["headers"] if key.lower() == b"content-type"]
+            if kinds and kinds[0].startswith(b"text/html"):
+                self._start = message
+                return
+        if self._start is None:
+            await self._send(message)
+            return
+        self._body += message.get("body", b"")
+        if message.get("more_body"):
+            return
+        body = self._body.replace(b"<head>", self._script, 1)
+        headers = [(key, value) for key, value in self._start["headers"] if key.lower() != b"content-length"]
+        await self._send({**self._start, "headers": [*headers, (b"content-length", str(len(body)).encode())]})
+        await self._send({"type": "http.response.body", "body": body})
 
 
 def _made(desk: Desk, inference: InferenceClient, language: str) -> FastAPI:

@@ -27,6 +27,7 @@ from studio.workspace import Workspace
 
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "multiple"}
 SLOW: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
+ASKED: dict[str, Any] = {**SLOW, "concurrency_limit": 4}
 EXAMPLES = 8
 ALL, SIMPLE = "all", "simple"
 """Whose answers are shown: every model's side by side, or the best simple one's alone."""
@@ -108,8 +109,9 @@ def _wire(page: Page, widgets: Widgets, send: gr.Button, keep: gr.Button, talk: 
         return classify(page, run, text, described, which)
 
     inputs = [widgets.run, widgets.text, widgets.descriptions, widgets.which]
-    send.click(answer, inputs, widgets.answers, concurrency_id="predict", concurrency_limit=4, **SLOW)
-    widgets.text.submit(answer, inputs, widgets.answers, concurrency_id="predict", concurrency_limit=4, **SLOW)
+    asking = gr.on(
+        [send.click, widgets.text.submit], answer, inputs, widgets.answers, concurrency_id="predict", **ASKED
+    )
 
     @page.told
     def try_example(run: str | None, described: str, which: str | None, event: gr.EventData) -> list[Any]:
@@ -123,7 +125,10 @@ def _wire(page: Page, widgets: Widgets, send: gr.Button, keep: gr.Button, talk: 
         return [found["text"], {**(shown or {}), "truth": found["truth"]}, gr.skip()]
 
     asked = [widgets.run, widgets.descriptions, widgets.which]
-    widgets.examples.click(try_example, asked, [widgets.text, widgets.answers, talk.message], **SLOW)
+    trying = widgets.examples.click(try_example, asked, [widgets.text, widgets.answers, talk.message], **SLOW)
+    for done in (asking, trying):
+        # Also after a refusal, which hands no answer on.
+        done.then(None, None, None, js="() => window.dispatchEvent(new Event('studio:answered'))")
 
     @page.told
     def keep_rules(run: str | None, rules: str) -> str:
@@ -158,7 +163,7 @@ def classify(page: Page, run: str | None, text: str, described: str, which: str 
         alone = page.inference.predict(folder, [text], key)
         title = page.t("web.play.simple", name=page.t(f"ladder.{key}"))
         answers = [{"title": title, "note": "", "prediction": alone.predictions[0]}]
-        return {"answers": answers, "ms": alone.milliseconds, "truth": ""}
+        return {"answers": answers, "ms": alone.milliseconds, "truth": "", "text": text}
     before = page.inference.before(folder, [text], _descriptions(described))
     for found in before["answers"]:
         name = page.t(f"ladder.{found['key']}")
@@ -170,10 +175,10 @@ def classify(page: Page, run: str | None, text: str, described: str, which: str 
     if has_model(folder):
         tuned = page.inference.predict(folder, [text])
         milliseconds = tuned.milliseconds
-        answers.append({"title": page.t("web.play.tuned"), "note": "", "prediction": tuned.predictions[0]})
+        answers.insert(0, {"title": page.t("web.play.tuned"), "note": "", "prediction": tuned.predictions[0]})
     elif answers and (told := describe(page.desk, page.desk.get(run), page.language)["without_model"]):
         answers[-1]["note"] = told
-    return {"answers": answers, "ms": milliseconds, "truth": ""}
+    return {"answers": answers, "ms": milliseconds, "truth": "", "text": text}
 
 
 def has_model(run_dir: Path) -> bool:
