@@ -55,12 +55,10 @@ _RATES = {
     "chat": {"full": (5e-5, 5e-5), "lora": (1e-3, 1e-3), "head": (1e-4, 1e-4)},
 }
 _FEW_ROWS = 1000
-_FEW_STEPS = 300
-"""Optimizer steps below which each has to go further."""
 _LARGE = 1_000_000_000
 _HEAD_EPOCHS = 5
 """A frozen encoder is computed once, so the head may see its vectors so many times more often."""
-_SHORTER = ((1.0, 1.5), (0.75, 0.75), (0.5, 0.75), (0.35, 0.75), (0.25, 0.5))
+_SHORTER = ((1.0, 2.0), (0.75, 2.0), (0.5, 2.0), (0.5, 1.0), (0.35, 1.0), (0.25, 1.0))
 """What is given up first when time is short: (share of the length, fewest passes for which that is accepted)."""
 
 
@@ -103,7 +101,7 @@ def plan(
     work = _work(task, card, method, lengths, hardware, rows, measured, shares)
     recipe = _RECIPES.get(task.result, _RECIPES["labels"])[preset if preset in BUDGETS else "quick"]
     budget = BUDGETS.get(preset, BUDGETS["quick"])
-    rate, head_rate = _rates(task, method, card)
+    rate, head_rate = _rates(task, method, card, work.train)
     chosen = dict(chosen or {})
     fixed = TrainingOptions(
         learning_rate=rate,
@@ -120,8 +118,6 @@ def plan(
         fixed = dataclasses.replace(fixed, evaluations=most)
         epochs, length, wanted = _fit(work, fixed, recipe, chosen, budget * _AIM)
     options = dataclasses.replace(fixed, epochs=epochs, max_length=length)
-    if method.key == "full" and "learning_rate" not in chosen and cost.steps(work, options) < _FEW_STEPS:
-        options = dataclasses.replace(options, learning_rate=2 * rate)
     micro = options.micro_batch or cost.micro_batch(work, options)
     options = dataclasses.replace(options, micro_batch=micro)
     decisions = _decisions(work, options, wanted, preset, set(chosen) if by_hand is None else set(by_hand))
@@ -129,9 +125,14 @@ def plan(
     return Plan(dataclasses.asdict(options), decisions, estimate)
 
 
-def _rates(task: Task, method: Method, card: Card) -> tuple[float, float]:
-    """Learning rates of the pretrained part and of a new head. Models beyond a billion weights bear smaller ones."""
+def _rates(task: Task, method: Method, card: Card, train: int) -> tuple[float, float]:
+    """Learning rates of the pretrained part and of a new head.
+
+    A few hundred rows make few steps, so they are larger; models beyond a billion weights bear smaller ones.
+    """
     rate, head_rate = _RATES.get(task.result, _RATES["labels"]).get(method.key, (1e-4, 5e-3))
+    if train < _FEW_ROWS and method.key == "full":
+        rate *= 2
     return (rate / 5 if card.parameters > _LARGE else rate), head_rate
 
 
