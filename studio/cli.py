@@ -148,7 +148,8 @@ def doctor() -> bool:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and leave the process with its exit code."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    # Nothing asked is a question for what there is, not a mistake.
+    words = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     os.umask(0o077)
     terminal.__dict__.update(Terminal(json="--json" in words).__dict__)
     try:

@@ -52,6 +52,11 @@ class Terminal:
             for line in lines:
                 typer.echo(line)
 
+    def line(self, text: str) -> None:
+        """A line of the result for people, as soon as it is known; nothing where one document is asked for."""
+        if not self.json:
+            typer.echo(text)
+
     def aside(self, text: str) -> None:
         """A line on stderr."""
         self._end_line()

@@ -14,6 +14,7 @@ from studio.errors import UserError
 from studio.hardware import Hardware
 from studio.inference.client import FileProgress, InferenceClient
 from studio.runs.desk import Desk
+from studio.runs.doctor import Finding
 from studio.terminal import Terminal, table
 from studio.workspace import Workspace
 
@@ -57,6 +58,23 @@ def test_errors_are_one_line_and_one_document(ask, words, code, said):
     document = json.loads(out)["error"]
     assert document["code"] == code
     assert " ".join(document["text"].split()) == err.strip()
+
+
+def test_nothing_asked_shows_what_there_is(ask):
+    status, out, err = ask(home=False)
+    assert (status, err) == (0, "")
+    assert "Usage:" in out
+    assert len(out.splitlines()) > 10
+    assert "cannot be understood" not in out
+
+
+def test_the_doctor_says_each_finding_once(ask, monkeypatch):
+    found = [Finding("torch", True, "doctor.ready", {}), Finding("lora", False, "doctor.broken", {})]
+    monkeypatch.setattr("studio.runs.doctor.examine", lambda workspace: iter(found))
+    monkeypatch.setattr("studio.terminal.say", lambda code, language, **values: code)
+    status, out, err = ask("doctor")
+    assert (status, out.splitlines(), err) == (1, ["✓ doctor.ready", "✗ doctor.broken"], "")
+    assert len(json.loads(ask("doctor", "--json")[1])["checks"]) == 2
 
 
 def test_unreadable_file(ask):

@@ -22,7 +22,9 @@ from studio.child import environment
 from studio.errors import UserError
 from studio.inference import simple_package
 from studio.inference.generation import stop_ids
-from studio.inference.predictor import Predictor, read_saved
+from studio.inference.predictor import Predictor, named_base, read_saved
+from studio.models.card import read_card
+from studio.models.starters import STARTERS
 from studio.tasks.heads import core_of, pooling_of
 from studio.words import say
 
@@ -88,12 +90,24 @@ def _tuned(run_dir: Path, folder: Path, language: str) -> Copy:
     _write(predictor, folder)
     made = say("package.card.made", language, base=about.get("base", ""), method=about["method"], run=run_dir.name)
     report = _object(run_dir / "report.json")
-    limits = say("package.card.limits", language, rows=report.get("rows", "?"))
+    limits = f"{say('package.card.limits', language, rows=report.get('rows', '?'))} {_licence(about, language)}"
     snippet = "chat" if predictor.task.result == "chat" else "labels"
     needs = say("package.card.needs", language)
     card = Card(made, report.get("test", {}), limits, predictor.facts.get("labels") or [], needs, snippet)
     (folder / "README.md").write_text(_card(run_dir, card, language), "utf-8")
     return Copy(questions, expected)
+
+
+def _licence(about: dict[str, Any], language: str) -> str:
+    """What the base model's card says of its licence, or that it says nothing."""
+    base = str(about.get("base", ""))
+    starter = STARTERS.get(base.removeprefix("starter:"))
+    try:
+        named = starter.card.licence if starter else read_card(named_base(about), base).licence
+    except UserError:
+        named = ""  # A whole tuned model is packed although its base is gone.
+    code = "package.card.licence" if named else "package.card.licence_unknown"
+    return say(code, language, base=base, **({"licence": named} if named else {}))
 
 
 def _simple(run_dir: Path, folder: Path, language: str) -> Copy:

@@ -15,6 +15,7 @@ from studio.errors import UserError
 from studio.inference import package
 from studio.inference.predictor import Predictor
 from studio.inference.settings import ChatSettings
+from studio.words import say
 
 TEXTS = ["the cat sat on a mat", "外卖 好吃", "dogs ran " * 60]
 RUN_IT = """
@@ -80,7 +81,7 @@ def test_labels(tmp_path, method):
     assert not {name for name in names if "adapter" in name or "studio" in name}
     card = (folder / "README.md").read_text("utf-8")
     assert "macro_f1: 0.8123" in card
-    assert "starter:minilm" in card
+    assert "The licence of the base model starter:minilm applies: apache-2.0." in card
     assert (folder / "predict.py").read_text("utf-8").rstrip() in card
     assert str(tmp_path) not in "".join(
         path.read_text("utf-8", "replace") for path in folder.iterdir() if path.suffix != ".safetensors"
@@ -208,3 +209,8 @@ def test_giving_up_in_the_middle_leaves_nothing(tmp_path):
     assert next(phase for phase in work if phase == "trying")
     work.close()
     assert {path.name for path in tmp_path.iterdir()} == {"base", "local"}
+
+
+def test_a_base_that_names_no_licence_is_said_to_name_none(tmp_path):
+    said = package._licence({"base": "local:mine", "base_folder": str(tmp_path)}, "en")
+    assert said == say("package.card.licence_unknown", "en", base="local:mine")
