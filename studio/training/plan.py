@@ -245,7 +245,7 @@ def _decisions(
     """One decision an option the plan set, with the numbers behind it."""
     cut = sum(length > options.max_length for length in work.lengths) / len(work.lengths)
     fewer = options.epochs < wanted
-    steps = math.ceil(options.epochs * work.train / options.batch_size)
+    steps = cost.steps(work, options)
     about: dict[str, tuple[str, dict[str, Any]]] = {
         "epochs": (
             "epochs_budget" if fewer else "epochs_rows",
