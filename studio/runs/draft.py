@@ -13,6 +13,7 @@ from typing import Any
 from studio import hardware
 from studio.data.checks import check
 from studio.data.roles import suggest
+from studio.data.samples import Sample
 from studio.data.store import DataVersion, find_version, read_rows
 from studio.data.use import Use, saved_use
 from studio.errors import UserError
@@ -96,6 +97,13 @@ def suggest_model(workspace: Workspace, version: DataVersion, use: Use) -> str:
     texts = texts_of(version, use)
     share = reads_text(workspace, texts, "starter:minilm")
     return "starter:minilm" if looks_english(texts) and (share is None or share >= 0.95) else "starter:e5"
+
+
+def suggest_sample_model(sample: Sample) -> str:
+    """What `suggest_model` will say of a sample, known before its rows are brought in."""
+    if tasks.get(sample.task).result == "chat":
+        return "starter:smollm2"
+    return "starter:minilm" if sample.language == "en" else "starter:e5"
 
 
 def reads_text(workspace: Workspace, texts: Sequence[str], model: str) -> float | None:

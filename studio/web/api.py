@@ -11,13 +11,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Request
 
 from studio import hardware
-from studio.data.samples import import_sample, list_samples
+from studio.data.samples import Sample, import_sample, list_samples
 from studio.data.use import Use
 from studio.errors import UserError
 from studio.evaluation.report import open_cell
 from studio.inference.client import InferenceClient
+from studio.models.catalogue import card, resolve
 from studio.runs.desk import Desk
-from studio.runs.draft import Draft, again, draft
+from studio.runs.draft import Draft, again, draft, suggest_sample_model
 from studio.runs.example import RUN
 from studio.runs.people import LOCAL
 from studio.runs.view import RunView
@@ -75,6 +76,7 @@ def _lists(router: APIRouter, desk: Desk, workspace: Workspace) -> None:
                     "blurb": sample.blurb[lang],
                     "rows": sample.rows,
                     "minutes": sample.minutes,
+                    "fetch": _to_fetch(workspace, sample, lang),
                     "preview": [{"text": text, "label": label} for text, label in sample.preview(3)],
                 }
                 for sample in list_samples()
@@ -100,6 +102,14 @@ def _lists(router: APIRouter, desk: Desk, workspace: Workspace) -> None:
     def overlay(runs: str = "") -> dict[str, Any]:
         ids = [run for run in runs.split(",") if run][:OVERLAYS]
         return {"curves": [_curve(desk, desk.get(run)) for run in ids]}
+
+
+def _to_fetch(workspace: Workspace, sample: Sample, lang: str) -> str:
+    """How much a sample's model has to be fetched first, to stand behind its minutes; "" where it is on disk."""
+    model = suggest_sample_model(sample)
+    if resolve(workspace, model) is not None:
+        return ""
+    return say("web.start.fetch", lang, size=f"{card(workspace, model).bytes / 1e6:.0f} MB")
 
 
 def _curve(desk: Desk, view: RunView) -> dict[str, Any]:

@@ -17,11 +17,12 @@ from spoken import check_problem, check_spoken
 
 from studio import hardware
 from studio.data.importing import import_file
+from studio.data.samples import import_sample, list_samples
 from studio.data.store import DataVersion
 from studio.data.use import Use
 from studio.errors import UserError
 from studio.hardware import Hardware
-from studio.runs.draft import again, draft
+from studio.runs.draft import again, draft, suggest_model, suggest_sample_model
 from studio.runs.talks import cut_answers, places_of, talks_of
 from studio.workspace import Workspace
 
@@ -55,6 +56,12 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 USE = Use("classification", {"text": "text", "label": "label"})
+
+
+@pytest.mark.parametrize("sample", list_samples(), ids=lambda sample: sample.key)
+def test_the_model_of_a_sample_is_known_before_its_rows(workspace, sample):
+    version = import_sample(workspace, "local", sample.key)
+    assert suggest_sample_model(sample) == suggest_model(workspace, version, Use(sample.task, dict(sample.columns)))
 
 
 def test_data_whose_task_nobody_chose(workspace):
