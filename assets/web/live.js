@@ -34,8 +34,10 @@
       if (["stopped", "failed", "done"].includes(kind)) data.end = event;
       else if (data.end && event.attempt !== data.end.attempt) data.end = null;
       if (kind === "step") { data.step.push(event.step); data.loss.push(event.loss); data.last = event; data.reached = event.step; }
-      else if (kind === "resumed" || kind === "stopped") data.reached = event.step ?? data.reached;
-      else if (kind === "eval") data.evals.push(event);
+      // A step or a score after it says that an evaluation is over; the phase is told anew only now and then.
+      if (["step", "eval"].includes(kind) && data.phase?.name === "evaluating") data.phase = { name: data.stage };
+      if (kind === "resumed" || kind === "stopped") data.reached = event.step ?? data.reached;
+      if (kind === "eval") data.evals.push(event);
       else if (kind === "baseline") data.baselines[event.key] = event;
       else if (kind === "sample") { data.before = data.samples; data.samples = event; }
       else if (kind === "plan") data.plan = event;

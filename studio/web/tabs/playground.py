@@ -27,7 +27,8 @@ from studio.workspace import Workspace
 
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "multiple"}
 SLOW: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
-ASKED: dict[str, Any] = {**SLOW, "concurrency_limit": 4}
+# The answers tell themselves that they are being worked on; Gradio would dim the whole block, that sentence with it.
+HIDDEN: dict[str, Any] = {**SLOW, "show_progress": "hidden"}
 EXAMPLES = 8
 ALL, SIMPLE = "all", "simple"
 """Whose answers are shown: every model's side by side, or the best simple one's alone."""
@@ -110,7 +111,13 @@ def _wire(page: Page, widgets: Widgets, send: gr.Button, keep: gr.Button, talk: 
 
     inputs = [widgets.run, widgets.text, widgets.descriptions, widgets.which]
     asking = gr.on(
-        [send.click, widgets.text.submit], answer, inputs, widgets.answers, concurrency_id="predict", **ASKED
+        [send.click, widgets.text.submit],
+        answer,
+        inputs,
+        widgets.answers,
+        concurrency_id="predict",
+        concurrency_limit=4,
+        **HIDDEN,
     )
 
     @page.told
@@ -125,7 +132,7 @@ def _wire(page: Page, widgets: Widgets, send: gr.Button, keep: gr.Button, talk: 
         return [found["text"], {**(shown or {}), "truth": found["truth"]}, gr.skip()]
 
     asked = [widgets.run, widgets.descriptions, widgets.which]
-    trying = widgets.examples.click(try_example, asked, [widgets.text, widgets.answers, talk.message], **SLOW)
+    trying = widgets.examples.click(try_example, asked, [widgets.text, widgets.answers, talk.message], **HIDDEN)
     for done in (asking, trying):
         # Also after a refusal, which hands no answer on.
         done.then(None, None, None, js="() => window.dispatchEvent(new Event('studio:answered'))")
