@@ -23,6 +23,8 @@ BASELINE_ROWS = 20_000
 """Rows they read at most."""
 START_SECONDS = 8.0
 """Loading, tokenising, saving, reloading for the report."""
+HEAD_ROWS = 1000
+"""Rows on which a new head is placed before the first step."""
 VALIDATION_ROWS = {"labels": 2000, "chat": 24}
 """At most so many validation rows are scored at each evaluation."""
 SAMPLE_SECONDS_CHAT = 3.0
@@ -120,7 +122,8 @@ def seconds(work: Work, options: TrainingOptions) -> float:
         learn, rows, scored = read, work.train, work.validation
     samples = SAMPLE_SECONDS_CHAT * evaluations + REPORT_SECONDS_CHAT if work.result == "chat" else 0.0
     simple = min(work.rows, BASELINE_ROWS) * BASELINE_SECONDS if work.result == "labels" else 0.0
-    shown = rows * learn + (scored + 2 * work.test) * read  # tuned and untuned take the test
+    placed = min(work.train, HEAD_ROWS) if work.result == "labels" and work.method != "head" else 0
+    shown = rows * learn + (scored + placed + 2 * work.test) * read  # tuned and untuned take the test
     return START_SECONDS + shown + step_seconds(work, options) * steps(work, options) + samples + simple
 
 

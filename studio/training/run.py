@@ -22,6 +22,7 @@ from studio.tasks.base import Task, tasks
 from studio.training.assemble import Assembled, assemble, with_kept_threads
 from studio.training.checkpoints import Checkpoints, last_step
 from studio.training.encoding import frozen_features
+from studio.training.firsthead import place_head
 from studio.training.job import Asked, Job, Outcome, Progress, Score, Stop, interruptible
 from studio.training.loop import Loop, number_format, validated
 from studio.training.reporting import report_run
@@ -99,6 +100,10 @@ def _train(
     emit(Plan(job.steps, round(epochs, 3), [decision.to_json() for decision in found.decisions]))
     if found.again:
         _tell_resumed(step, loop, emit)
+    if step == 0:
+        read = place_head(found, spec.seed, _telling("tokenising", emit, stop))
+        if read:
+            emit(Note("timeline.head_placed", {"rows": read}))
     emit(Phase("baselines"))
     if found.task.result == "labels":
         simple.wait(emit)

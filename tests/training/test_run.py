@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from studio.events import (
     Stopped,
     to_json,
 )
-from studio.spec import Spec
+from studio.spec import Spec, Split
 from studio.tasks.classification import Classification
 from studio.training.run import Inputs, train_run
 from studio.words import say
@@ -114,8 +115,11 @@ def test_from_rows_to_the_report(tmp_path, encoder, data, method):
 
 
 def test_full_tuning_learns_what_the_words_say(tmp_path, encoder, data):
-    told = run(tmp_path / "run", spec(epochs=12), data, encoder)
-    assert told[-1].score > 0.8
+    scores = []
+    for seed in (1, 2, 3):
+        what = dataclasses.replace(spec(epochs=12), seed=seed, split=Split(seed=seed))
+        scores.append(run(tmp_path / f"run-{seed}", what, data, encoder)[-1].score)
+    assert sum(scores) / 3 > 0.85
 
 
 def test_what_is_saved_says_what_it_was_made_from(tmp_path, encoder, data):
