@@ -6,6 +6,7 @@ import errno
 import resource
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,18 +18,21 @@ from tokenizers import Tokenizer, models
 from studio.files import system_errors, write_whole
 
 
-@pytest.fixture
+@contextmanager
 def small_files() -> Iterator[None]:
-    """No file of this process may grow beyond a kilobyte."""
+    """No file of this process may grow beyond a kilobyte; no longer than needed, because pytest's own output may go
+    into a file."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_what_does_not_fit_leaves_the_old_text_and_nothing_else(tmp_path: Path, small_files: None) -> None:
+def test_what_does_not_fit_leaves_the_old_text_and_nothing_else(tmp_path: Path) -> None:
     write_whole(tmp_path / "a.txt", "old")
-    with pytest.raises(OSError, match="large"):
+    with small_files(), pytest.raises(OSError, match="large"):
         write_whole(tmp_path / "a.txt", "x" * 5000)
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
     assert (tmp_path / "a.txt").read_text() == "old"
@@ -45,7 +49,7 @@ def test_many_write_the_same_file(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_a_library_that_only_says_it_in_words_raises_what_the_system_meant(tmp_path: Path, small_files: None) -> None:
+def test_a_library_that_only_says_it_in_words_raises_what_the_system_meant(tmp_path: Path) -> None:
     """Both write in Rust and raise exceptions of their own, which is why they are turned."""
     words = {f"word{number}": number for number in range(500)}
     wrote = {
@@ -54,10 +58,10 @@ def test_a_library_that_only_says_it_in_words_raises_what_the_system_meant(tmp_p
     }
     for name, write in wrote.items():
         file = tmp_path / name
-        with pytest.raises(Exception, match="os error") as bare:
+        with small_files(), pytest.raises(Exception, match="os error") as bare:
             write(file)
         assert not isinstance(bare.value, OSError)
-        with pytest.raises(OSError, match="large") as caught, system_errors(file):
+        with small_files(), pytest.raises(OSError, match="large") as caught, system_errors(file):
             write(file)
         assert (caught.value.errno, caught.value.filename) == (errno.EFBIG, str(file))
 
