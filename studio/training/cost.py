@@ -16,8 +16,8 @@ from studio.training.measured import Measured
 from studio.training.options import TrainingOptions
 
 EFFICIENCY = {"fp32": 0.62, "bf16": 0.4}
-"""Share of the machine's matrix speed that a whole training step reaches: what is no matrix product (dropout, attention's
-softmax, norms) gains nothing from the narrower format."""
+"""Share of the machine's matrix speed that a whole training step reaches: what is no matrix product (dropout,
+attention's softmax, norms) gains nothing from the narrower format."""
 BASELINE_SECONDS = 0.004
 """Seconds a row for the simple models."""
 BASELINE_ROWS = 20_000
