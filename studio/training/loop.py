@@ -25,7 +25,7 @@ from studio.training.checkpoints import (
 )
 from studio.training.job import Asked, Job, Outcome, Score, Stop
 from studio.training.memory import planned
-from studio.training.precision import learning_format, number_format
+from studio.training.precision import learning_format, number_format, width
 from studio.training.schedule import is_better, rate_at
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ class Loop:
         for batch in batches:
 
             def loss_of(batch: dict[str, torch.Tensor] = batch) -> torch.Tensor:
-                with learning_format(job.autocast, job.device, batch["input_ids"].shape[1]):
+                with learning_format(job.autocast, job.device, width(batch)):
                     return job.task.loss(job.model, batch, job.task_options) / total
 
             if self._attack is not None:
