@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
 CONTEXT_BYTES = 600_000_000
 """What the libraries and one small batch take beside the weights."""
-_KINDS = {"SEQ_CLS": ("encoder", "decoder"), "CAUSAL_LM": ("decoder",)}
+_KINDS = {
+    "SEQ_CLS": ("encoder", "decoder"),
+    "CAUSAL_LM": ("decoder",),
+    "MASKED_LM": ("encoder",),
+    "SEQ_2_SEQ_LM": ("seq2seq",),
+}
+_NEEDS = {"CAUSAL_LM": "verdict.method_needs_decoder", "SEQ_2_SEQ_LM": "verdict.method_needs_seq2seq"}
 
 
 def base_prefix(model: torch.nn.Module) -> str:
@@ -60,12 +66,27 @@ def linear_layers(model: torch.nn.Module, attention_only: bool) -> tuple[list[st
     return found, transposed
 
 
+def block_stack(model: torch.nn.Module) -> tuple[str, Any]:
+    """The name of the list of transformer blocks and the list itself; ("", []) where a model has none.
+
+    Of an encoder-decoder it is the decoder's: what lies behind the other stack.
+    """
+    import torch
+
+    found = [
+        (name, part) for name, part in model.named_modules() if isinstance(part, torch.nn.ModuleList) and len(part)
+    ]
+    # Lists inside a block (heads, experts, T5's sublayers) have a number in their path, the stacks themselves none.
+    outer = [(name, part) for name, part in found if not any(map(str.isdigit, name.split(".")))]
+    decoders = [pair for pair in outer if "decoder" in pair[0].split(".")]
+    return max(decoders or outer, key=lambda pair: len(pair[1]), default=("", []))
+
+
 def suits(peft_type: str, card: Card) -> Verdict | None:
     """Why a model cannot do this kind of task, None when it can."""
     if card.kind in _KINDS.get(peft_type, (card.kind,)):
         return None
-    code = "verdict.method_needs_decoder" if peft_type == "CAUSAL_LM" else "verdict.method_needs_encoder"
-    return Verdict(False, code, {"title": card.title})
+    return Verdict(False, _NEEDS.get(peft_type, "verdict.method_needs_encoder"), {"title": card.title})
 
 
 def fits(needed: int, hardware: Hardware, too_big: str) -> Verdict:
