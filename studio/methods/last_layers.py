@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from studio.errors import UserError
 from studio.methods.base import Method, Verdict, methods
-from studio.methods.parts import block_stack, fits, head_names, put, suits
+from studio.methods.parts import GENERATIVE, block_stack, fits, head_names, put, suits
 from studio.options import option
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 LAYERS_FILE = "layers.safetensors"
 DEFAULT_LAYERS = 2
-_GENERATIVE = ("CAUSAL_LM", "SEQ_2_SEQ_LM")
 _LAST_NORMS = ("norm", "final_norm", "ln_f", "final_layer_norm", "final_layernorm", "layer_norm")
 _SHARED = ("albert",)
 """Families whose layers are one and the same set of weights, so that none can move alone."""
@@ -54,7 +53,7 @@ class LastLayers(Method):
     def prepare(self, model: torch.nn.Module, peft_type: str, options: Any) -> torch.nn.Module:
         """Raises UserError (`last_layers_none`) for a model whose layers are not a numbered list."""
         # A language model's head is part of what it already knows, and often one with its word table.
-        heads = () if peft_type in _GENERATIVE else tuple(head_names(model))
+        heads = () if peft_type in GENERATIVE else tuple(head_names(model))
         moving = set(moving_names(model, options.layers, heads))
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(name in moving)

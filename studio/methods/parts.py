@@ -21,6 +21,8 @@ _KINDS = {
     "MASKED_LM": ("encoder",),
     "SEQ_2_SEQ_LM": ("seq2seq",),
 }
+GENERATIVE = ("CAUSAL_LM", "SEQ_2_SEQ_LM")
+"""Kinds of task whose head is the model's own vocabulary."""
 _NEEDS = {"CAUSAL_LM": "verdict.method_needs_decoder", "SEQ_2_SEQ_LM": "verdict.method_needs_seq2seq"}
 
 
@@ -41,6 +43,29 @@ def head_names(model: torch.nn.Module) -> list[str]:
     prefix = base_prefix(model)
     names = {name.partition(".")[0] for name, _ in model.named_parameters()}
     return sorted(names - {prefix}) if prefix else []
+
+
+def untied_heads(model: torch.nn.Module) -> list[str]:
+    """The largest parts outside the base all of whose weights are their own, by full name.
+
+    For a classifier that is the classifier; of a masked language model's head all but the word table it shares.
+    """
+    prefix = base_prefix(model)
+    shared = {id(part) for name, part in model.named_parameters() if name.startswith(f"{prefix}.")}
+    found: list[str] = []
+
+    def walk(name: str, part: torch.nn.Module) -> None:
+        own = [id(weight) for weight in part.parameters()]
+        if own and shared.isdisjoint(own):
+            found.append(name)
+            return
+        for child, inner in part.named_children():
+            walk(f"{name}.{child}", inner)
+
+    for name, part in model.named_children():
+        if prefix and name != prefix:
+            walk(name, part)
+    return sorted(found)
 
 
 def linear_layers(model: torch.nn.Module, attention_only: bool) -> tuple[list[str], bool]:
