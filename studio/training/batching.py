@@ -100,16 +100,17 @@ def collate(items: Sequence[Item], pad_id: int, device: str) -> dict[str, torch.
             mask[place, :length] = 1
         batch["input_ids"], batch["attention_mask"] = ids, mask
     if all("labels" in item for item in items):
-        batch["labels"] = _labels([item["labels"] for item in items], batch)
+        batch["labels"] = _labels([item["labels"] for item in items])
     return {name: part.to(device) for name, part in batch.items()}
 
 
-def _labels(labels: list[Any], batch: dict[str, torch.Tensor]) -> torch.Tensor:
+def _labels(labels: list[Any]) -> torch.Tensor:
     import torch
 
     if not isinstance(labels[0], (list, tuple)):
         return torch.tensor(labels, dtype=torch.long)
-    padded = torch.full(batch["input_ids"].shape, IGNORED, dtype=torch.long)
+    # What is written may be longer or shorter than what is read.
+    padded = torch.full((len(labels), max(len(row) for row in labels)), IGNORED, dtype=torch.long)
     for place, row in enumerate(labels):
         padded[place, : len(row)] = torch.tensor(row)
     return padded
