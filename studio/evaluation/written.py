@@ -61,7 +61,8 @@ def count(answers: Sequence[str], truths: Sequence[str], language: str = "") -> 
 
 @cache
 def _sacrebleu(language: str) -> tuple[Any, Any]:
-    from sacrebleu.metrics import BLEU, CHRF
+    from sacrebleu.metrics.bleu import BLEU
+    from sacrebleu.metrics.chrf import CHRF
 
     tokenize = {"zh": "zh", "ja": "char", "th": "char"}.get(language, "13a")
     return BLEU(tokenize=tokenize), CHRF(char_order=_CHARACTERS, word_order=0, beta=int(_BETA))
@@ -132,7 +133,7 @@ def _bleu(sums: Floats) -> Floats:
     shares = np.where(shared > 0, shared, 1 / smooth) / np.maximum(had, 1)
     mean = np.exp(np.log(np.maximum(shares, 1e-300)).mean(1))
     brevity = np.exp(np.minimum(0.0, 1 - known / np.maximum(written, 1e-9)))
-    return np.where((shared.sum(1) > 0) & (had > 0).all(1), brevity * mean, 0.0)
+    return np.asarray(np.where((shared.sum(1) > 0) & (had > 0).all(1), brevity * mean, 0.0))
 
 
 def _chrf(sums: Floats) -> Floats:
@@ -144,7 +145,7 @@ def _chrf(sums: Floats) -> Floats:
     precision = np.where(there, shared / np.maximum(written, 1), 0).sum(1) / orders
     recall = np.where(there, shared / np.maximum(known, 1), 0).sum(1) / orders
     weighed = _BETA**2 * precision + recall
-    return (1 + _BETA**2) * precision * recall / np.where(weighed > 0, weighed, 1)
+    return np.asarray((1 + _BETA**2) * precision * recall / np.where(weighed > 0, weighed, 1))
 
 
 def words_of(text: str) -> list[str]:

@@ -36,7 +36,7 @@ class Full(Method):
 
     def supports(self, peft_type: str, card: Card, hardware: Hardware) -> Verdict:
         needed = _BYTES_A_PARAMETER * card.parameters
-        return suits(peft_type, card) or fits(needed, hardware, "verdict.method_too_big")
+        return suits(peft_type, card, only_part=False) or fits(needed, hardware, "verdict.method_too_big")
 
     def prepare(self, model: torch.nn.Module, peft_type: str, options: Any) -> torch.nn.Module:
         # All loaded weights move but those that the task found to be fixed (Marian's sinusoidal positions).

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from studio.errors import UserError
 from studio.methods.base import Verdict
+from studio.models.scratch import is_scratch
 
 if TYPE_CHECKING:
     import torch
@@ -107,10 +108,18 @@ def block_stack(model: torch.nn.Module) -> tuple[str, Any]:
     return max(decoders or outer, key=lambda pair: len(pair[1]), default=("", []))
 
 
-def suits(peft_type: str, card: Card) -> Verdict | None:
-    """Why a model cannot do this kind of task, None when it can."""
+def untaught(card: Card) -> bool:
+    """Whether a model has learnt nothing yet."""
+    return is_scratch(card.id)
+
+
+def suits(peft_type: str, card: Card, only_part: bool = True) -> Verdict | None:
+    """Why a model cannot do this kind of task, None when it can. `only_part` of its weights would move."""
     if card.kind in _KINDS.get(peft_type, (card.kind,)):
-        return None
+        # Beside random weights there is nothing to add to, and nothing to leave as it is.
+        return (
+            Verdict(False, "verdict.method_untaught", {"title": card.title}) if only_part and untaught(card) else None
+        )
     return Verdict(False, _NEEDS.get(peft_type, "verdict.method_needs_encoder"), {"title": card.title})
 
 

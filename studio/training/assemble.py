@@ -18,6 +18,7 @@ from studio.files import write_whole
 from studio.hardware import Decision, Hardware
 from studio.methods.base import Method, methods
 from studio.models.card import Card, read_card
+from studio.models.scratch import is_scratch, make
 from studio.options import read_options
 from studio.problem import Problem
 from studio.spec import Spec
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     import torch
 
 _LENGTH_SAMPLE = 2000
+SCRATCH_BASE = "base"
+"""Where in its folder a run keeps the model it made from scratch."""
 
 
 @dataclass
@@ -77,6 +80,8 @@ def assemble(
         raise UserError("model_needed", method=spec.method)
     task, method = tasks.get(spec.task), methods.get(spec.method)
     again = (run_dir / PLAN).is_file()
+    if is_scratch(spec.model):
+        inputs = dataclasses.replace(inputs, model=_made(run_dir, task, table, spec.seed))
     card = read_card(inputs.model, spec.model)
     tokenizer = load_tokenizer(inputs.model)
     task_options = _checked(task.Options, "task", spec)
@@ -132,6 +137,12 @@ def assemble(
         again=again,
         notes=notes,
     )
+
+
+def _made(run_dir: Path, task: Task, table: Table, seed: int) -> Path:
+    """The run's own base, of its training rows alone: nothing of the test may be known before it is sat."""
+    texts = (text for row in table.part("train") for text in (task.question(row), task.truth(row) or ""))
+    return make(run_dir / SCRATCH_BASE, texts, seed)
 
 
 def _checked(cls: type, group: str, spec: Spec) -> Any:
