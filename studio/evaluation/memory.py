@@ -4,15 +4,16 @@ row. They are what an encoder-decoder has to beat."""
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from studio.evaluation.baseline import Baseline, Question
 from studio.evaluation.ngrams import Sparse, Vectoriser
+from studio.tasks.base import Prediction
 
-COPY, LEAD, NEAREST = "copy", "lead", "nearest"
-MOST_ROWS = 20_000
-"""Training rows the nearest one is looked for in."""
 _NGRAMS = 50_000
 _END = re.compile(r"(?<=[。！？!?])\s*|(?<=\.)\s+(?=\S)|\n+")
 _SHORTEST = 2
@@ -24,30 +25,74 @@ def lead_sentence(text: str) -> str:
     return parts[0] if parts else text.strip()
 
 
-class Nearest:
+class Copy(Baseline):
+    """The text itself, unchanged."""
+
+    key = "copy"
+    result = "text"
+
+    def predict(self, texts: Sequence[Question], /) -> list[Prediction]:
+        return [{"text": self._answer(text or "")} for text in texts]
+
+    def _answer(self, text: str) -> str:
+        return text
+
+    def _write(self, folder: Path) -> dict[str, Any]:
+        return {}
+
+    @classmethod
+    def _read(cls, folder: Path, facts: Mapping[str, Any]) -> Copy:
+        return cls()
+
+
+class Lead(Copy):
+    """The first sentence of the text."""
+
+    key = "lead"
+
+    def _answer(self, text: str) -> str:
+        return lead_sentence(text)
+
+
+class Memory(Baseline):
     """A translation memory: the answer that belongs to the training text most like the one asked (TF-IDF, cosine)."""
 
-    def __init__(self, texts: Sequence[str], answers: Sequence[str]) -> None:
-        self._answers = list(answers[:MOST_ROWS])
-        self._vectoriser = Vectoriser("char" if _unspaced(texts) else "word")
-        self._rows = self._vectoriser.fit(list(texts[:MOST_ROWS]), _NGRAMS)
-        self._whose = np.repeat(np.arange(len(self._answers)), np.diff(self._rows.starts))
+    key = "nearest"
+    result = "text"
 
-    @property
-    def bytes(self) -> int:
-        """What it keeps of the training rows."""
-        kept = self._rows.values.nbytes + self._rows.columns.nbytes
-        return int(kept + sum(len(answer.encode()) for answer in self._answers))
+    def __init__(self, answers: Sequence[str], vectoriser: Vectoriser, rows: Sparse) -> None:
+        super().__init__()
+        self._answers, self._vectoriser, self._rows = list(answers), vectoriser, rows
+        self._whose = np.repeat(np.arange(len(self._answers)), np.diff(rows.starts))
 
-    def answers(self, texts: Sequence[str]) -> list[str]:
+    @staticmethod
+    def fit(texts: Sequence[str], answers: Sequence[str]) -> Memory:
+        """Of training texts and their answers."""
+        vectoriser = Vectoriser("char" if _unspaced(texts) else "word")
+        return Memory(answers, vectoriser, vectoriser.fit(list(texts), _NGRAMS))
+
+    def predict(self, texts: Sequence[Question], /) -> list[Prediction]:
         """The best known answer to each text; "" where no word of it was ever seen."""
         asked = self._vectoriser.transform(list(texts))
         found = []
         for start, stop in zip(asked.starts[:-1], asked.starts[1:], strict=True):
             likeness = self._likeness(asked, int(start), int(stop))
-            best = int(likeness.argmax()) if len(likeness) else 0
-            found.append(self._answers[best] if len(likeness) and likeness[best] > 0 else "")
+            best = int(likeness.argmax())
+            found.append({"text": self._answers[best] if likeness[best] > 0 else ""})
         return found
+
+    def _write(self, folder: Path) -> dict[str, Any]:
+        self._vectoriser.save(folder)
+        arrays = {"starts": self._rows.starts, "columns": self._rows.columns, "values": self._rows.values}
+        np.savez_compressed(folder / "memory.npz", **arrays)
+        return {"answers": self._answers}
+
+    @classmethod
+    def _read(cls, folder: Path, facts: Mapping[str, Any]) -> Memory:
+        vectoriser = Vectoriser.load(folder)
+        with np.load(folder / "memory.npz", allow_pickle=False) as arrays:
+            rows = Sparse(arrays["starts"], arrays["columns"], arrays["values"], len(vectoriser.codes))
+        return Memory(facts["answers"], vectoriser, rows)
 
     def _likeness(self, asked: Sparse, start: int, stop: int) -> np.ndarray:  # type: ignore[type-arg]
         question = np.zeros(asked.width, np.float32)

@@ -1,4 +1,4 @@
-"""Scores of written answers against known ones: BLEU, chrF, ROUGE and how long they are; whole, by row, and drawn anew.
+"""Scores of written answers against known ones: BLEU, chrF, ROUGE and how long they are, all from sums over rows.
 
 BLEU and chrF count with sacrebleu (13a words, Chinese and other unspaced writing by character) and are those of the
 whole set, 0 to 1. ROUGE is the mean F1 over rows (Lin 2004), of lower-case words without stemming, of single
@@ -10,20 +10,20 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from studio.evaluation.intervals import Difference, Interval
-
 METRICS = ("bleu", "chrf", "rouge_1", "rouge_2", "rouge_l", "length_ratio")
-DRAWS = 1000
 _ORDERS = 4
 _CHARACTERS = 6
 _BETA = 2.0
+_CHRF = 2 + 2 * _ORDERS
+_ROUGE = _CHRF + 3 * _CHARACTERS
+TALLIES = _ROUGE + 3 + 3
+"""Numbers of a row: those of BLEU and chrF, ROUGE-1, 2 and L, words written and known, and one for the row."""
 _MOST_WORDS = 2000
 """Words of one text that ROUGE reads: the longest common sequence takes the product of both lengths."""
 _ALONE = r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\u0e00-\u0e7f]"
@@ -31,31 +31,23 @@ _TOKEN = re.compile(rf"{_ALONE}|(?:(?!{_ALONE})[^\W_])+")
 Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Counted:
-    """What rows add to the scores: `bleu` (rows, 10), `chrf` (rows, 18), `rouge` (rows, 3: 1, 2, L), `words` (rows, 2:
-    written, known). Sums of rows are all that is needed, so that drawing rows anew is one product."""
-
-    bleu: Floats
-    chrf: Floats
-    rouge: Floats
-    words: Floats
-
-    def __len__(self) -> int:
-        return len(self.words)
-
-
-def count(answers: Sequence[str], truths: Sequence[str], language: str = "") -> Counted:
-    """The counts of answers and truths, row by row. Raises ValueError when their numbers differ or there is none."""
-    if not answers or len(answers) != len(truths):
-        raise ValueError("answers and truths differ in number, or there are none")
+def tallies_of(answers: Sequence[str], truths: Sequence[str], language: str = "") -> Floats:
+    """What each row adds, (rows, TALLIES), from whose sums all scores follow. Raises ValueError when answers and truths
+    differ in number."""
+    if len(answers) != len(truths):
+        raise ValueError("answers and truths differ in number")
+    if not answers:
+        return np.zeros((0, TALLIES))
     bleu, chrf = _sacrebleu(language)
     tokens = [(words_of(answer), words_of(truth)) for answer, truth in zip(answers, truths, strict=True)]
-    return Counted(
-        np.array(bleu._extract_corpus_statistics(list(answers), [list(truths)]), np.float64),
-        np.array(chrf._extract_corpus_statistics(list(answers), [list(truths)]), np.float64),
-        np.array([_rouge(one, other) for one, other in tokens], np.float64),
-        np.array([(len(one), len(other)) for one, other in tokens], np.float64),
+    return np.concatenate(
+        [
+            np.array(bleu._extract_corpus_statistics(list(answers), [list(truths)]), np.float64),
+            np.array(chrf._extract_corpus_statistics(list(answers), [list(truths)]), np.float64),
+            np.array([_rouge(one, other) for one, other in tokens], np.float64),
+            np.array([(len(one), len(other), 1) for one, other in tokens], np.float64),
+        ],
+        axis=1,
     )
 
 
@@ -68,59 +60,17 @@ def _sacrebleu(language: str) -> tuple[Any, Any]:
     return BLEU(tokenize=tokenize), CHRF(char_order=_CHARACTERS, word_order=0, beta=int(_BETA))
 
 
-def scores(counted: Counted) -> dict[str, float]:
-    """All metrics of a set of rows, each 0 to 1 but for the ratio of lengths."""
-    return {name: float(values[0]) for name, values in _of(counted, np.ones((1, len(counted)))).items()}
-
-
-def row_scores(counted: Counted, metric: str) -> Floats:
-    """One metric of each row by itself, (rows,): to find the worst ones, not to be averaged."""
-    return _of(counted, np.eye(len(counted)))[metric]
-
-
-def intervals(counted: Counted, seed: int = 0) -> dict[str, Interval]:
-    """95 % intervals by seeded bootstrap over rows."""
-    drawn, exact = _of(counted, _draws(len(counted), seed)), scores(counted)
-    return {name: _around(exact[name], _ends(values)) for name, values in drawn.items()}
-
-
-def difference(metric: str, ours: Counted, theirs: Counted, seed: int = 0) -> Difference:
-    """Paired difference on the same rows (Koehn 2004), ours minus theirs. Raises ValueError for other numbers."""
-    if len(ours) != len(theirs):
-        raise ValueError("two sets of answers of different length")
-    weights = _draws(len(ours), seed)
-    value = scores(ours)[metric] - scores(theirs)[metric]
-    ends = _ends(_of(ours, weights)[metric] - _of(theirs, weights)[metric])
-    return Difference(value, *_around(value, ends))
-
-
-def _around(value: float, ends: Interval) -> Interval:
-    """The interval, stretched to its own estimate where rounding or few rows put that outside."""
-    return min(ends[0], value), max(ends[1], value)
-
-
-def _draws(rows: int, seed: int) -> Floats:
-    chance = np.random.default_rng([seed, 17])
-    return chance.multinomial(rows, np.full(rows, 1 / rows), DRAWS).astype(np.float64)
-
-
-def _ends(values: Floats) -> Interval:
-    low, high = np.quantile(values, [0.025, 0.975])
-    return float(low), float(high)
-
-
-def _of(counted: Counted, weights: Floats) -> dict[str, Floats]:
-    """Every metric for each of several weightings of the rows, weights (draws, rows) -> (draws,)."""
-    total = np.maximum(weights.sum(1), 1)
-    words = weights @ counted.words
-    rouge = (weights @ counted.rouge) / total[:, None]
+def of_sums(sums: Floats) -> dict[str, Floats]:
+    """All metrics, each (draws,) and 0 to 1 but for the ratio of lengths, from sums of tallies (draws, TALLIES)."""
+    rouge, (written, known, rows) = sums[:, _ROUGE : _ROUGE + 3], sums[:, _ROUGE + 3 :].T
+    means = rouge / np.maximum(rows, 1)[:, None]
     return {
-        "bleu": _bleu(weights @ counted.bleu),
-        "chrf": _chrf(weights @ counted.chrf),
-        "rouge_1": rouge[:, 0],
-        "rouge_2": rouge[:, 1],
-        "rouge_l": rouge[:, 2],
-        "length_ratio": words[:, 0] / np.maximum(words[:, 1], 1),
+        "bleu": _bleu(sums[:, :_CHRF]),
+        "chrf": _chrf(sums[:, _CHRF:_ROUGE]),
+        "rouge_1": means[:, 0],
+        "rouge_2": means[:, 1],
+        "rouge_l": means[:, 2],
+        "length_ratio": written / np.maximum(known, 1),
     }
 
 

@@ -221,3 +221,10 @@ class _Beams:
             hope = kept[0][0] / step**self._penalty
             row.done = row.done or row.finished[-1][0] >= hope
         return kept
+
+
+def first_scores(model: torch.nn.Module, tokenizer: Any, source: Sequence[int]) -> list[float]:
+    """Scores (logits) of the first word of an answer, by token id: two copies of a model are compared by them."""
+    reader = _Reader(model, [source], opening(model, tokenizer), 1, None, tokenizer.pad_token_id or 0)
+    scores: list[float] = reader.first()[0].tolist()
+    return scores

@@ -51,6 +51,12 @@ def is_scratch(model_id: str) -> bool:
     return model_id == SCRATCH_ID
 
 
+def made_from_scratch(folder: Path) -> bool:
+    """Whether the model in a folder is one that was made here and has learnt nothing."""
+    card = folder / CARD_FILE
+    return card.is_file() and json.loads(card.read_text("utf-8")).get("id") == SCRATCH_ID
+
+
 def make(folder: Path, texts: Iterable[str], seed: int) -> Path:
     """A model folder with a tokenizer learnt from `texts` and random weights; the same for the same texts and seed.
 

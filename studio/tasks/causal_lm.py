@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from studio.options import option
 from studio.problem import Problem
-from studio.tasks.base import Item, Prediction, Rows, Task, tasks
+from studio.tasks.base import Item, Prediction, Row, Rows, Task, tasks
 from studio.tasks.causal import IGNORED, label_logits, load_decoder, row_sums
-from studio.tasks.language import TEXT, blocks, text_problems
+from studio.tasks.language import TEXT, blocks, text_offers, text_problems
 
 if TYPE_CHECKING:
     import torch
+
+    from studio.data.roles import Column, Suggestion
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,18 @@ class CausalLM(Task):
     def problems(self, rows: Rows) -> list[Problem]:
         return text_problems(rows)
 
+    def offers(self, columns: Sequence[Column]) -> list[Suggestion]:
+        return text_offers(self, columns)
+
+    @property
+    def truth_roles(self) -> frozenset[str]:
+        """The text is both what is read and what is to be foretold."""
+        return frozenset()
+
+    def combine(self, windows: Sequence[Prediction], row: Row, facts: dict[str, Any]) -> Prediction:
+        """A long text's loss and tokens are those of its blocks together."""
+        return {name: sum(part[name] for part in windows) for name in ("loss", "tokens")}
+
     def facts(self, train: Rows, options: Any) -> dict[str, Any]:
         return {"end_mark": options.end_mark}
 
@@ -45,8 +60,9 @@ class CausalLM(Task):
         return load_decoder(folder)
 
     def encode(self, rows: Rows, tokenizer: Any, facts: dict[str, Any], max_length: int) -> list[Item]:
-        """The first block of every text; see `documents` for all of them."""
-        return [parts[0] for parts in self.documents(rows, tokenizer, facts, max_length)]
+        """Every text as its blocks, one after the other."""
+        found = self.documents(rows, tokenizer, facts, max_length)
+        return [{**part, "row": place} for place, parts in enumerate(found) for part in parts]
 
     def documents(self, rows: Rows, tokenizer: Any, facts: dict[str, Any], max_length: int) -> list[list[Item]]:
         """Every row as its blocks; an end mark behind the last where the text ends."""

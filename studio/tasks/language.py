@@ -8,8 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from typing import TYPE_CHECKING
+
 from studio.problem import Problem
-from studio.tasks.base import Role, Rows
+from studio.tasks.base import Role, Rows, Task
+
+if TYPE_CHECKING:
+    from studio.data.roles import Column, Suggestion
 
 TEXT = Role(
     "text",
@@ -32,3 +37,14 @@ def blocks(ids: Sequence[int], size: int) -> list[list[int]]:
     step = max(size - 1, 1)
     found += [list(ids[start : start + size]) for start in range(step, len(ids) - 1, step)]
     return found
+
+
+def text_offers(task: Task, columns: Sequence[Column]) -> list[Suggestion]:
+    """Any longest column of texts can be read for its language alone."""
+    from studio.data.roles import Suggestion
+
+    texts = [column for column in columns if column["kind"] == "text"]
+    if not texts:
+        return []
+    name = str(max(texts, key=lambda column: float(column["mean_length"]))["name"])
+    return [Suggestion(task.key, {"text": name}, True, f"data.reason.{task.key}", {"text": name})]

@@ -131,3 +131,12 @@ def _plain_head(model: Any, base: str) -> None:
             torch.nn.init.eye_(part.weight)
             torch.nn.init.zeros_(part.bias)
     model.tie_weights()
+
+
+def hidden_tokens(item: dict[str, Any]) -> list[int]:
+    """The tokens of one encoded row that a model is asked for in evaluation."""
+    import torch
+
+    ids = torch.tensor([item["input_ids"]])
+    batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": torch.tensor([item["labels"]])}
+    return [int(token) for token in batch["labels"][chosen(batch)]]

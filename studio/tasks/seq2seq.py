@@ -6,6 +6,7 @@ The answer's tokens are the labels, in a width of their own; the decoder sees th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.problem import Problem
@@ -50,6 +51,9 @@ class Seq2Seq(Task):
 
     def load(self, folder: str, facts: dict[str, Any], options: Any) -> torch.nn.Module:
         return load_seq2seq(folder)
+
+    def knows(self, model: torch.nn.Module) -> bool:
+        return not getattr(core_of(model), "untaught", False)
 
     def prompt(self, tokenizer: Any, facts: dict[str, Any]) -> str:
         """What is put before every text: the words by which a model of T5's type knows its task."""
@@ -103,6 +107,7 @@ def load_seq2seq(folder: str) -> torch.nn.Module:
     from transformers import AutoConfig, AutoModelForSeq2SeqLM
 
     from studio.models.load import SAFE_WEIGHTS, SAFELY
+    from studio.models.scratch import made_from_scratch
 
     config = AutoConfig.from_pretrained(folder, **SAFELY)
     if hasattr(config, "attention_dropout"):
@@ -110,6 +115,7 @@ def load_seq2seq(folder: str) -> torch.nn.Module:
     model: torch.nn.Module = quietly(
         lambda: AutoModelForSeq2SeqLM.from_pretrained(folder, config=config, dtype=torch.float32, **SAFE_WEIGHTS)
     )
+    model.untaught = made_from_scratch(Path(folder))  # type: ignore[assignment]
     for part in model.modules():
         # Marian computes with these without gradients, yet says that they could learn.
         if "Sinusoidal" in type(part).__name__:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from studio.options import option
 from studio.tasks.base import Role, Rows, tasks
 from studio.tasks.languages import guess_language
+from studio.tasks.pairing import named_pair, only_texts, pair_suggestion, two_texts
 from studio.tasks.seq2seq import Seq2Seq, taught_by_prefix
 
+if TYPE_CHECKING:
+    from studio.data.roles import Column, Suggestion
+
+_SURELY = ("summary", "abstract", "highlights", "synopsis", "tldr", "short_description", "摘要", "总结", "概要")
 _READ = 200
 
 
@@ -44,6 +50,16 @@ class Summarisation(Seq2Seq):
         """{"target_language"} (and the same as the source's): how its words are counted."""
         language = guess_language(row["summary"] or "" for row in train[:_READ])
         return {"source_language": language, "target_language": language}
+
+    def guess(self, columns: Sequence[Column]) -> Suggestion | None:
+        """A header that can only mean a summary beside one that is a document."""
+        found = named_pair(columns, self.roles[0].names, _SURELY)
+        return None if found is None or not only_texts(columns, found) else pair_suggestion(self, found, "summary")
+
+    def offers(self, columns: Sequence[Column]) -> list[Suggestion]:
+        """Of two texts, the shorter may be the summary of the longer."""
+        texts = sorted(two_texts(columns), key=lambda column: -float(column["mean_length"]))
+        return [pair_suggestion(self, (str(texts[0]["name"]), str(texts[1]["name"])), "summary")] if texts else []
 
     def prompt(self, tokenizer: Any, facts: dict[str, Any]) -> str:
         return "summarize: " if taught_by_prefix(tokenizer) else super().prompt(tokenizer, facts)
