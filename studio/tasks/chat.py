@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,7 @@ class Chat(Task):
         Role("output", ("output", "completion", "response", "answer", "answers", "回答", "输出"), required=False),
     )
     Options = ChatOptions
+    bare = "instruction"
 
     def problems(self, rows: Rows) -> list[Problem]:
         """Rows without an answer: there is nothing to learn from them. What else is wrong any chat check sees."""
@@ -53,6 +55,27 @@ class Chat(Task):
         """What the user said last before the last answer."""
         said = [message["content"] for message in prompt_of(messages_of(row))[0] if message["role"] == "user"]
         return said[-1] if said else ""
+
+    def whole(self, row: Row) -> str:
+        """The whole conversation; nothing where it cannot be read."""
+        from studio.data.chat import ChatFault
+
+        try:
+            return "\n".join(message["content"] for message in messages_of(row))
+        except ChatFault:
+            return ""
+
+    def preview(self, row: Row) -> str:
+        """What the user said first."""
+        return next((message["content"] for message in messages_of(row) if message["role"] == "user"), "")
+
+    def column_problems(self, chosen: Mapping[str, str]) -> list[Problem]:
+        """Conversations in one column, or an instruction and its answer in two; not both."""
+        if "messages" not in chosen and not {"instruction", "output"} <= set(chosen):
+            return [Problem("chat_columns_missing", "error", "columns")]
+        if "messages" in chosen and len(chosen) > 1:
+            return [Problem("chat_columns_both", "error", "columns", values={"column": chosen["messages"]})]
+        return []
 
     def ties(self, row: Row) -> list[str]:
         """What the user said in all, the first of it, and every question with its answer: all answers are learnt, so

@@ -99,7 +99,7 @@ def assemble(
     train = coder.items("train", table.part("train"))
     validation = coder.items("validation", [table.rows[place] for place in validation_places])
     train, lost = labelled(train, task)
-    validation, lost_too = labelled(validation, task)
+    validation, lost_too = labelled(validation, task, whole=True)
     if lost:
         notes.append(Caution("timeline.answers_cut", {"rows": len(lost), "tokens": options.max_length}))
     dropped = set(lost_too)

@@ -194,7 +194,7 @@ class Loop:
         job = self.job
         lengths = job.train.lengths
         batches = [
-            collate(job.train.take(part), job.pad_id, job.device)
+            collate(job.train.take(part), job.pad_id, job.device, job.task.blanks)
             for part in micro_batches(rows, lengths, job.micro_batch)
         ]
         total = max(sum(job.task.weight(batch) for batch in batches), 1)
