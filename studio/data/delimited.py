@@ -191,7 +191,6 @@ def read(path: Path, encoding: str, dialect: Dialect, name: str, table: Table) -
                 continue
             table.add([cell if cell else None for cell in cells])
 
-
     if dialect.wrapped:
         table.notes.append(Problem("data_paragraphs", "note", "data", len(table)))
 

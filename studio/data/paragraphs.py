@@ -51,7 +51,8 @@ def joined(lines: Iterable[str]) -> str:
 
 def paragraphs(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, list[str]]]:
     """(number of its first line, [text]) of each paragraph, from numbered lines."""
-    start, held = 0, []
+    start = 0
+    held: list[str] = []
     for number, line in lines:
         if line.strip():
             start = start if held else number

@@ -16,12 +16,11 @@ from studio.tasks.base import Prediction
 
 _NGRAMS = 50_000
 _END = re.compile(r"(?<=[。！？!?])\s*|(?<=\.)\s+(?=\S)|\n+")
-_SHORTEST = 2
 
 
 def lead_sentence(text: str) -> str:
     """The first sentence, by full stops of either kind or a line break."""
-    parts = [part.strip() for part in _END.split(text.strip()) if part and len(part.strip()) > _SHORTEST]
+    parts = [part.strip() for part in _END.split(text.strip()) if part and len(part.strip()) > 1]
     return parts[0] if parts else text.strip()
 
 
@@ -83,8 +82,8 @@ class Memory(Baseline):
 
     def _write(self, folder: Path) -> dict[str, Any]:
         self._vectoriser.save(folder)
-        arrays = {"starts": self._rows.starts, "columns": self._rows.columns, "values": self._rows.values}
-        np.savez_compressed(folder / "memory.npz", **arrays)
+        rows = self._rows
+        np.savez_compressed(folder / "memory.npz", starts=rows.starts, columns=rows.columns, values=rows.values)
         return {"answers": self._answers}
 
     @classmethod

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from studio.inference.generation import plain, positions, stop_ids
+from studio.inference.settings import MOST_BEAMS
 from studio.tasks.seq2seq import opening
 
 if TYPE_CHECKING:
     import torch
 
-MOST_BEAMS = 8
 MOST_WRITTEN = 256
 BATCH_ANSWERS = 16
 """Answers written at once, beams counted."""

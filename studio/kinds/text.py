@@ -27,7 +27,7 @@ class Text(Kind):
         "balanced": Recipe(16, 2, 30, 256, 6, 3),
         "thorough": Recipe(24, 3, 40, 512, 10, 4),
     }
-    rates = {"full": (3e-4, 3e-4), "lora": (1e-3, 1e-3), "last_layers": (3e-4, 3e-4)}
+    rates = {"full": (3e-4, 3e-4), "lora": (1e-3, 1e-3), "last_layers": (3e-4, 3e-4), "scratch": (1e-3, 1e-3)}
 
 
 kinds.register(Text())

@@ -110,7 +110,8 @@ def learn_tokenizer(texts: Iterable[str]) -> Any:
     )
     raw.train_from_iterator(kept, trainer)
     raw.post_processor = processors.TemplateProcessing("$A </s>", "$A $B </s>", [("</s>", MARKS.index("</s>"))])
-    return PreTrainedTokenizerFast(tokenizer_object=raw, pad_token="<pad>", eos_token="</s>", unk_token="<unk>")
+    kind: Any = PreTrainedTokenizerFast  # untyped in transformers
+    return kind(tokenizer_object=raw, pad_token="<pad>", eos_token="</s>", unk_token="<unk>")
 
 
 def _some(texts: Iterable[str]) -> Iterator[str]:

@@ -45,6 +45,14 @@ class CausalLM(Task):
         return text_offers(self, columns)
 
     @property
+    def models(self) -> tuple[str, ...]:
+        return ("decoder",)
+
+    @property
+    def starter(self) -> str:
+        return "starter:smollm2"
+
+    @property
     def truth_roles(self) -> frozenset[str]:
         """The text is both what is read and what is to be foretold."""
         return frozenset()

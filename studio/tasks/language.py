@@ -7,7 +7,6 @@ the next one, and every token of it is foretold exactly once.
 from __future__ import annotations
 
 from collections.abc import Sequence
-
 from typing import TYPE_CHECKING
 
 from studio.problem import Problem

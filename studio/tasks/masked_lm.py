@@ -34,6 +34,7 @@ class MaskedLM(Task):
     peft_type = "MASKED_LM"
     main_metric = "perplexity"
     lower_is_better = True
+    draws = True
     roles = (TEXT,)
     Options = MaskedLMOptions
     head: ClassVar[tuple[str, ...]] = ()
@@ -43,6 +44,10 @@ class MaskedLM(Task):
 
     def offers(self, columns: Sequence[Column]) -> list[Suggestion]:
         return text_offers(self, columns)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        return ("encoder",)
 
     @property
     def truth_roles(self) -> frozenset[str]:

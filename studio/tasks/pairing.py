@@ -13,10 +13,20 @@ if TYPE_CHECKING:
     from studio.tasks.base import Task
 
 _CHINESE = {
-    "zh": "中文 汉语 华语 简体中文", "en": "英文 英语", "ja": "日文 日语 日本語", "ko": "韩文 韩语 한국어", "fr": "法文 法语 français",
-    "de": "德文 德语 deutsch", "es": "西班牙文 西班牙语 español", "ru": "俄文 俄语 русский", "it": "意大利文 意大利语 italiano",
-    "pt": "葡萄牙文 葡萄牙语 português", "ar": "阿拉伯文 阿拉伯语", "th": "泰文 泰语", "vi": "越南文 越南语", "hi": "印地文 印地语",
-}  # fmt: skip
+    "zh": "中文 汉语 华语 简体中文",
+    "en": "英文 英语",
+    "ja": "日文 日语 日本語",
+    "ko": "韩文 韩语 한국어",
+    "fr": "法文 法语 français",
+    "de": "德文 德语 deutsch",
+    "es": "西班牙文 西班牙语 español",
+    "ru": "俄文 俄语 русский",
+    "it": "意大利文 意大利语 italiano",
+    "pt": "葡萄牙文 葡萄牙语 português",
+    "ar": "阿拉伯文 阿拉伯语",
+    "th": "泰文 泰语",
+    "vi": "越南文 越南语",
+}
 LANGUAGE_OF = {
     **{name.lower(): code for code, name in NAMES.items()},
     **{code: code for code in NAMES},
@@ -74,7 +84,9 @@ def only_texts(columns: Sequence[Column], chosen: Sequence[str]) -> bool:
     return not any(column["kind"] in ("text", "label", "chat") and _plain(column) not in _BESIDE for column in rest)
 
 
-_BESIDE = frozenset("context comment note notes id lang language split source_file url licence license author 备注".split())
+_BESIDE = frozenset(
+    "context comment note notes id lang language split source_file url licence license author 备注".split()
+)
 
 
 def pair_suggestion(task: Task, chosen: tuple[str, str], reason: str) -> Suggestion:

@@ -80,10 +80,9 @@ def assemble(
         raise UserError("model_needed", method=spec.method)
     task, method = tasks.get(spec.task), methods.get(spec.method)
     again = (run_dir / PLAN).is_file()
-    if is_scratch(spec.model):
-        inputs = dataclasses.replace(inputs, model=_made(run_dir, task, table, spec.seed))
-    card = read_card(inputs.model, spec.model)
-    tokenizer = load_tokenizer(inputs.model)
+    base = _made(run_dir, task, table, spec.seed) if is_scratch(spec.model) else inputs.model
+    card = read_card(base, spec.model)
+    tokenizer = load_tokenizer(base)
     task_options = _checked(task.Options, "task", spec)
     facts = task.facts(table.part("train"), task_options)
     if card.prefix:
@@ -94,7 +93,7 @@ def assemble(
     if len(validation_places) < len(table.split["validation"]):
         values = {"rows": len(validation_places), "total": len(table.split["validation"])}
         notes.append(Note("timeline.validation_capped", values))
-    coder = Coder(run_dir, spec, inputs.model, task, tokenizer, facts, options.max_length, progress)
+    coder = Coder(run_dir, spec, base, task, tokenizer, facts, options.max_length, progress)
     coder.total = len(table.split["train"]) + len(validation_places)
     train = coder.items("train", table.part("train"))
     validation = coder.items("validation", [table.rows[place] for place in validation_places])
@@ -107,9 +106,11 @@ def assemble(
     if not len(train.lengths) or not len(validation.lengths):
         raise UserError("answers_all_cut", tokens=options.max_length)
     seed_everything(spec.seed)
-    model = method.prepare(
-        task.load(str(inputs.model), facts, task_options), task.peft_type, _checked(method.Options, "method", spec)
-    )
+    model = task.load(str(base), facts, task_options)
+    if not task.knows(model):
+        facts["untaught"] = True
+        notes.append(Note("timeline.base_untaught", {"model": card.title}))
+    model = method.prepare(model, task.peft_type, _checked(method.Options, "method", spec))
     device = inputs.hardware.device
     autocast = inputs.hardware.precision if options.precision == "auto" else options.precision
     settle(model, options, method, autocast)

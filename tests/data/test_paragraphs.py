@@ -12,7 +12,9 @@ from studio.problem import Problem
 
 WORDS = "the quick brown fox jumps over the lazy dog while rain falls softly on every roof in town".split()
 ENGLISH = [" ".join(WORDS[(place + step) % len(WORDS)] for step in range(60)) + "." for place in range(6)]
-CHINESE = ["春天来了，山上的雪慢慢融化，小溪又开始唱歌，孩子们跑到田野里放风筝，老人坐在门前晒太阳。" * 3 for _ in range(5)]
+CHINESE = [
+    "春天来了，山上的雪慢慢融化，小溪又开始唱歌，孩子们跑到田野里放风筝，老人坐在门前晒太阳。" * 3 for _ in range(5)
+]
 
 
 def test_lines_broken_at_a_width_become_paragraphs(tmp_path: Path) -> None:

@@ -9,10 +9,11 @@ from studio.evaluation.memory import Copy, Lead, Memory, lead_sentence
 from studio.evaluation.written import METRICS, of_sums, tallies_of, words_of
 
 
-
 def scores(answers, truths, language="en"):
     """All metrics of a set of answers."""
-    return {name: float(values[0]) for name, values in of_sums(tallies_of(answers, truths, language).sum(0)[None]).items()}
+    return {
+        name: float(values[0]) for name, values in of_sums(tallies_of(answers, truths, language).sum(0)[None]).items()
+    }
 
 
 ENGLISH = (
@@ -32,9 +33,7 @@ def test_whole_and_row_scores_are_sacrebleus(pair, language, tokenize):
     each = of_sums(tallies_of(answers, truths, language))
     for place, (answer, truth) in enumerate(zip(answers, truths, strict=True)):
         assert each["chrf"][place] == pytest.approx(chrf.corpus_score([answer], [[truth]]).score / 100, abs=1e-9)
-        assert each["bleu"][place] == pytest.approx(
-            bleu.corpus_score([answer], [[truth]]).score / 100, abs=1e-9
-        )
+        assert each["bleu"][place] == pytest.approx(bleu.corpus_score([answer], [[truth]]).score / 100, abs=1e-9)
 
 
 def test_random_answers_score_as_sacrebleu_says():
@@ -56,9 +55,7 @@ def test_rouge_by_hand():
     assert found["rouge_2"] == pytest.approx(1 / 3)
     assert found["rouge_l"] == pytest.approx(3 / 4)
     # Lin 2004: the order counts for L.
-    assert scores(["the gunman kill police"], ["police kill the gunman"], "en")["rouge_l"] == pytest.approx(
-        1 / 2
-    )
+    assert scores(["the gunman kill police"], ["police kill the gunman"], "en")["rouge_l"] == pytest.approx(1 / 2)
     chinese = scores(["天气好"], ["天气很好"], "zh")
     assert chinese["rouge_1"] == pytest.approx(2 * 3 / 7)
     assert chinese["rouge_2"] == pytest.approx(2 * 1 / 5)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 from spoken import check_problem, check_spoken
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM
+from tiny_language import encoder_with_mask
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from studio.errors import UserError
 from studio.methods.base import methods
@@ -19,32 +20,10 @@ from studio.tasks.masks import SHARE, chosen, hide
 from studio.training.batching import collate
 
 sys.path.append(str(Path(__file__).parents[1] / "training"))
-from tiny_training import GOOD, PLAIN, save_chat, save_encoder  # noqa: E402
+from tiny_training import save_chat, save_encoder  # noqa: E402
 
 CAUSAL, MASKED = tasks.get("causal_lm"), tasks.get("masked_lm")
-SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48}
 ROWS = [{"text": "the soup was good and the room was warm"}, {"text": "staff was rude"}, {"text": "we had a bed"}]
-
-
-def encoder_with_mask(folder: Path, family: str = "bert", head: bool = True) -> Path:
-    """An encoder that knows a mask token, with or without a masked language head of its own."""
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
-    from transformers import AutoModel, PreTrainedTokenizerFast
-
-    marks = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    raw = Tokenizer(models.WordLevel({word: place for place, word in enumerate([*marks, *GOOD, *PLAIN])}, "[UNK]"))
-    raw.pre_tokenizer = pre_tokenizers.Whitespace()
-    raw.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
-    named = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), marks, strict=True))
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=raw, **named)
-    torch.manual_seed(3)
-    sizes = {"dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 48} if family == "distilbert" else SIZES
-    if family == "modernbert":
-        sizes = {**SIZES, "pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3, "cls_token_id": 2, "sep_token_id": 3}
-    config = AutoConfig.for_model(family, **sizes, vocab_size=len(tokenizer), max_position_embeddings=66)
-    (AutoModelForMaskedLM if head else AutoModel).from_config(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
 
 
 def test_blocks_leave_no_token_out_and_foretell_each_once():

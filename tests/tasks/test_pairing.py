@@ -64,7 +64,9 @@ def test_what_is_not_plain_is_offered():
     ]
     assert [offer.columns for offer in SUMMARISE.offers(columns)] == [{"document": "a", "summary": "b"}]
     assert [offer.columns for offer in CAUSAL.offers(columns)] == [{"text": "a"}]
-    assert TRANSLATE.offers(columns[:1]) == SUMMARISE.offers(columns[:1]) == CAUSAL.offers([column("n", "number")]) == []
+    assert (
+        TRANSLATE.offers(columns[:1]) == SUMMARISE.offers(columns[:1]) == CAUSAL.offers([column("n", "number")]) == []
+    )
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ class TextJudge(Judge):
         found: list[str] = []
         for _, texts in write_rows(task, model, tokenizer, rows, dict(facts), WriteSettings(most=SAMPLE_TOKENS)):
             tell()
-            found = texts if texts is not None else found
+            found = [str(text) for text in texts] if texts is not None else found
         return found
 
     def simple(self) -> dict[str, type[Baseline]]:

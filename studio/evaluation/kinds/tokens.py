@@ -38,6 +38,7 @@ class TokenJudge(Judge):
 
     key = "tokens"
     metrics = ("perplexity", "loss")
+    counts = True
 
     def tallies(self, answers: Sequence[Prediction], expected: Sequence[Any], facts: Facts) -> Floats:
         return np.array([[answer["loss"], answer["tokens"]] for answer in answers], np.float64)
@@ -92,13 +93,23 @@ class TokenJudge(Judge):
     ) -> tuple[Report, list[dict[str, Any]]]:
         from studio.inference.kinds.tokens import Reader
 
+        reading: Any = Reader(tuned)
+
         places = range(len(exam.rows))
         if len(places) > MOST_ROWS:
             chosen = sorted(random.Random(exam.seed).sample(places, MOST_ROWS))
             rows, numbers = [exam.rows[place] for place in chosen], [exam.numbers[place] for place in chosen]
             exam = dataclasses.replace(exam, rows=rows, numbers=numbers)
-        counting = counting_models(exam, tuned)
-        return super().report(run_dir, exam, counting, Reader(tuned), untuned, progress)
+        rivals: dict[str, Baseline] = dict(counting_models(exam, tuned))
+        if untuned is not None:
+            # Where the base could do it before, what tuning added is the question, and it takes the test as a rival.
+            rivals["base"] = Rung("base", untuned)
+        report, predictions = super().report(run_dir, exam, rivals, reading, None, progress)
+        if report["simple"] == "base":
+            kind = report["verdict"]["kind"]
+            code = f"verdict.base.{kind}" if kind in ("better", "unclear") else "verdict.base.worse"
+            report["verdict"] = {**report["verdict"], "code": code}
+        return report, predictions
 
     def entry(self, row: Row, answer: Prediction, expected: Any) -> dict[str, Any]:
         """The loss a token, which puts the least foreseen texts first."""
@@ -108,16 +119,38 @@ class TokenJudge(Judge):
         return {}
 
 
-class CountedModel(Baseline):
-    """A counting model as a rung of the ladder; it is made anew for each report."""
+class Rung(Baseline):
+    """What reads rows by itself, as a rung of the ladder; it is made anew for each report and never saved.
 
-    key = "unigram"
+    Of several the one with the least `validation` is the one to beat: the base, else the richer count.
+    """
+
     result = "tokens"
     lower_is_better = True
     whole_rows = True
 
-    def __init__(self, kind: str, counting: Counting, tuned: Predictor) -> None:
+    def __init__(self, key: str, model: Any) -> None:
         super().__init__()
+        self.key = key  # type: ignore[misc]
+        self._model, self.bytes = model, int(model.bytes)
+        self.validation = 0.0 if key == "base" else None
+
+    def predict(self, rows: Sequence[Row], /) -> list[Prediction]:
+        found: list[Prediction] = self._model.predict(rows)
+        return found
+
+    def _write(self, folder: Path) -> dict[str, Any]:
+        raise NotImplementedError
+
+    @classmethod
+    def _read(cls, folder: Path, facts: Mapping[str, Any]) -> Baseline:
+        raise NotImplementedError
+
+
+class Counts:
+    """A counting model that reads rows as the tuned model's task encodes them."""
+
+    def __init__(self, kind: str, counting: Counting, tuned: Predictor) -> None:
         self.kind, self._counting, self._tuned = kind, counting, tuned
         self.bytes = counting.bytes
 
@@ -128,13 +161,6 @@ class CountedModel(Baseline):
         items = tuned.task.encode(list(rows), tuned.tokenizer, tuned.facts, tuned.max_length)
         found = counted(tuned.task, self._counting, self.kind, items)
         return combined(tuned.task, list(rows), owners(items), found, tuned.facts)
-
-    def _write(self, folder: Path) -> dict[str, Any]:
-        raise NotImplementedError
-
-    @classmethod
-    def _read(cls, folder: Path, facts: Mapping[str, Any]) -> Baseline:
-        raise NotImplementedError
 
 
 def counted_kinds(task: Task) -> tuple[str, ...]:
@@ -151,17 +177,19 @@ def counted(task: Task, counting: Counting, kind: str, items: Sequence[Item]) ->
     return counting.at([hidden_tokens(item) for item in items])
 
 
-def counting_models(exam: Exam, tuned: Predictor) -> dict[str, CountedModel]:
+def counting_models(exam: Exam, tuned: Predictor) -> dict[str, Rung]:
     """The counting models of a run, from its training rows."""
     train = list(exam.train)
     if len(train) > COUNTED_ROWS:
         train = random.Random(exam.seed).sample(train, COUNTED_ROWS)
     items = tuned.task.encode(train, tuned.tokenizer, tuned.facts, tuned.max_length)
-    size = max(len(tuned.tokenizer), 1 + max((max(item["input_ids"]) for item in items if item["input_ids"]), default=0))
+    size = max(
+        len(tuned.tokenizer), 1 + max((max(item["input_ids"]) for item in items if item["input_ids"]), default=0)
+    )
     counting = Counting(size).fit(item["labels"] for item in items)
     found = {}
     for kind in counted_kinds(tuned.task):
-        found[kind] = CountedModel(kind, counting, tuned)
+        found[kind] = Rung(kind, Counts(kind, counting, tuned))
         found[kind].rows = len(train)
     return found
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from studio.errors import UserError
 from studio.inference.kinds.base import Answerer, Progress, answerers
-from studio.inference.writing import BATCH_ANSWERS, MOST_BEAMS, WriteSettings, write_batch
+from studio.inference.settings import BEAMS, MOST_BEAMS
+from studio.inference.writing import BATCH_ANSWERS, WriteSettings, write_batch
 from studio.tasks.base import Prediction, Row, Rows, Task
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from studio.inference.pool import Pool
     from studio.inference.predictor import Predictor
 
-BEAMS = "@beams"
-"""Under this name a row may carry how many beams its answer is written over; no role begins with that mark."""
 _TRIED = 3
 _BATCH_TOKENS = 4096
 Within = Callable[[], AbstractContextManager[None]] | None
@@ -35,7 +34,7 @@ def write_rows(
     settings: WriteSettings,
     max_length: int = 512,
     within: Within = None,
-) -> Iterator[Progress]:
+) -> Iterator[tuple[int, list[str] | None]]:
     """The answers to rows, several at a time, as (rows done, None) after each token, then (rows, texts)."""
     from studio.inference.predictor import batches
 
@@ -59,6 +58,7 @@ def write_rows(
 class Writer:
     """The base of a tuned model as it wrote before: its adapter switched off, or a model of its own."""
 
+    key = "base"
     whole_rows = True
     bytes = 0
 
@@ -74,7 +74,7 @@ def base_of(tuned: Predictor, base: Path) -> Writer | None:
     """None where the base had learnt nothing."""
     from studio.inference.predictor import Predictor
 
-    if not tuned.task.knows(tuned.model):
+    if not tuned.base_could:
         return None
     if tuned.knows_base:
         return Writer(tuned, tuned.base_only)
@@ -106,7 +106,7 @@ class TextAnswerer(Answerer):
         with pool.use(run_dir, "tuned") as held:
             tuned: Predictor = held  # type: ignore[assignment]
             whole = [as_row(row, tuned.task) for row in rows]
-            if not tuned.task.knows(tuned.model):
+            if not tuned.base_could:
                 return []
             if tuned.knows_base:
                 texts = _last(_written(tuned, whole, settings_of(whole), tuned.base_only))
@@ -123,7 +123,7 @@ class TextAnswerer(Answerer):
     def write(self, predictor: Predictor, core: Any, folder: Path) -> None:
         core.save_pretrained(folder)
         facts = {
-            "prefix": getattr(predictor.task, "prompt")(predictor.tokenizer, predictor.facts),
+            "prefix": _prompt(predictor),
             "start": _opening(predictor),
             "max_length": predictor.max_length,
             "source_language": getattr(predictor.tokenizer, "src_lang", ""),
@@ -138,9 +138,17 @@ class TextAnswerer(Answerer):
         """Scores of the first word, by token id."""
         from studio.inference.writing import first_scores
 
-        item = predictor.task.encode([{predictor.task.bare_role: question}], predictor.tokenizer, predictor.facts, predictor.max_length)[0]  # fmt: skip
+        rows = [{predictor.task.bare_role: str(question)}]
+        item = predictor.task.encode(rows, predictor.tokenizer, predictor.facts, predictor.max_length)[0]
         scores = first_scores(predictor.model, predictor.tokenizer, item["input_ids"])
         return {str(place): score for place, score in enumerate(scores)}
+
+
+def _prompt(predictor: Predictor) -> str:
+    from studio.tasks.seq2seq import Seq2Seq
+
+    task = predictor.task
+    return task.prompt(predictor.tokenizer, predictor.facts) if isinstance(task, Seq2Seq) else ""
 
 
 def _opening(predictor: Predictor) -> list[int]:
@@ -155,13 +163,14 @@ def settings_of(rows: Sequence[Row]) -> WriteSettings:
     return WriteSettings(beams=min(max(int(asked), 1), MOST_BEAMS) if asked.isdigit() else 1)
 
 
-def _written(predictor: Predictor, rows: Rows, settings: WriteSettings, within: Within = None) -> Iterator[Progress]:
-    return write_rows(
-        predictor.task, predictor.model, predictor.tokenizer, rows, predictor.facts, settings, predictor.max_length, within
-    )  # fmt: skip
+def _written(
+    predictor: Predictor, rows: Rows, settings: WriteSettings, within: Within = None
+) -> Iterator[tuple[int, list[str] | None]]:
+    asked = (predictor.task, predictor.model, predictor.tokenizer, rows, predictor.facts)
+    return write_rows(*asked, settings, predictor.max_length, within)
 
 
-def _last(steps: Iterator[Progress]) -> list[Any]:
+def _last(steps: Iterator[tuple[int, list[str] | None]]) -> list[str]:
     return next(texts for _, texts in steps if texts is not None)
 
 

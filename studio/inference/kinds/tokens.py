@@ -36,6 +36,7 @@ def is_masked(task: Task) -> bool:
 class Reader:
     """A predictor that only scores: how surprised the model is by each row."""
 
+    key = "base"
     whole_rows = True
 
     def __init__(self, predictor: Predictor, within: Within = None) -> None:
@@ -57,7 +58,7 @@ def base_of(tuned: Predictor, base: Path) -> Reader | None:
     """The base of a tuned model; None where it had no head for this: what random weights say is no score."""
     from studio.inference.predictor import Predictor
 
-    if not tuned.task.knows(tuned.model):
+    if not tuned.base_could:
         return None
     if tuned.knows_base:
         return Reader(tuned, tuned.base_only)
@@ -66,7 +67,9 @@ def base_of(tuned: Predictor, base: Path) -> Reader | None:
     return Reader(Predictor(tuned.about, model, tuned.tokenizer, tuned.facts))
 
 
-def fill(model: torch.nn.Module, tokenizer: Any, text: str, most: int, length: int, within: Within = None) -> Prediction:
+def fill(
+    model: torch.nn.Module, tokenizer: Any, text: str, most: int, length: int, within: Within = None
+) -> Prediction:
     """The likeliest tokens for each blank ([MASK] or ___) of a text: {"text" with the first ones put in, "fills":
     [[{"token", "share"}]], "parts": what stands between the blanks}."""
     import torch
@@ -176,7 +179,7 @@ class TokenAnswerer(Answerer):
         with pool.use(run_dir, "tuned") as held:
             tuned: Predictor = held  # type: ignore[assignment]
             whole = [as_row(row, tuned.task) for row in rows]
-            if not tuned.task.knows(tuned.model):
+            if not tuned.base_could:
                 return []
             if tuned.knows_base:
                 return [{"key": "base", "predictions": _last(_complete(tuned, whole, tuned.base_only))}]

@@ -6,11 +6,9 @@ from typing import Any
 
 import gradio as gr
 
-from studio.inference.settings import MOST_BEAMS
+from studio.inference.settings import BEAMS, MOST_BEAMS
 from studio.web.context import Page
 from studio.web.kinds.base import Face, More, faces
-
-BEAMS = "@beams"
 
 
 class TextFace(Face):
