@@ -39,11 +39,11 @@ def blocks(ids: Sequence[int], size: int) -> list[list[int]]:
 
 
 def text_offers(task: Task, columns: Sequence[Column]) -> list[Suggestion]:
-    """Any longest column of texts can be read for its language alone."""
+    """A lone column of texts can be read for its language alone."""
     from studio.data.roles import Suggestion
 
     texts = [column for column in columns if column["kind"] == "text"]
-    if not texts:
+    if len(texts) != 1 or any(column["kind"] in ("label", "chat") for column in columns):
         return []
     name = str(max(texts, key=lambda column: float(column["mean_length"]))["name"])
     return [Suggestion(task.key, {"text": name}, True, f"data.reason.{task.key}", {"text": name})]

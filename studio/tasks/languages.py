@@ -27,7 +27,7 @@ _SCRIPTS = {
 }  # fmt: skip
 _SCRIPT = {name: re.compile(f"[{span}]") for name, span in _SCRIPTS.items()}
 _WORDS = {
-    "en": "the of and to in is you that it was for on are with as not this have be at i he",
+    "en": "the a of and to in is you that it was for on are with as not this have be at i he",
     "de": "der die und das ist nicht ich zu ein es sie mit den von auf für im dem wird du er",
     "fr": "le la les et de des est un une je pas que vous dans pour qui ce il sur en au",
     "es": "el la los y de que es un una en no se por con para las del lo su al como",
@@ -38,6 +38,8 @@ _WORDS = {
     "tr": "bir ve bu de için ben çok ne var da mi o ile gibi daha",
     "vi": "và của là không có cho được trong một tôi người này đã với",
 }
+_LEAST = 0.05
+"""Share of the words that have to be among a language's commonest."""
 _LATIN = {code: frozenset(words.split()) for code, words in _WORDS.items()}
 _WORD = re.compile(r"[^\W\d_]+")
 
@@ -64,7 +66,16 @@ def guess_language(texts: Iterable[str]) -> str:
         return script
     scores = {code: sum(words[word] for word in known) for code, known in _LATIN.items()}
     best = max(scores, key=lambda code: scores[code])
-    return best if scores[best] else ""
+    return best if scores[best] >= _LEAST * sum(words.values()) else ""
+
+
+def script_of(language: str) -> str:
+    """What a language is written with: "latin" for many, else its own code (Chinese and Japanese share one)."""
+    if language in _SCRIPTS:
+        return language
+    return {"zh": "han", "ja": "han", "ru": "cyrillic", "uk": "cyrillic", "ar": "arabic", "fa": "arabic"}.get(
+        language, "latin"
+    )
 
 
 def is_spaced(language: str) -> bool:

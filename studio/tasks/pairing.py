@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from studio.tasks.languages import NAMES, guess_language
+from studio.tasks.languages import NAMES, guess_language, script_of
 
 if TYPE_CHECKING:
     from studio.data.roles import Column, Suggestion
@@ -67,15 +67,20 @@ def language_pair(columns: Sequence[Column]) -> tuple[str, str] | None:
         return None
     languages = [guess_language(column["examples"]) for column in texts]
     lengths = [max(float(column["mean_length"]), 1.0) for column in texts]
-    if not all(languages) or languages[0] == languages[1] or max(lengths) > _MOST_APART * min(lengths):
+    # Two languages in one script are too easily mistaken to be taken without asking.
+    if (
+        not all(languages)
+        or {*map(script_of, languages)} == {script_of(languages[0])}
+        or max(lengths) > _MOST_APART * min(lengths)
+    ):
         return None
     return str(texts[0]["name"]), str(texts[1]["name"])
 
 
 def two_texts(columns: Sequence[Column]) -> list[Column]:
-    """The two text columns of a file that has exactly two, else []."""
-    texts = [column for column in _texts(columns) if column["kind"] == "text"]
-    return texts if len(texts) == 2 else []
+    """The two text columns of a file that has exactly two and no labels, else []."""
+    texts = _texts(columns)
+    return texts if len(texts) == 2 and all(column["kind"] == "text" for column in texts) else []
 
 
 def only_texts(columns: Sequence[Column], chosen: Sequence[str]) -> bool:

@@ -63,7 +63,9 @@ def test_what_is_not_plain_is_offered():
         {"source": "b", "target": "a"},
     ]
     assert [offer.columns for offer in SUMMARISE.offers(columns)] == [{"document": "a", "summary": "b"}]
-    assert [offer.columns for offer in CAUSAL.offers(columns)] == [{"text": "a"}]
+    assert CAUSAL.offers(columns) == []
+    assert [offer.columns for offer in CAUSAL.offers(columns[:1])] == [{"text": "a"}]
+    assert CAUSAL.offers([columns[0], column("mood", "label")]) == []
     assert (
         TRANSLATE.offers(columns[:1]) == SUMMARISE.offers(columns[:1]) == CAUSAL.offers([column("n", "number")]) == []
     )
