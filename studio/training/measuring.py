@@ -74,7 +74,7 @@ class Bench:
 
     def batch(self, rows: Sequence[Row]) -> dict[str, torch.Tensor]:
         items = self.task.encode(rows, self.tokenizer, self.facts, self.options.max_length)
-        return collate(items, self.tokenizer.pad_token_id or 0, self.device)
+        return collate(items, self.tokenizer.pad_token_id or 0, self.device, self.task.blanks)
 
     def read(self, batch: dict[str, torch.Tensor]) -> float:
         """Seconds of a forward pass."""
