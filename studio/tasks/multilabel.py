@@ -100,7 +100,6 @@ class MultiLabel(Task):
         return [
             certain(self, {"text": str(text["name"]), "labels": str(column["name"])}, "label_lists")
             for column in sets
-            if column["several"] or are_lists(column)
             for text in texts_among(self, columns)
             if text is not column
         ]
@@ -145,7 +144,8 @@ class MultiLabel(Task):
         each = torch.nn.functional.binary_cross_entropy_with_logits(
             logits, batch["labels"], pos_weight=core_of(model).class_weights, reduction="sum"
         )
-        return each / logits.shape[1]
+        loss: torch.Tensor = each / logits.shape[1]
+        return loss
 
     def weight(self, batch: dict[str, torch.Tensor]) -> int:
         return len(batch["labels"])

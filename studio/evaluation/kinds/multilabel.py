@@ -136,7 +136,7 @@ class MultiLabelJudge(Judge):
             }
             for place, label in enumerate(labels)
         ]
-        bounds = next((answer["thresholds"] for answer in chosen.answers), {})
+        bounds: dict[str, float] = next((answer["thresholds"] for answer in chosen.answers), {})
         return {"classes": classes, "thresholds": bounds}
 
     def entry(self, row: Row, answer: Prediction, expected: Any) -> dict[str, Any]:
