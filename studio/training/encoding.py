@@ -147,7 +147,7 @@ def frozen_features(found: Assembled, items: Items, progress: Callable[[int, int
 
     from studio.evaluation.kinds.base import judges
     from studio.tasks.heads import core_of, inputs_of
-    from studio.training.loop import number_format
+    from studio.training.precision import number_format
     from studio.training.validation import by_length
 
     judge = judges.get(found.task.result)
