@@ -99,7 +99,7 @@ def contenders(
     texts, rows, found = texts_of(exam), questions_of(exam), {}
     models: list[tuple[str, Any, int]] = [(key, model, model.bytes) for key, model in simple.items()]
     if untuned is not None:
-        models.append(("untuned", untuned, int(getattr(untuned, "bytes", 0))))
+        models.append((getattr(untuned, "key", "untuned"), untuned, int(getattr(untuned, "bytes", 0))))
     if tuned is not None:
         models.append(("tuned", tuned, sum(tuned.parts().values())))
     for number, (key, model, size) in enumerate(models):

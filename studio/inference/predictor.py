@@ -168,6 +168,11 @@ class Predictor:
         return ids
 
     @property
+    def base_could(self) -> bool:
+        """Whether the base could do the task before tuning, so that its answers are worth showing."""
+        return not self.facts.get("untaught")
+
+    @property
     def knows_base(self) -> bool:
         """Whether the base's answers can be had by switching the adapter off."""
         return hasattr(self.model, "disable_adapter")

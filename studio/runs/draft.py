@@ -92,7 +92,7 @@ def _letters(texts: Sequence[str]) -> list[str]:
 
 def suggest_model(workspace: Workspace, version: DataVersion, use: Use) -> str:
     """The starter that reads this text: chat wants a model that writes, other scripts one that knows them."""
-    if fixed := tasks.get(use.task).kind.starter:
+    if fixed := tasks.get(use.task).starter:
         return fixed
     texts = texts_of(version, use)
     share = reads_text(workspace, texts, "starter:minilm")
@@ -101,7 +101,7 @@ def suggest_model(workspace: Workspace, version: DataVersion, use: Use) -> str:
 
 def suggest_sample_model(sample: Sample) -> str:
     """What `suggest_model` will say of a sample, known before its rows are brought in."""
-    if fixed := tasks.get(sample.task).kind.starter:
+    if fixed := tasks.get(sample.task).starter:
         return fixed
     return "starter:minilm" if sample.language == "en" else "starter:e5"
 

@@ -62,6 +62,9 @@ class Task(ABC):
     """Roles that hold the truth, never given to a model; where none are named, the last role alone."""
     bare: ClassVar[str] = ""
     """The role that a plain text fills; where none is named, the first."""
+    draws: ClassVar[bool] = False
+    """Whether the loss draws from chance: batches of the training then hold `draw`, whole numbers that follow from the
+    run's seed and the step, so that a resumed run draws the same."""
     blanks: ClassVar[Mapping[str, int]] = {}
     """What pads the lists of an item besides `input_ids`, by name; `labels` are padded with -100, others with 0."""
 
@@ -84,6 +87,21 @@ class Task(ABC):
     def bare_role(self) -> str:
         """The role that a plain text fills."""
         return self.bare or self.roles[0].key
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Kinds of models that fit, see `Kind.models`; narrower where a task of its kind needs one of them."""
+        return self.kind.models
+
+    @property
+    def starter(self) -> str:
+        """The starter model to suggest, see `Kind.starter`."""
+        return self.kind.starter
+
+    def knows(self, model: torch.nn.Module) -> bool:
+        """Whether the base could do the task before tuning, so that its score is one; False where its weights for the
+        task are drawn at random."""
+        return True
 
     @abstractmethod
     def problems(self, rows: Rows) -> list[Problem]:

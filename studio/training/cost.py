@@ -33,9 +33,10 @@ _CHECKPOINTED = 0.25
 _OPTIMIZER_BYTES = 28
 _MEMORY_SPEED = 12e9
 # Times a forward pass. Adapters save the weights' gradients, but their many small products cost as much on a CPU.
-_BACKWARD = {"full": 3.0, "lora": 3.0, "head": 1.0}
+_BACKWARD = {"full": 3.0, "lora": 3.0, "head": 1.0, "last_layers": 2.0}
 _PROCESS_BYTES = 650_000_000
 _RANK = 16
+_LAST_LAYERS = 2
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,8 @@ def trainable(work: Work, options: TrainingOptions) -> int:
         return card.parameters - (card.embedding_parameters if options.freeze_embeddings == "yes" else 0)
     if work.method == "head":
         return card.hidden * 16
+    if work.method == "last_layers":
+        return (card.parameters - card.embedding_parameters) * min(_LAST_LAYERS, card.layers) // max(card.layers, 1)
     inner = card.intermediate or 4 * card.hidden
     gates = 3 if card.kind == "decoder" else 2
     return card.layers * _RANK * (8 * card.hidden + gates * (card.hidden + inner))

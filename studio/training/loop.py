@@ -191,12 +191,17 @@ class Loop:
 
     def _gradients(self, rows: Any) -> float:
         """Fill the gradients for these rows; returns the mean loss (gradients are partial when it is not finite)."""
+        import torch
+
         job = self.job
         lengths = job.train.lengths
         batches = [
             collate(job.train.take(part), job.pad_id, job.device, job.task.blanks)
             for part in micro_batches(rows, lengths, job.micro_batch)
         ]
+        if job.task.draws:
+            for number, batch in enumerate(batches):
+                batch["draw"] = torch.tensor([job.seed, self.step + 1, number])
         total = max(sum(job.task.weight(batch) for batch in batches), 1)
         summed = 0.0
         for batch in batches:

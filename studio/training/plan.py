@@ -14,6 +14,7 @@ from studio.hardware import Decision, Hardware
 from studio.kinds.base import Recipe
 from studio.methods.base import Method
 from studio.models.card import Card
+from studio.models.scratch import is_scratch
 from studio.tasks.base import Task
 from studio.training import cost
 from studio.training.measured import Measured
@@ -101,6 +102,8 @@ def _rates(task: Task, method: Method, card: Card, train: int) -> tuple[float, f
 
     A few hundred rows make few steps, so they are larger; models beyond a billion weights bear smaller ones.
     """
+    if is_scratch(card.id):
+        return task.kind.rates["scratch"]
     rate, head_rate = task.kind.rates.get(method.key, (1e-4, 5e-3))
     if train < _FEW_ROWS and method.key == "full":
         rate *= 2
@@ -153,7 +156,7 @@ def _batch_size(task: Task, train: int) -> int:
 
 def _freezes(card: Card, method: Method) -> bool:
     """Word tables that make up most of a model hardly gain from a small set and cost most of the optimizer's time."""
-    return method.key == "full" and card.embedding_parameters > 0.4 * card.parameters
+    return method.key == "full" and not is_scratch(card.id) and card.embedding_parameters > 0.4 * card.parameters
 
 
 def _fit(
@@ -165,6 +168,8 @@ def _fit(
     wanted = min(max(recipe.epochs * math.sqrt(400 / work.train), recipe.least), recipe.most)
     if work.method == "head":
         wanted *= _HEAD_EPOCHS
+    if is_scratch(work.card.id):
+        wanted = recipe.most  # all it will ever know it learns here
     wanted = float(chosen.get("epochs", round(wanted * 2) / 2))
     choices = [(int(longest * share), least) for share, least in _SHORTER if longest * share >= 32 or share == 1.0]
     if "max_length" in chosen:

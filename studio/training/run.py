@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from studio.errors import UserError
+from studio.evaluation.kinds.base import judges
 from studio.events import Baseline, Caution, Done, Emit, Eval, Failed, Note, Phase, Plan, Resumed, Sample, Stopped
 from studio.spec import Spec
 from studio.tasks.base import Task, tasks
+from studio.tasks.heads import core_of
 from studio.training.assemble import Assembled, assemble, with_kept_threads
 from studio.training.checkpoints import Checkpoints, last_step
 from studio.training.encoding import frozen_features
@@ -37,6 +39,8 @@ __all__ = ["Inputs", "train_run"]
 
 SIMPLE_METHOD = "baseline"
 CHECKPOINTS = "checkpoints"
+COUNTED_ROWS = 20_000
+"""Encoded rows from which the models that only count are made, at most."""
 
 
 def train_run(run_dir: Path, spec: Spec, inputs: Inputs, emit: Emit, should_stop: Stop) -> None:
@@ -108,8 +112,11 @@ def _train(
     emit(Phase("baselines"))
     if found.task.kind.simple:
         simple.wait(emit)
-    if found.task.kind.before and step == 0:
-        _before(job, found, emit)
+    if step == 0:
+        _counted(found, emit)
+        # What weights drawn at random say is no score to beat.
+        if found.task.kind.before and found.task.knows(found.model):
+            _before(job, found, emit)
     emit(Phase("training", step, job.steps))
     outcome = loop.run(stop)
     if outcome.reason == "non-finite":
@@ -129,6 +136,17 @@ def _train(
         emit(Note("timeline.best_restored", {"step": outcome.best_step, "score": outcome.best}, step=outcome.step))
     _settle(job, found)
     return outcome
+
+
+def _counted(found: Assembled, emit: Emit) -> None:
+    """Simple models that need the encoded rows, where the kind has such."""
+    judge = judges.get(found.task.result)
+    if judge.counts:
+        size = int(core_of(found.model).config.vocab_size)
+        train = found.train.take(range(min(len(found.train.lengths), COUNTED_ROWS)))
+        judged = found.validation.take(range(len(found.validation.lengths)))
+        for key, value in judge.rivals(found.task, train, judged, size).items():
+            emit(Baseline(key, found.task.main_metric, value))
 
 
 def _settle(job: Job, found: Assembled) -> None:

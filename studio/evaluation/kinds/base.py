@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from studio.events import Emit
 from studio.registry import Registry
-from studio.tasks.base import Prediction, Row, Rows, Task
+from studio.tasks.base import Item, Prediction, Row, Rows, Task
 
 if TYPE_CHECKING:
     import torch
@@ -38,6 +38,8 @@ class Judge(ABC):
     key: ClassVar[str]
     metrics: ClassVar[tuple[str, ...]]
     """Names of all metrics, each with words `metric.<name>` and `metric.<name>_help`."""
+    counts: ClassVar[bool] = False
+    """Whether `rivals` are made from encoded rows, before the first step."""
     written_rows: ClassVar[int] = 0
     """Of kinds whose answers are generated: validation rows whose answers are written at each evaluation and stand
     under "text" in their predictions when they are scored. The shown rows are written in any case."""
@@ -121,6 +123,10 @@ class Judge(ABC):
     def makers(self, task: Task, known: Rows, judged: Rows, facts: Facts, seed: int) -> Makers:
         """What fits each simple model, the simplest first, on rows with a truth; `judged` are validation rows. A
         maker gives None where its model cannot be."""
+        return {}
+
+    def rivals(self, task: Task, train: Sequence[Item], judged: Sequence[Item], vocabulary: int) -> dict[str, float]:
+        """The main metric of simple models that are made from encoded rows, by key (`counts`)."""
         return {}
 
     def untuned(self, task: Task, tuned: Predictor, base: Path, facts: dict[str, Any], emit: Emit) -> Any:

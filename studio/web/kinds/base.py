@@ -53,6 +53,11 @@ class Face(ABC):
         """Descriptions of labels for what the base says untuned, from the values of `More.inputs`."""
         return {}
 
+    def settings(self, inputs: list[Any]) -> dict[str, str]:
+        """What travels with a row to say how it is to be answered, from the values of `More.inputs`; names begin with
+        "@", as no role does."""
+        return {}
+
     def charts(self, page: Page, version: DataVersion, use: Use) -> list[dict[str, Any]]:
         """Charts of the answers on the Data tab: {"title", "x", "y", "x_title", "y_title", "horizontal"} each."""
         return []

@@ -27,7 +27,7 @@ def model_choices(page: Page, task: str) -> Choices:
 
 
 def _fitting(page: Page, task: str) -> list[Card]:
-    fitting = tasks.get(task).kind.models
+    fitting = tasks.get(task).models
     return [card for card in list_models(page.workspace) if card.kind in fitting]
 
 

@@ -207,14 +207,15 @@ def answered(
     if not all(text.strip() for text in given[: len(roles)]):
         raise UserError("text_empty")
     row = dict(zip(roles, given, strict=False))
-    told = {"kind": task.result, "truth": "", "text": given[0], "texts": given[: len(roles)], "row": row}
+    told = {"kind": task.result, "truth": "", "text": given[0], "texts": given[: len(roles)], "row": dict(row)}
     if key := simple_alone(folder, which):
         alone = page.inference.predict(folder, [row], key)
         title = page.t("web.play.simple", name=page.t(f"ladder.{key}"))
         answers = [{"key": key, "title": title, "note": "", "prediction": alone.predictions[0]}]
         return {**told, "answers": answers, "ms": alone.milliseconds}
-    face = faces.get(task.result)
-    answers = _before(page, folder, row, face.describe((further or {}).get(face.key) or [""]))
+    face, mine = faces.get(task.result), (further or {}).get(faces.get(task.result).key) or [""]
+    row |= face.settings(mine)
+    answers = _before(page, folder, row, face.describe(mine))
     milliseconds = None
     if has_model(folder):
         tuned = page.inference.predict(folder, [row])
