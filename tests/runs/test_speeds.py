@@ -15,6 +15,6 @@ def test_a_run_of_simple_models_alone_has_nothing_to_measure(desk: Desk, tmp_pat
     file = tmp_path / "rows.csv"
     file.write_text("text,label\n" + "a cat,x\na dog,y\n" * 20, encoding="utf-8")
     version = import_file(desk.workspace, "local", file, file.name)
-    spec = Spec(version.id, {"text": "text", "label": "label"}, "classification", "", "baseline")
+    spec = Spec("d-1", {"text": "text", "label": "label"}, "classification", "", "baseline")
     assert measure(desk, version, spec) is False
     assert not (desk.workspace.home / "speeds").exists()
