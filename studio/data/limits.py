@@ -30,6 +30,8 @@ SECONDS = 20
 """Processor seconds of the reading child for a small file, and ..."""
 SECONDS_PER_MB = 0.6
 """... more for each million bytes."""
+WORK_SECONDS_PER_MB = 2.0
+"""... and the same for a child that mends, examines or compares."""
 SILENCE = 60.0
 """Seconds after which a child that does nothing (a deadlock) is ended."""
 OUTPUT_BYTES = 2**30

@@ -44,6 +44,12 @@ class DataVersion:
     folder: Path
     sample: str = ""
     """Key of the sample it came from, or ""."""
+    root: str = ""
+    """The version that was brought in and that `steps` were run over, or "" for one that was brought in."""
+    parent: str = ""
+    """The version it was made from."""
+    steps: tuple[dict[str, Any], ...] = ()
+    """The steps run over the root, in their order: {"step", "options", "rows", "changed", "dropped", "added"}."""
 
     @property
     def rows_path(self) -> Path:
@@ -112,6 +118,9 @@ def _load(folder: Path) -> DataVersion | None:
         created=source["created"],
         folder=folder,
         sample=source.get("sample", ""),
+        root=source.get("root", ""),
+        parent=source.get("parent", ""),
+        steps=tuple(source.get("steps", ())),
     )
 
 
