@@ -54,7 +54,10 @@ class Torn(NamedTuple):
 
 
 def conflicts(rows: Iterable[tuple[int, str | None, Cells]]) -> list[Torn]:
-    """Groups of (place, label, texts) with equal texts and unequal labels; rows without text or label are passed by."""
+    """Groups of (place, label, texts) with equal texts and unequal labels; rows without text or label are passed by.
+
+    Labels that differ only in letter case and white space are equal: they are two spellings, no contradiction.
+    """
     first: dict[bytes, tuple[int, str]] = {}
     more: dict[bytes, list[tuple[int, str]]] = {}
     names: dict[str, str] = {}
@@ -69,9 +72,9 @@ def conflicts(rows: Iterable[tuple[int, str | None, Cells]]) -> list[Torn]:
             more.setdefault(key, [first[key]]).append(one)
     found = []
     for group in more.values():
-        counts = Counter(label for _, label in group)
+        counts = Counter(normalised(label) for _, label in group)
         if len(counts) > 1:
             (best, high), (_, second) = counts.most_common(2)
-            gone = [place for place, label in group if high == second or label != best]
+            gone = [place for place, label in group if high == second or normalised(label) != best]
             found.append(Torn([place for place, _ in group], [label for _, label in group], gone))
     return found

@@ -88,7 +88,8 @@ def examine(job: dict[str, Any]) -> dict[str, Any]:
     return examined(Source(Path(job["source"])), job, emit)
 
 
-KINDS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {"mend": mend, "preview": preview, "compare": compare, "examine": examine}
+Work = Callable[[dict[str, Any]], dict[str, Any]]
+KINDS: dict[str, Work] = {"mend": mend, "preview": preview, "compare": compare, "examine": examine}
 
 
 def main(file: str) -> None:
