@@ -52,7 +52,11 @@ def spelling_variants(counts: Counter[str]) -> dict[str, str]:
     for group in alike.values():
         best = max(group, key=lambda label: (counts[label], label))
         meant.update({label: best for label in group if label != best})
-    slips = _slips(counts, set(meant))
+    # What is meant is as common as all its spellings together.
+    united: Counter[str] = Counter()
+    for label, count in counts.items():
+        united[meant.get(label, label)] += count
+    slips = _slips(united)
     # A spelling of a slip is a slip of the same label.
     return {**{label: slips.get(best, best) for label, best in meant.items()}, **slips}
 
@@ -73,11 +77,11 @@ def _bare(label: str) -> str:
     return re.sub(r"[\W_]+", "", text) or text.strip()
 
 
-def _slips(counts: Counter[str], known: set[str]) -> dict[str, str]:
+def _slips(counts: Counter[str]) -> dict[str, str]:
     if len(counts) > _COMPARED:
         return {}
     found = {}
-    names = [label for label in counts if label not in known and len(label) >= _SHORTEST]
+    names = [label for label in counts if len(label) >= _SHORTEST]
     for label in names:
         common = [other for other in names if other != label and counts[label] <= _SLIP * counts[other]]
         near = difflib.get_close_matches(label.casefold(), [other.casefold() for other in common], n=1, cutoff=_ALIKE)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
@@ -48,7 +48,7 @@ class DataVersion:
     """The version that was brought in and that `steps` were run over, or "" for one that was brought in."""
     parent: str = ""
     """The version it was made from."""
-    steps: tuple[dict[str, Any], ...] = ()
+    steps: tuple[dict[str, Any], ...] = field(default=(), compare=False)
     """The steps run over the root, in their order: {"step", "options", "rows", "changed", "dropped", "added"}."""
 
     @property

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from reading_room import bring
+from spoken import check_problem
+from workbench import Cells, cells_of, source_of
 
 from studio.data.doctor.base import Told
 from studio.data.doctor.examining import case_of, examine_case
@@ -18,9 +21,6 @@ from studio.data.samples import list_samples
 from studio.data.store import DataVersion
 from studio.data.use import Use
 from studio.workspace import Workspace
-from tests.data.bench import Cells, cells_of, source_of
-from tests.data.reading_room import bring
-from tests.spoken import check_problem
 
 USE = {"text": "text", "label": "label"}
 

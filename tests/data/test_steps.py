@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from workbench import mended
 
 from studio.data.mending import Chosen
 from studio.data.steps.base import steps
 from studio.errors import UserError
 from studio.options import options_of
 from studio.words import has
-from tests.data.bench import mended
 
 EDITS: list[tuple[str, dict[str, Any], str, str]] = [
     ("mojibake", {}, "cafÃ© crÃ¨me", "café crème"),

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from workbench import mended
 
 from studio.data.steps.base import steps
 from studio.errors import UserError
-from tests.data.bench import mended
 
 OPTIONS: dict[str, list[dict[str, Any]]] = {
     "balance": [{"label": "label"}, {"label": "label", "how": "repeat", "ratio": 1.0}],

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from reading_room import OWNER, bring, tree
+from spoken import check_spoken
 
 from studio.data import process, versions
 from studio.data.exporting import export
@@ -19,8 +21,6 @@ from studio.data.use import Use, save_use, saved_use
 from studio.data.versions import changes_of, compare, delete, family, make, mend, preview, purge, restore, undo
 from studio.errors import UserError
 from studio.workspace import Workspace
-from tests.data.reading_room import OWNER, bring, tree
-from tests.spoken import check_spoken
 
 CSV = "text,label\n<b>one</b>,a\ntwo  words,b\nthree,b\n,a\ntwo  words,b\n"
 MARKUP, SPACE = Chosen("markup", {"columns": ["text"]}), Chosen("whitespace", {"columns": ["text"]})

@@ -21,7 +21,7 @@ from studio.web.island import island, lead
 from studio.web.tabs import upload
 from studio.web.tabs.bounds import sent
 from studio.web.tabs.choose import data_sets, pick
-from studio.web.tabs.dataview import answers, charts, facts_line, findings, rendered
+from studio.web.tabs.dataview import answers, bench, charts, facts_line, findings, rendered
 
 ROWS = 25
 NO_COLUMN = ""
@@ -40,6 +40,7 @@ class Widgets:
     groups: dict[str, gr.Group]
     split: list[Any]
     findings: gr.HTML
+    mending: gr.HTML
     charts: gr.HTML
     rendered: gr.HTML
     search: gr.Textbox
@@ -120,8 +121,9 @@ def _columns(page: Page, chosen: gr.Dropdown, facts: gr.HTML) -> Widgets:
             ]
     with gr.Row():
         with gr.Column(scale=3):
-            found = island("findings", elem_id="data-findings")
+            found = island("doctor", elem_id="data-findings")
         with gr.Column(scale=2):
+            mending = island("mending", elem_id="data-mending")
             drawn = island("charts", elem_id="data-charts")
     seen = island("rendered", elem_id="data-rendered")
     with gr.Row(equal_height=True):
@@ -134,7 +136,7 @@ def _columns(page: Page, chosen: gr.Dropdown, facts: gr.HTML) -> Widgets:
         )
         number = gr.Number(0, visible="hidden", precision=0, elem_classes="visually-hidden")
     grid = island("grid", elem_id="data-grid")
-    widgets = Widgets(chosen, facts, task, roles, groups, split, found, drawn, seen, search, number, grid, use)
+    widgets = Widgets(chosen, facts, task, roles, groups, split, found, mending, drawn, seen, search, number, grid, use)
     _paging(page, widgets)
     return widgets
 
@@ -233,16 +235,19 @@ def _look(page: Page, widgets: Widgets) -> list[Any]:
     def examine(*values: Any) -> list[Any]:
         """Findings, charts and rendered rows for the columns as they are chosen now."""
         version, use = _read(widgets, values)
-        if not version or not use.task or not use.columns:
-            return [None, None, None]
+        if not version:
+            return [None] * 4
         found = find_version(page.workspace, version)
+        tools = bench(found, use)
+        if not use.task or not use.columns:
+            return [None, {**tools, "version": version}, None, None]
         problems, lines = findings(page, found, use)
         seen = {} if _blocked(problems) else rendered(page, found, use)
         # The page drops an answer about data that is no longer the chosen one: a slow one may come last.
-        told = (lines, {"figures": charts(page, found, use)}, seen)
+        told = (lines | tools, tools, {"figures": charts(page, found, use)}, seen)
         return [{**value, "version": version} for value in told]
 
-    return [examine, widgets.inputs(), [widgets.findings, widgets.charts, widgets.rendered]]
+    return [examine, widgets.inputs(), [widgets.findings, widgets.mending, widgets.charts, widgets.rendered]]
 
 
 def _wire_use(page: Page, widgets: Widgets) -> None:
@@ -303,5 +308,5 @@ def arrive(page: Page, address: dict[str, str]) -> dict[str, Any]:
     """Choices and value for an address."""
     if address["tab"] != "data":
         return {}
-    choices = data_sets(page)
+    choices = data_sets(page, also=address["data"])
     return {"data": gr.Dropdown(choices=choices, value=pick(choices, address["data"]))}
