@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from studio import hardware
-from studio.data.checks import check
+from studio.data.queries import check
 from studio.data.roles import suggest
 from studio.data.samples import Sample
 from studio.data.store import DataVersion, find_version, read_rows

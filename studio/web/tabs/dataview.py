@@ -6,8 +6,8 @@ from itertools import islice
 from typing import Any
 
 from studio.data.chat import as_messages
-from studio.data.checks import check, label_counts, length_histogram, shares
 from studio.data.findings import diagnosis, known
+from studio.data.queries import check, label_counts, length_histogram, shares
 from studio.data.roles import suggest
 from studio.data.store import DataVersion, each_row
 from studio.data.use import Use
@@ -73,7 +73,7 @@ def findings(page: Page, version: DataVersion, use: Use) -> tuple[list[Problem],
 def bench(version: DataVersion, use: Use) -> dict[str, Any]:
     """What the workshop's forms have to know of the data: its columns, what they are used for, the labels there are."""
     label = use.columns.get("label", "")
-    counts = label_counts(version, label, MOST_LABELS) if label in version.columns else ()
+    counts = label_counts(version, label, MOST_LABELS) if label in version.columns else []
     texts = [column for role, column in use.columns.items() if role != "label" and column in version.columns]
     return {
         "use": use.to_json(),
@@ -88,7 +88,7 @@ def bench(version: DataVersion, use: Use) -> dict[str, Any]:
 def charts(page: Page, version: DataVersion, use: Use) -> list[dict[str, Any]]:
     """Bars for the label counts and the lengths; no chart where there is nothing to draw."""
     drawn = []
-    counts = label_counts(version, use.columns["label"], MOST_BARS) if "label" in use.columns else ()
+    counts = label_counts(version, use.columns["label"], MOST_BARS) if "label" in use.columns else []
     if counts:
         drawn.append(
             {
