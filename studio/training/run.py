@@ -24,7 +24,8 @@ from studio.training.checkpoints import Checkpoints, last_step
 from studio.training.encoding import frozen_features
 from studio.training.firsthead import place_head
 from studio.training.job import Asked, Job, Outcome, Progress, Score, Stop, interruptible
-from studio.training.loop import Loop, number_format, validated
+from studio.training.loop import Loop, validated
+from studio.training.precision import number_format
 from studio.training.reporting import report_run
 from studio.training.rows import Inputs, Table, read_table
 from studio.training.saving import CHECKED_ROWS, answers, check_reloaded, save_model
