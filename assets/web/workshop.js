@@ -30,6 +30,7 @@
     try { await act((told) => { node.textContent = told; }); } finally { node.textContent = label; }
   }, cls);
 
+  let lately = null;
   const moved = (data) => open({ tab: "data", data, run: "" });
   async function mend(value, steps, tell) {
     const made = await work(value.version, "mend", { steps, ...value.use }, tell);
@@ -37,6 +38,7 @@
     toast(made.line, say("web.data.undo_short"), () => moved(value.version));
   }
 
+  Object.assign(window.studio, { mend, use: (version) => lately?.version === version ? lately.use : null });
   // Before and after, with what differs marked; what both begin and end with is left plain.
   function marked(before, after) {
     if (before === null) return h("span.came", {}, after);
@@ -54,13 +56,13 @@
   function finding(value, one) {
     const place = h("div");
     const shown = one.examples.length ? h("details", {}, h("summary", {}, say("web.data.examples", { n: one.examples.length })), h("ul", {}, one.examples.map(([row, text]) => h("li", {}, say("web.data.row", { n: row }), " ", text)))) : null;
-    const acts = one.fix?.length ? h("div.ask", {},
+    const acts = window.studio.review?.(value, one) ?? (one.fix?.length ? h("div.ask", {},
       working(say("web.data.fix"), (tell) => mend(value, one.fix, tell), ".small"),
       working(say("web.data.would"), async (tell) => {
         if (place.firstChild) return fill(place);
         fill(place, changes((await work(value.version, "preview", { steps: one.fix }, tell)).preview));
       }, ".small"),
-      h("small.muted", {}, say("web.data.remedy", { title: one.remedy }))) : null;
+      h("small.muted", {}, say("web.data.remedy", { title: one.remedy }))) : null);
     return h("div.finding", { class: one.severity, "data-code": one.code }, h("div", {}, h("span.visually-hidden", {}, say("web.severity." + one.severity)), one.text), shown, acts, place);
   }
 
@@ -195,7 +197,7 @@
         h("details.versions", { open: Boolean(unfolded ?? before) }, h("summary", {}, say("web.data.versions", { n: told.versions.length })), h("ul", {}, told.versions.map((one) => version(value, one)))));
     }
     return { update(value) {
-      now = value;
+      now = lately = value;
       if (!value?.version) return fill(root);
       draw(value).catch(notice);
     } };

@@ -12,7 +12,7 @@ from typing import Any
 
 import gradio as gr
 
-SCRIPTS = ("core.js", "start.js", "live.js", "runs.js", "report.js", "forms.js", "workshop.js")
+SCRIPTS = ("core.js", "start.js", "live.js", "runs.js", "report.js", "forms.js", "workshop.js", "grid.js")
 
 
 def island(kind: str, value: Any = None, **options: Any) -> gr.HTML:
