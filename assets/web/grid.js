@@ -66,6 +66,14 @@
     return { update };
   };
 
+  // What augmentation would add: rows and their copies, and which kinds cannot be used here.
+  kinds.augmented = (root) => ({ update(value) {
+    if (!value) return fill(root);
+    fill(root, value.line ? h("p", { role: "status" }, value.line) : null,
+      value.pairs?.length ? h("div.pairs", {}, value.pairs.map((one) => h("div.pair", {}, h("small.muted", {}, one.label), h("div", {}, one.before), h("div.came", {}, one.after)))) : null,
+      value.reasons.map(([kind, why]) => h("p.reason", { "aria-disabled": "true" }, h("b", {}, kind), " – ", why)));
+  } });
+
   // A finding whose remedy sets single cells: every suggestion can be left out before it is applied.
   window.studio.review = (value, one) => {
     const fix = one.fix?.length === 1 && one.fix[0].step === "set_cells" ? one.fix[0] : null;

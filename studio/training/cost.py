@@ -119,7 +119,9 @@ def seconds(work: Work, options: TrainingOptions) -> float:
     learn, read = row_seconds(work, options)
     evaluations = min(options.evaluations, steps(work, options)) + (1 if work.result == "chat" else 0)
     scored = min(work.validation, VALIDATION_ROWS.get(work.result, 2000)) * evaluations
-    rows = work.train * options.epochs * passes(options.adversarial, options.adversarial_steps)
+    # Altered copies come on top: at most so many, fewer where a label is capped.
+    more = 1 + options.augment_copies * (options.augment != "off")
+    rows = work.train * more * options.epochs * passes(options.adversarial, options.adversarial_steps)
     if work.method == "head" and options.adversarial == "off":
         learn, rows, scored = read, work.train, work.validation
     samples = SAMPLE_SECONDS_CHAT * evaluations + REPORT_SECONDS_CHAT if work.result == "chat" else 0.0
