@@ -73,22 +73,4 @@
       value.pairs?.length ? h("div.pairs", {}, value.pairs.map((one) => h("div.pair", {}, h("small.muted", {}, one.label), h("div", {}, one.before), h("div.came", {}, one.after)))) : null,
       value.reasons.map(([kind, why]) => h("p.reason", { "aria-disabled": "true" }, h("b", {}, kind), " – ", why)));
   } });
-
-  // A finding whose remedy sets single cells: every suggestion can be left out before it is applied.
-  window.studio.review = (value, one) => {
-    const fix = one.fix?.length === 1 && one.fix[0].step === "set_cells" ? one.fix[0] : null;
-    if (!fix) return null;
-    const texts = new Map(one.examples.map(([row, text]) => [row, text]));
-    const boxes = fix.options.edits.map(([where, label]) => {
-      const row = Number(where.split(":")[0]), box = h("input", { type: "checkbox", checked: true });
-      return { box, pair: [where, label], node: h("label.tick.suggestion", {}, box, h("span", {}, say("web.data.row", { n: row }), " ", texts.get(row) ?? "", " → ", h("b", {}, label))) };
-    });
-    const taken = () => boxes.filter(({ box }) => box.checked).map(({ pair }) => pair);
-    const apply = button("", async () => { if (taken().length) await window.studio.mend(value, [{ step: "set_cells", options: { edits: taken() } }]); }, ".small");
-    const count = () => { apply.textContent = say("web.data.accept", { n: taken().length }); apply.disabled = !taken().length; };
-    const all = button(say("web.data.all_none"), () => { const on = !taken().length; boxes.forEach(({ box }) => { box.checked = on; }); count(); }, ".small");
-    boxes.forEach(({ box }) => box.addEventListener("change", count));
-    count();
-    return h("div.review", {}, h("div.suggestions", {}, boxes.map(({ node }) => node)), h("div.ask", {}, apply, all));
-  };
 })();

@@ -56,13 +56,13 @@
   function finding(value, one) {
     const place = h("div");
     const shown = one.examples.length ? h("details", {}, h("summary", {}, say("web.data.examples", { n: one.examples.length })), h("ul", {}, one.examples.map(([row, text]) => h("li", {}, say("web.data.row", { n: row }), " ", text)))) : null;
-    const acts = window.studio.review?.(value, one) ?? (one.fix?.length ? h("div.ask", {},
+    const acts = one.fix?.length ? h("div.ask", {},
       working(say("web.data.fix"), (tell) => mend(value, one.fix, tell), ".small"),
       working(say("web.data.would"), async (tell) => {
         if (place.firstChild) return fill(place);
         fill(place, changes((await work(value.version, "preview", { steps: one.fix }, tell)).preview));
       }, ".small"),
-      h("small.muted", {}, say("web.data.remedy", { title: one.remedy }))) : null);
+      h("small.muted", {}, say("web.data.remedy", { title: one.remedy }))) : null;
     return h("div.finding", { class: one.severity, "data-code": one.code }, h("div", {}, h("span.visually-hidden", {}, say("web.severity." + one.severity)), one.text), shown, acts, place);
   }
 

@@ -13,7 +13,12 @@ from functools import lru_cache
 from pathlib import Path
 
 PARTS = ("noun", "verb", "adj", "adv")
-PLACES = ("/usr/share/wordnet", "/usr/local/share/wordnet", "/usr/local/WordNet-3.0/dict", "/opt/homebrew/opt/wordnet/dict")
+PLACES = (
+    "/usr/share/wordnet",
+    "/usr/local/share/wordnet",
+    "/usr/local/WordNet-3.0/dict",
+    "/opt/homebrew/opt/wordnet/dict",
+)
 NAME, LICENCE = "Princeton WordNet", "WordNet License"
 _SHORTEST = 3
 

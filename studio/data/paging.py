@@ -57,7 +57,6 @@ def page(version: DataVersion, offset: int = 0, limit: int = 50, view: View | No
     Where a search is short of hits all rows are looked at, else only as many as are needed. Raises UserError
     (`step_column_unknown`) for a column that there is not.
     """
-    import polars as pl
 
     view = view or View()
     offset, limit = max(0, offset), min(max(1, limit), PAGE)
@@ -66,8 +65,8 @@ def page(version: DataVersion, offset: int = 0, limit: int = 50, view: View | No
         keys = [_key(version, view.sort).alias("key"), place]
         most, by, chosen = offset + limit + 1, ["key", place], scan.select(keys)
         if most <= _BEST:
-            best = {"by": by, "reverse": [False, view.falling]}
-            chosen = chosen.top_k(most, **best) if view.falling else chosen.bottom_k(most, **best)
+            pick = chosen.top_k if view.falling else chosen.bottom_k
+            chosen = pick(most, by=by, reverse=[False, view.falling])
         chosen = chosen.sort(by, descending=[view.falling, False], nulls_last=True)
         places = chosen.select(place).slice(offset, limit + 1).collect(engine="streaming").get_column(place).to_list()
     elif view.whole:

@@ -9,9 +9,9 @@ from reading_room import OWNER, SHARED
 
 from studio.data.checks import check
 from studio.data.importing import import_file
+from studio.data.paging import View, count
 from studio.data.roles import suggest
 from studio.data.split import normalised, split_rows
-from studio.data.paging import View, count
 from studio.data.store import DataVersion, read_rows
 from studio.spec import Split
 from studio.workspace import Workspace

@@ -15,7 +15,10 @@ from studio.data.steps.set_cells import MOST
 from studio.errors import UserError
 
 CELLS: dict[str, list[str | None]] = {"text": ["a", "b", None], "label": ["x", "y", "y"]}
-SPANS: dict[str, list[str | None]] = {"text": ["Ann is here"] * 5, "spans": ['[{"start": 0, "end": 3, "label": "P"}]'] * 5}
+SPANS: dict[str, list[str | None]] = {
+    "text": ["Ann is here"] * 5,
+    "spans": ['[{"start": 0, "end": 3, "label": "P"}]'] * 5,
+}
 
 
 @settings(max_examples=40, deadline=None)
@@ -41,7 +44,9 @@ def test_exactly_the_named_cells_change(edits: list[tuple[int, str, str]]):
 def test_rows_of_later_batches_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("studio.data.mending.BATCH", 10)
     cells: dict[str, list[str | None]] = {"label": [str(n) for n in range(45)]}
-    after, _, _ = mended(tmp_path, cells, "set_cells", {"label": "label"}, edits=[["31:label", "new"], ["45:label", "last"]])
+    after, _, _ = mended(
+        tmp_path, cells, "set_cells", {"label": "label"}, edits=[["31:label", "new"], ["45:label", "last"]]
+    )
     assert [after["label"][place] for place in (29, 30, 31, 44)] == ["29", "new", "31", "last"]
 
 
