@@ -35,8 +35,8 @@ Edit = Callable[[str, Sequence[Span]], "tuple[str, list[Span]]"]
 
 @dataclass(frozen=True)
 class Growth:
-    """What is asked for. `share` of the words are altered, each row gets up to `copies` altered copies, and a label that
-    has `most` rows gets no more (0: no limit)."""
+    """What is asked for. `share` of the words are altered, each row gets up to `copies` altered copies, and a label
+    that has `most` rows gets no more (0: no limit)."""
 
     kind: str = "off"
     copies: int = 1
@@ -44,7 +44,14 @@ class Growth:
     most: int = 0
 
 
-def grown(task: Task, train: Sequence[Row], held: Iterable[Row], growth: Growth, seed: int, lexicon: Lexicon | None = None) -> list[tuple[int, Row]]:  # fmt: skip
+def grown(
+    task: Task,
+    train: Sequence[Row],
+    held: Iterable[Row],
+    growth: Growth,
+    seed: int,
+    lexicon: Lexicon | None = None,
+) -> list[tuple[int, Row]]:
     """(place of the row in `train`, altered copy) of the further training rows, copy after copy over all rows.
 
     `held` are the rows of the other parts: no copy says what one of them says. Empty for kind "off", for "synonyms"
@@ -91,7 +98,7 @@ def editor(kind: str, share: float, draw: random.Random, lexicon: Lexicon | None
 
 
 def applied(text: str, changes: Iterable[tuple[int, int, str]], spans: Sequence[Span]) -> tuple[str, list[Span]]:
-    """The text with (start, end, instead) put in, which do not overlap one another or a span, and where the spans are."""
+    """The text with (start, end, instead) put in, overlapping neither one another nor a span, and where the spans are."""
     ordered = sorted(changes)
     parts, last = [], 0
     for start, end, instead in ordered:

@@ -1,7 +1,7 @@
 """The limited child process that works on versions: `python -m studio.data.workshop JOB`, a file of JSON.
 
-{"kind": "mend" | "preview" | "examine" | "compare" | "grow", "name", ...}: each kind is one function below. The child limits
-itself first and ends as `studio.data.process` says.
+{"kind": "mend" | "preview" | "examine" | "compare" | "grow", "name", ...}: each kind is one function below. The child
+limits itself first and ends as `studio.data.process` says.
 """
 
 from __future__ import annotations

@@ -37,7 +37,9 @@ def reasons(page: Page) -> list[list[str]]:
     return told
 
 
-def wire(page: Page, button: gr.Button, shown: gr.HTML, given: gr.Textbox, options: dict[tuple[str, str, str], Any]) -> None:  # fmt: skip
+def wire(
+    page: Page, button: gr.Button, shown: gr.HTML, given: gr.Textbox, options: dict[tuple[str, str, str], Any]
+) -> None:
     """`given` says which data is on the form, `options` are its widgets."""
 
     @page.told
