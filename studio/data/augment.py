@@ -98,7 +98,7 @@ def editor(kind: str, share: float, draw: random.Random, lexicon: Lexicon | None
 
 
 def applied(text: str, changes: Iterable[tuple[int, int, str]], spans: Sequence[Span]) -> tuple[str, list[Span]]:
-    """The text with (start, end, instead) put in, overlapping neither one another nor a span, and where the spans are."""
+    """The text with (start, end, instead) put in, overlapping neither each other nor a span; where the spans are."""
     ordered = sorted(changes)
     parts, last = [], 0
     for start, end, instead in ordered:
