@@ -20,17 +20,23 @@ def option(
     step: float | None = None,
     choices: tuple[str, ...] = (),
     advanced: bool = True,
+    of: str = "",
 ) -> Any:
-    """A dataclass field that is an option. `low`/`high` bound numbers, `choices` lists allowed strings."""
+    """A dataclass field that is an option. `low`/`high` bound numbers, `choices` lists allowed strings.
+
+    `of` names what the default's type cannot say: "column" (a column's name, or ""), "columns" (a tuple of names) or
+    "pairs" (a tuple of (old, new) texts).
+    """
     return field(
         default=default,
-        metadata={"low": low, "high": high, "step": step, "choices": choices, "advanced": advanced},
+        metadata={"low": low, "high": high, "step": step, "choices": choices, "advanced": advanced, "of": of},
     )
 
 
 @dataclass(frozen=True)
 class Option:
-    """One option as a form or a command line needs it. `kind` is "bool", "int", "float", "choice" or "text"."""
+    """One option as a form or a command line needs it. `kind` is "bool", "int", "float", "choice", "text", "column",
+    "columns" or "pairs"."""
 
     group: str
     name: str
@@ -52,7 +58,7 @@ def options_of(cls: type, group: str) -> list[Option]:
     found = []
     for item in dataclasses.fields(cls):
         meta = item.metadata
-        kind = "choice" if meta["choices"] else type(item.default).__name__.replace("str", "text")
+        kind = meta["of"] or ("choice" if meta["choices"] else type(item.default).__name__.replace("str", "text"))
         found.append(
             Option(
                 group,
@@ -127,4 +133,14 @@ def _cast(kind: str, raw: Any) -> Any:
         if isinstance(raw, bool) or float(raw) != int(float(raw)):
             raise ValueError(raw)
         return int(float(raw))
+    if kind == "columns":
+        return _texts([raw] if isinstance(raw, str) else raw)
+    if kind == "pairs":
+        return tuple((old, new) for old, new in (_texts(pair) for pair in raw))
     return float(raw) if kind == "float" else str(raw)
+
+
+def _texts(raw: Any) -> tuple[str, ...]:
+    if not isinstance(raw, (list, tuple)) or not all(isinstance(item, str) for item in raw):
+        raise TypeError(raw)
+    return tuple(raw)

@@ -61,6 +61,23 @@ def test_each_kind_of_bad_option_says_what_was_seen_and_what_is_allowed():
     check_problem(found, "option_not_float", "error", "sample.rate", name="rate", value="much")
 
 
+@dataclass(frozen=True)
+class Lists:
+    columns: tuple[str, ...] = option((), of="columns")
+    pairs: tuple[tuple[str, str], ...] = option((), of="pairs")
+    column: str = option("", of="column")
+
+
+def test_columns_and_pairs_are_read_as_json_gives_them():
+    raw = {"columns": ["a", "b"], "pairs": [["x", "y"]], "column": "a"}
+    found, problems = read_options(Lists, "lists", raw)
+    assert (found, problems) == (Lists(("a", "b"), (("x", "y"),), "a"), [])
+    assert read_options(Lists, "lists", {"columns": "a"})[0].columns == ("a",)
+    _, problems = read_options(Lists, "lists", {"columns": [1], "pairs": [["x"]]})
+    check_problem(problems, "option_not_columns", "error", "lists.columns", name="columns", value=[1])
+    check_problem(problems, "option_not_pairs", "error", "lists.pairs", name="pairs", value=[["x"]])
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), True, None, [1], "1e999"])
 def test_a_number_that_is_none_is_refused(value):
     _, problems = read_options(Sample, "sample", {"rounds": value})

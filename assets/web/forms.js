@@ -33,15 +33,6 @@
     return { update(next) { value = next; draw(); } };
   };
 
-  kinds.grid = (root, props, trigger) => {
-    const update = (value) => {
-      if (!value) return fill(root);
-      fill(root, h("div.pager", {}, turn("previous", -1, value.first), h("span.muted", { role: "status" }, value.line), turn("next", 1, value.last)), h("div.scroll", { tabindex: 0 }, h("table", {}, h("thead", {}, h("tr", {}, h("th.num", {}, "#"), value.columns.map((c) => h("th", {}, c)))), h("tbody", {}, value.rows.map((row) => h("tr", {}, h("td.num.muted", {}, row.n), row.cells.map((cell) => h("td.text", {}, cell === null ? h("span.muted", {}, "∅") : cell.length > 400 ? h("details", {}, h("summary", {}, cell.slice(0, 200) + "…"), cell) : cell))))))));
-    };
-    const turn = (name, move, end) => { const node = button(say("web.data." + name), () => trigger("click", { move }), ".small"); node.id = "data-" + name; node.disabled = end; return node; };
-    return { update };
-  };
-
   kinds.rendered = (root) => ({ update(value) {
     if (!value?.texts?.length && !value?.note) return fill(root);
     fill(root, h("h2", {}, say("web.data.as_seen")), h("p.muted", {}, value.note || say("web.data.as_seen_help")), value.texts.map((text) => h("pre.log", {}, text)));

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from studio.problem import Problem
 
 _EXAMPLES = 5
-_RARE = 5
+RARE = 5
 """Rows of a label below which it can hardly be learnt."""
-_UNEVEN = 20.0
+UNEVEN = 20.0
 """How many times commoner than the rarest the commonest label may be."""
 _ALIKE = 0.86
 _COMPARED = 200
@@ -23,26 +23,28 @@ _SLIP = 0.1
 """A slip is at most this share as common as what was meant."""
 
 
-def label_problems(labels: Sequence[tuple[int, str]]) -> list[Problem]:
-    """Problems of (row number, label) pairs, none blank."""
-    counts = Counter(label for _, label in labels)
+def label_problems(labels: Sequence[tuple[int, str]], counts: Counter[str] | None = None) -> list[Problem]:
+    """Problems of (row number, label) pairs, none blank. With `counts` of all rows, `labels` need only hold a few rows
+    of each label for the examples."""
+    counts = Counter(label for _, label in labels) if counts is None else counts
     if len(counts) < 2:
         return []
     found = _spelling(labels, counts)
-    rare = [label for label, count in counts.items() if count < _RARE]
+    rare = [label for label, count in counts.items() if count < RARE]
     if rare:
         shown = _rows_of(labels, set(rare))
-        values = {"labels": sorted(rare)[:_EXAMPLES], "wanted": _RARE}
+        values = {"labels": sorted(rare)[:_EXAMPLES], "wanted": RARE}
         found.append(Problem("labels_rare", "warning", "columns.label", len(rare), shown, values))
     (most, high), (least, low) = counts.most_common()[0], counts.most_common()[-1]
-    if high > _UNEVEN * low:
+    if high > UNEVEN * low:
         values = {"most": most, "high": high, "least": least, "low": low}
         found.append(Problem("labels_uneven", "warning", "columns.label", len(counts), values=values))
     return found
 
 
-def _spelling(labels: Sequence[tuple[int, str]], counts: Counter[str]) -> list[Problem]:
-    """Labels that differ by letter case, spaces, width or marks only, and rare ones one slip away from a common one."""
+def spelling_variants(counts: Counter[str]) -> dict[str, str]:
+    """Wrong spelling -> what is meant: labels that differ by letter case, spaces, width or marks only, and rare ones
+    one slip away from a common one."""
     meant: dict[str, str] = {}
     alike: dict[str, list[str]] = defaultdict(list)
     for label in counts:
@@ -50,9 +52,17 @@ def _spelling(labels: Sequence[tuple[int, str]], counts: Counter[str]) -> list[P
     for group in alike.values():
         best = max(group, key=lambda label: (counts[label], label))
         meant.update({label: best for label in group if label != best})
-    slips = _slips(counts, set(meant))
+    # What is meant is as common as all its spellings together.
+    united: Counter[str] = Counter()
+    for label, count in counts.items():
+        united[meant.get(label, label)] += count
+    slips = _slips(united)
     # A spelling of a slip is a slip of the same label.
-    meant = {**{label: slips.get(best, best) for label, best in meant.items()}, **slips}
+    return {**{label: slips.get(best, best) for label, best in meant.items()}, **slips}
+
+
+def _spelling(labels: Sequence[tuple[int, str]], counts: Counter[str]) -> list[Problem]:
+    meant = spelling_variants(counts)
     if not meant:
         return []
     pairs = [f"{wrong!r} = {right!r}" for wrong, right in sorted(meant.items())]
@@ -67,11 +77,11 @@ def _bare(label: str) -> str:
     return re.sub(r"[\W_]+", "", text) or text.strip()
 
 
-def _slips(counts: Counter[str], known: set[str]) -> dict[str, str]:
+def _slips(counts: Counter[str]) -> dict[str, str]:
     if len(counts) > _COMPARED:
         return {}
     found = {}
-    names = [label for label in counts if label not in known and len(label) >= _SHORTEST]
+    names = [label for label in counts if len(label) >= _SHORTEST]
     for label in names:
         common = [other for other in names if other != label and counts[label] <= _SLIP * counts[other]]
         near = difflib.get_close_matches(label.casefold(), [other.casefold() for other in common], n=1, cutoff=_ALIKE)

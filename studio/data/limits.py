@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-UPLOAD_BYTES = 200 * 10**6
+UPLOAD_BYTES = 300 * 10**6
 """Bytes of the file itself."""
 DECODED_BYTES = 512 * 2**20
 """Bytes of all cells once decoded, counted while reading: headers and footers of files can lie."""
-ROWS = 1_000_000
+ROWS = 2_000_000
 COLUMNS = 2_000
 LINE_CHARACTERS = 2**20
 """Characters of one line of a text file."""
@@ -30,6 +30,8 @@ SECONDS = 20
 """Processor seconds of the reading child for a small file, and ..."""
 SECONDS_PER_MB = 0.6
 """... more for each million bytes."""
+WORK_SECONDS_PER_MB = 2.0
+"""... and the same for a child that mends, examines or compares."""
 SILENCE = 60.0
 """Seconds after which a child that does nothing (a deadlock) is ended."""
 OUTPUT_BYTES = 2**30

@@ -12,7 +12,8 @@ from typing import Any
 from studio.assets import assets
 from studio.data import delimited
 from studio.data.encoding import detect
-from studio.data.importing import Progress, import_file
+from studio.data.importing import import_file
+from studio.data.process import Progress
 from studio.data.rows import tidy_columns
 from studio.data.store import DataVersion
 from studio.errors import UserError

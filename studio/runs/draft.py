@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from studio import hardware
-from studio.data.checks import check
+from studio.data import lexicon
+from studio.data.queries import check
 from studio.data.roles import suggest
 from studio.data.samples import Sample
 from studio.data.store import DataVersion, find_version, read_rows
@@ -218,7 +219,7 @@ def _planned(
     _, rest = read_options(methods.get(method).Options, "method", given.get("method", {}))
     talks = talks_of(version, use, LOOKED_AT, about.answers) if task.kind.conversational else []
     texts = [talk.whole for talk in talks] or texts_of(version, use)
-    problems = problems + more + rest + _reading(workspace, texts, model)
+    problems = problems + more + rest + _reading(workspace, texts, model) + _growing(task, chosen)
     wrong = {problem.field.partition(".")[2] for problem in problems}
     kept = {key: getattr(chosen, key) for key in given.get("training", {}) if hasattr(chosen, key) and key not in wrong}
     card = _card_or_guess(workspace, model, machine)
@@ -238,6 +239,18 @@ def _planned(
         problems += cut_answers(talks, lengths, prompts, planned.options["max_length"], usable)
     problems += _room(workspace, planned.estimate, machine)
     return planned, problems
+
+
+def _growing(task: Task, options: TrainingOptions) -> list[Problem]:
+    """Why the augmentation that was asked for cannot be."""
+    if options.augment == "off":
+        return []
+    if not task.alterable:
+        return [Problem("augment_task", "error", "training.augment", values={"task_code": f"task.{task.key}.title"})]
+    if options.augment == "synonyms" and lexicon.folder() is None:
+        values = {"lexicon": lexicon.NAME, "package": "wordnet-base"}
+        return [Problem("augment_lexicon", "error", "training.augment", values=values)]
+    return []
 
 
 def _reading(workspace: Workspace, texts: list[str], model: str) -> list[Problem]:

@@ -69,6 +69,12 @@ class People:
             found = connection.execute(query).one_or_none()
         return Person(found.id, found.name) if found else None
 
+    def name_of(self, person: str) -> str:
+        """The name of a person by id; the id itself where nobody is known by it."""
+        with self.store.reading() as connection:
+            found = connection.execute(sa.select(people.c.name).where(people.c.id == person)).scalar_one_or_none()
+        return str(found) if found else person
+
     def close_session(self, token: str) -> None:
         """End a session for good."""
         with self.store.writing() as connection:

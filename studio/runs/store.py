@@ -121,6 +121,12 @@ class Store:
         with self.reading() as connection:
             return connection.execute(query).all()
 
+    def runs_of_data(self, version: str) -> list[str]:
+        """Names of the runs, also of those in the trash, that were made with a data version."""
+        query = sa.select(runs.c.name).where(runs.c.data == version).order_by(runs.c.created)
+        with self.reading() as connection:
+            return [str(name) for name in connection.execute(query).scalars()]
+
     def change_run(self, run: str, **values: Any) -> None:
         """Set columns of a run that are not states (name, trashed)."""
         with self.writing() as connection:

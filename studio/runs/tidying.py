@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from studio.data import versions
 from studio.runs import states
 from studio.runs.store import Store
 from studio.workspace import Workspace
@@ -16,7 +17,7 @@ from studio.workspace import Workspace
 STALE = states.DAY
 """Seconds after its last change from which on a temporary file is in nobody's use."""
 TRASH_DAYS = 7
-"""How long a deleted run can be brought back."""
+"""How long a deleted run, or version of data, can be brought back."""
 _STANDING = ("uploads", "empty")
 """Folders of tmp/ that the web server needs; only what lies in them goes."""
 
@@ -25,6 +26,7 @@ def tidy(store: Store) -> None:
     """Sweep tmp/ and empty the trash of what is too old."""
     sweep(store.workspace)
     purge(store)
+    versions.purge(store.workspace, TRASH_DAYS * states.DAY)
 
 
 def sweep(workspace: Workspace, older_than: float = STALE) -> int:

@@ -18,6 +18,7 @@ from studio.registry import Registry
 if TYPE_CHECKING:
     import torch
 
+    from studio.data.augment import Edit
     from studio.data.roles import Column, Suggestion
 
 Row = Mapping[str, "str | None"]
@@ -56,6 +57,8 @@ class Task(ABC):
     roles: ClassVar[tuple[Role, ...]]
     Options: ClassVar[type]
     """A dataclass of `studio.options.option` fields; group "task"."""
+    alterable: ClassVar[tuple[str, ...]] = ()
+    """Roles whose text says the same with a few words altered: augmentation may make further training rows of it."""
     head: ClassVar[tuple[str, ...]] = ()
     """Names of the modules made new for the task: they learn at a rate of their own."""
     truths: ClassVar[tuple[str, ...]] = ()
@@ -127,6 +130,14 @@ class Task(ABC):
         """Texts that keep rows in one part of the split: rows that share any of them, letter case and spaces aside,
         are never divided. The row's own text comes first."""
         return [self.question(row)]
+
+    def altered(self, row: Row, edit: Edit) -> Row | None:
+        """A copy of the row with its alterable texts edited, or None where that changed nothing. A task whose answer
+        counts characters of a text hands those spans to `edit` and takes them back moved."""
+        made = dict(row)
+        for role in self.alterable:
+            made[role] = edit(row[role] or "", ())[0] if row.get(role) else row.get(role)
+        return made if made != dict(row) else None
 
     def truth(self, row: Row) -> str | None:
         """What the right answer is, as text for people; None where the row has none."""

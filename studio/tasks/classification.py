@@ -35,6 +35,7 @@ class Classification(Task):
     auto_class = "AutoModel"
     peft_type = "SEQ_CLS"
     main_metric = "macro_f1"
+    alterable: ClassVar[tuple[str, ...]] = ("text",)
     head: ClassVar[tuple[str, ...]] = ("classifier",)
     roles = (
         Role(

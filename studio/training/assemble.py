@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from studio.data import lexicon
+from studio.data.augment import Growth, grown
 from studio.errors import UserError
 from studio.events import Caution, Note
 from studio.files import write_whole
@@ -94,8 +96,12 @@ def assemble(
         values = {"rows": len(validation_places), "total": len(table.split["validation"])}
         notes.append(Note("timeline.validation_capped", values))
     coder = Coder(run_dir, spec, base, task, tokenizer, facts, options.max_length, progress)
-    coder.total = len(table.split["train"]) + len(validation_places)
-    train = coder.items("train", table.part("train"))
+    learnt = table.part("train")
+    more = further_rows(task, table, options, spec.seed)
+    if more:
+        notes.append(Note("timeline.augmented", {"rows": len(more), "kind_code": f"augment.{options.augment}"}))
+    coder.total = len(learnt) + len(more) + len(validation_places)
+    train = coder.items("train", [*learnt, *more])
     validation = coder.items("validation", [table.rows[place] for place in validation_places])
     train, lost = labelled(train, task)
     validation, lost_too = labelled(validation, task, whole=True)
@@ -138,6 +144,22 @@ def assemble(
         again=again,
         notes=notes,
     )
+
+
+def further_rows(task: Task, table: Table, options: TrainingOptions, seed: int) -> list[Row]:
+    """Altered copies of training rows, where that was asked for; the same ones in every attempt.
+
+    Raises UserError (`lexicon_gone`) where synonyms were asked for and the lexicon is not on this machine.
+    """
+    growth = Growth(options.augment, options.augment_copies, options.augment_share, options.augment_most)
+    held = [*table.part("validation"), *table.part("test")]
+    words = None
+    if growth.kind == "synonyms":
+        place = lexicon.folder()
+        if place is None:
+            raise UserError("lexicon_gone", lexicon=lexicon.NAME)
+        words = lexicon.read(place)
+    return [row for _, row in grown(task, table.part("train"), held, growth, seed, words)]
 
 
 def _made(run_dir: Path, task: Task, table: Table, seed: int) -> Path:

@@ -123,7 +123,9 @@ def seconds(work: Work, options: TrainingOptions) -> float:
     kind = work.kind
     evaluations = min(options.evaluations, steps(work, options)) + (1 if kind.before else 0)
     scored = min(work.validation, kind.validation_rows) * evaluations
-    rows = work.train * options.epochs * passes(options.adversarial, options.adversarial_steps)
+    # Altered copies come on top: at most so many, fewer where a label is capped.
+    more = 1 + options.augment_copies * (options.augment != "off")
+    rows = work.train * more * options.epochs * passes(options.adversarial, options.adversarial_steps)
     if work.method == "head" and options.adversarial == "off":
         learn, rows, scored = read, work.train, work.validation
     samples = kind.sample_seconds * evaluations + kind.report_seconds

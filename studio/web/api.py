@@ -23,7 +23,7 @@ from studio.runs.example import RUN
 from studio.runs.people import LOCAL
 from studio.runs.view import RunView
 from studio.tasks.base import tasks
-from studio.web import packing
+from studio.web import packing, workshop
 from studio.web.asking import language, person
 from studio.web.describe import describe
 from studio.web.live import Live
@@ -46,6 +46,7 @@ def routes(desk: Desk, workspace: Workspace, inference: InferenceClient) -> APIR
     _lists(router, desk, workspace)
     _run(router, desk, live, inference)
     _acts(router, desk, workspace)
+    workshop.routes(router, desk)
     return router
 
 

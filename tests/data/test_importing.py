@@ -11,7 +11,7 @@ import pytest
 from reading_room import OWNER, bring, tree, workbook
 
 from studio import child as children
-from studio.data import child, importing, limits
+from studio.data import child, importing, limits, process
 from studio.data.importing import import_file
 from studio.data.rows import Table
 from studio.data.store import find_version, list_versions, open_version
@@ -149,8 +149,8 @@ def test_too_large_and_missing_files_are_refused_before_reading(workspace: Works
 
 
 def test_a_reader_that_hangs_is_ended(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    hang = [importing.child.command("x")[0], "-c", "import time; time.sleep(600)"]
-    monkeypatch.setattr(importing.child, "command", lambda *arguments: hang)
+    hang = [process.child.command("x")[0], "-c", "import time; time.sleep(600)"]
+    monkeypatch.setattr(process.child, "command", lambda *arguments: hang)
     monkeypatch.setattr(limits, "SILENCE", 0.5)
     monkeypatch.setattr(limits, "SECONDS_PER_MB", 0.0)
     with pytest.raises(UserError) as caught:
@@ -170,8 +170,8 @@ def test_a_reader_that_hangs_is_ended(workspace: Workspace, tmp_path: Path, monk
 def test_how_a_reader_ends_is_told(
     workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, code: str
 ) -> None:
-    ends = [importing.child.command("x")[0], "-c", script]
-    monkeypatch.setattr(importing.child, "command", lambda *arguments: ends)
+    ends = [process.child.command("x")[0], "-c", script]
+    monkeypatch.setattr(process.child, "command", lambda *arguments: ends)
     with pytest.raises(UserError) as caught:
         import_file(workspace, OWNER, drop(tmp_path, CSV.encode()), "a.csv")
     assert caught.value.code == code

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from studio.data.checks import label_counts
+from studio.data.queries import label_counts
 from studio.data.store import DataVersion
 from studio.data.use import Use
 from studio.web.context import Page
@@ -56,7 +56,7 @@ class LabelFace(Face):
         return described(bounds.bounded(inputs[0] or "", bounds.LINES))
 
     def charts(self, page: Page, version: DataVersion, use: Use) -> list[dict[str, Any]]:
-        counts = label_counts(version, use.columns["label"], MOST_BARS) if "label" in use.columns else ()
+        counts = label_counts(version, use.columns["label"], MOST_BARS) if "label" in use.columns else []
         return [label_chart(page, counts)] if counts else []
 
 

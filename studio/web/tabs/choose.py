@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from studio.data.store import list_versions
+from studio.data.store import DataVersion, list_versions
 from studio.data.use import saved_use
 from studio.web.context import Page
 from studio.web.describe import describe
@@ -21,14 +21,25 @@ def finished_runs(page: Page, able: str) -> Choices:
 
 
 def data_sets(page: Page, ready: bool = False, also: str = "") -> Choices:
-    """(what to show, version) of the workspace's data, newest first; `ready`: only what has its columns confirmed,
-    and the version `also`."""
+    """(what to show, version) of the workspace's data, newest first; `ready`: only what has its columns confirmed.
+
+    Versions that only lie on the way to another one are left out; the version `also` never is.
+    """
+    whole = list_versions(page.workspace)
+    passed = {version.parent for version in whole if version.parent}
+    shown = [version for version in whole if not version.root or version.version not in passed]
     found = [
         version
-        for version in list_versions(page.workspace)
-        if not ready or version.version == also or saved_use(page.workspace, version.owner, version.version)
+        for version in whole
+        if version.version == also
+        or (version in shown and (not ready or saved_use(page.workspace, version.owner, version.version)))
     ]
-    return [(f"{item.name} · {item.rows} · {_when(item.created)}", item.version) for item in found]
+    return [(_about(page, item), item.version) for item in found]
+
+
+def _about(page: Page, version: DataVersion) -> str:
+    steps = [page.t("web.data.with_steps", n=len(version.steps))] if version.steps else []
+    return " · ".join([version.name, *steps, str(version.rows), _when(version.created)])
 
 
 def _when(seconds: float) -> str:

@@ -9,7 +9,6 @@ import gradio as gr
 
 from studio.data.roles import columns_for
 from studio.data.store import find_version
-from studio.data.store import page as page_of
 from studio.data.use import Use, save_use
 from studio.errors import UserError
 from studio.problem import Problem
@@ -18,15 +17,12 @@ from studio.spec import Split
 from studio.tasks.base import tasks
 from studio.web.context import Page
 from studio.web.island import island, lead
-from studio.web.tabs import upload
-from studio.web.tabs.bounds import sent
+from studio.web.tabs import gridview, upload
 from studio.web.tabs.choose import data_sets, pick
-from studio.web.tabs.dataview import answers, charts, facts_line, findings, rendered
+from studio.web.tabs.dataview import answers, bench, charts, facts_line, findings, rendered
+from studio.web.tabs.gridview import QUIET
 
-ROWS = 25
 NO_COLUMN = ""
-# A newer choice must not be dropped because the answer to an older one is still under way.
-QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "multiple"}
 
 
 @dataclass
@@ -40,10 +36,11 @@ class Widgets:
     groups: dict[str, gr.Group]
     split: list[Any]
     findings: gr.HTML
+    mending: gr.HTML
     charts: gr.HTML
     rendered: gr.HTML
     search: gr.Textbox
-    number: gr.Number
+    place: gr.Textbox
     grid: gr.HTML
     use: gr.Button
 
@@ -120,8 +117,9 @@ def _columns(page: Page, chosen: gr.Dropdown, facts: gr.HTML) -> Widgets:
             ]
     with gr.Row():
         with gr.Column(scale=3):
-            found = island("findings", elem_id="data-findings")
+            found = island("doctor", elem_id="data-findings")
         with gr.Column(scale=2):
+            mending = island("mending", elem_id="data-mending")
             drawn = island("charts", elem_id="data-charts")
     seen = island("rendered", elem_id="data-rendered")
     with gr.Row(equal_height=True):
@@ -132,46 +130,11 @@ def _columns(page: Page, chosen: gr.Dropdown, facts: gr.HTML) -> Widgets:
             scale=4,
             max_lines=1,
         )
-        number = gr.Number(0, visible="hidden", precision=0, elem_classes="visually-hidden")
+        place = gr.Textbox("", visible="hidden", elem_classes="visually-hidden")
     grid = island("grid", elem_id="data-grid")
-    widgets = Widgets(chosen, facts, task, roles, groups, split, found, drawn, seen, search, number, grid, use)
-    _paging(page, widgets)
+    widgets = Widgets(chosen, facts, task, roles, groups, split, found, mending, drawn, seen, search, place, grid, use)
+    gridview.wire(page, chosen, search, place, grid)
     return widgets
-
-
-def _paging(page: Page, widgets: Widgets) -> None:
-    @page.told
-    def turn(version: str | None, search: str, number: float, move: int) -> tuple[dict[str, Any] | None, int]:
-        if not version:
-            return None, 0
-        return rows_at(page, version, search, max(0, int(number or 0) + move))
-
-    inputs, outputs = [widgets.chosen, widgets.search, widgets.number], [widgets.grid, widgets.number]
-
-    def leaf(version: str | None, search: str, number: float, event: gr.EventData) -> Any:
-        return turn(version, search, number, -1 if sent(event).get("move") == -1 else 1)
-
-    widgets.grid.click(leaf, inputs, outputs, **QUIET)
-    widgets.search.input(lambda v, s, n: turn(v, s, 0, 0), inputs, outputs, **{**QUIET, "trigger_mode": "always_last"})
-
-
-def rows_at(page: Page, version: str, search: str, number: int) -> tuple[dict[str, Any], int]:
-    """One page of rows for the grid, and its number after keeping it inside the data."""
-    found = find_version(page.workspace, version)
-    rows, total = page_of(found, number * ROWS, ROWS, search[:200])
-    if not rows and number and total:
-        number = (total - 1) // ROWS
-        rows, total = page_of(found, number * ROWS, ROWS, search[:200])
-    first = number * ROWS + 1 if rows else 0
-    line = page.t("web.data.page", first=first, last=first + len(rows) - 1 if rows else 0, total=total)
-    shown = [{"n": row["row"] + 1, "cells": [row["cells"][column] for column in found.columns]} for row in rows]
-    return {
-        "columns": list(found.columns),
-        "rows": shown,
-        "line": line if total else page.t("web.data.no_rows"),
-        "first": number == 0,
-        "last": (number + 1) * ROWS >= total,
-    }, number
 
 
 def _wire(page: Page, widgets: Widgets) -> None:
@@ -185,14 +148,14 @@ def _wire(page: Page, widgets: Widgets) -> None:
         if not version:
             blank = [gr.Dropdown(choices=[], value=None)] * len(roles)
             hidden = [gr.Column(visible=False)] * len(widgets.groups)
-            return [None, None, *hidden, *blank, None, None, 0, *[gr.skip()] * 3]
+            return [None, None, *hidden, *blank, None, None, "", *[gr.skip()] * 3]
         found = find_version(page.workspace, version)
         use, reason, values, sure = use_of(page.workspace, found)
-        grid, number = rows_at(page, version, "", 0)
+        grid, place = gridview.first_page(page, found)
         line = {"line": facts_line(page, found), "reason": page.t(reason, **values), "sure": sure}
         line["answers"] = [] if sure else answers(page, found)
         split = [use.split.validation, use.split.test, use.split.seed]
-        return [line, *_filled(page, widgets, found.columns, use), grid, "", number, *split]
+        return [line, *_filled(page, widgets, found.columns, use), grid, "", place, *split]
 
     @page.told
     def choose_task(version: str | None, task: str | None) -> list[Any]:
@@ -215,7 +178,7 @@ def _wire(page: Page, widgets: Widgets) -> None:
             return [gr.skip()] * len(columns)
         return _filled(page, widgets, found.columns, Use(known["task"], known["columns"]))
 
-    shown = [widgets.facts, *columns, widgets.grid, widgets.search, widgets.number, *widgets.split]
+    shown = [widgets.facts, *columns, widgets.grid, widgets.search, widgets.place, *widgets.split]
     widgets.chosen.change(show, widgets.chosen, shown, **QUIET).then(*look, **QUIET)
     widgets.chosen.input(None, widgets.chosen, None, js="(data) => window.studio.open({ tab: 'data', data }, true)")
     widgets.task.input(choose_task, [widgets.chosen, widgets.task], columns[1:], **QUIET).then(*look, **QUIET)
@@ -233,16 +196,19 @@ def _look(page: Page, widgets: Widgets) -> list[Any]:
     def examine(*values: Any) -> list[Any]:
         """Findings, charts and rendered rows for the columns as they are chosen now."""
         version, use = _read(widgets, values)
-        if not version or not use.task or not use.columns:
-            return [None, None, None]
+        if not version:
+            return [None] * 4
         found = find_version(page.workspace, version)
+        tools = bench(found, use)
+        if not use.task or not use.columns:
+            return [None, {**tools, "version": version}, None, None]
         problems, lines = findings(page, found, use)
         seen = {} if _blocked(problems) else rendered(page, found, use)
         # The page drops an answer about data that is no longer the chosen one: a slow one may come last.
-        told = (lines, {"figures": charts(page, found, use)}, seen)
+        told = (lines | tools, tools, {"figures": charts(page, found, use)}, seen)
         return [{**value, "version": version} for value in told]
 
-    return [examine, widgets.inputs(), [widgets.findings, widgets.charts, widgets.rendered]]
+    return [examine, widgets.inputs(), [widgets.findings, widgets.mending, widgets.charts, widgets.rendered]]
 
 
 def _wire_use(page: Page, widgets: Widgets) -> None:
@@ -303,5 +269,5 @@ def arrive(page: Page, address: dict[str, str]) -> dict[str, Any]:
     """Choices and value for an address."""
     if address["tab"] != "data":
         return {}
-    choices = data_sets(page)
+    choices = data_sets(page, also=address["data"])
     return {"data": gr.Dropdown(choices=choices, value=pick(choices, address["data"]))}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from studio.data.checks import check, length_histogram, shares
+from studio.data.findings import diagnosis, known
+from studio.data.queries import check, label_counts, length_histogram, shares
 from studio.data.roles import suggest
 from studio.data.store import DataVersion
 from studio.data.use import Use
@@ -13,7 +14,10 @@ from studio.tasks.base import tasks
 from studio.web.context import Page
 from studio.web.kinds.base import faces
 from studio.web.tabs.preflight import shown_problems
+from studio.web.workshop import shown_finding
 
+MOST_LABELS = 60
+"""Labels that can be given new names in the form of a step."""
 MOST_ANSWERS = 6
 
 
@@ -44,11 +48,33 @@ def answers(page: Page, version: DataVersion) -> list[dict[str, Any]]:
 def findings(page: Page, version: DataVersion, use: Use) -> tuple[list[Problem], dict[str, Any]]:
     """All problems of the data for this use, and the same for the page with the sizes of the split."""
     problems = check(version, use.task, use.columns, use.split)
-    title = page.t("web.data.findings")
+    title = ""
     if not any(problem.severity == "error" for problem in problems):
         sizes = shares(version, use.task, use.columns, use.split).sizes
-        title += " · " + page.t("web.data.split_line", **sizes)
-    return problems, {"shown": True, "title": title, "problems": shown_problems(problems, page.language)}
+        title = page.t("web.data.split_line", **sizes)
+    doctor = known(version, use)
+    listed = None if doctor is None else diagnosis(version, use, doctor)
+    return problems, {
+        "shown": True,
+        "title": title,
+        "problems": shown_problems(problems, page.language),
+        "findings": None if listed is None else [shown_finding(one, page.language) for one in listed],
+    }
+
+
+def bench(version: DataVersion, use: Use) -> dict[str, Any]:
+    """What the workshop's forms have to know of the data: its columns, what they are used for, the labels there are."""
+    label = use.columns.get("label", "")
+    counts = label_counts(version, label, MOST_LABELS) if label in version.columns else []
+    texts = [column for role, column in use.columns.items() if role != "label" and column in version.columns]
+    return {
+        "use": use.to_json(),
+        "columns": list(version.columns),
+        "texts": texts,
+        "label": label,
+        "labels": [list(pair) for pair in counts],
+        "steps": len(version.steps),
+    }
 
 
 def charts(page: Page, version: DataVersion, use: Use) -> list[dict[str, Any]]:

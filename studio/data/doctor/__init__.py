@@ -1,0 +1,1 @@
+"""The doctor: what is wrong with a data set, one small file a finding, each with the step that mends it."""

@@ -1,0 +1,55 @@
+"""Runs all findings over a version's rows in one pass, inside the limited child."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from studio.data.doctor.base import Case, Told, findings
+from studio.data.mending import Chosen, Source, layout_of
+from studio.data.steps.base import PLACE
+from studio.errors import UserError
+from studio.tasks.base import tasks
+
+
+def examined(source: Source, job: dict[str, Any], emit: Callable[[int, int], None]) -> dict[str, Any]:
+    """{"told": [as JSON]} for {"task", "columns" (role -> column), "kinds"}; `emit` hears rows."""
+    case = case_of(source, job["task"], job["columns"], job["kinds"])
+    return {"told": [told.to_json() for told in examine_case(case, emit)]}
+
+
+def case_of(source: Source, task: str, columns: dict[str, str], kinds: dict[str, str]) -> Case:
+    """What is examined for this use. Raises UserError for an unknown task."""
+    member, layout = tasks.get(task), layout_of(source, kinds)
+    roles = {column: role for role, column in columns.items() if column in layout.columns}
+    label = columns.get("label", "") if columns.get("label") in layout.columns else ""
+    # The columns of a task's roles in the order of the roles: the first is what is asked.
+    ordered = [columns[role.key] for role in member.roles if columns.get(role.key) in layout.columns]
+    texts = tuple(column for column in ordered if column != label and column not in layout.structured)
+    needed = {role.key for role in member.roles if role.required}
+    asked = tuple(column for column in texts if roles[column] in needed) or texts
+    required = tuple(column for column in ordered if roles[column] in needed)
+    return Case(source, layout, kinds, roles, texts, label, source.rows(), asked, required)
+
+
+def examine_case(case: Case, emit: Callable[[int, int], None]) -> list[Told]:
+    """What all findings say, in their order."""
+    looking = [finding(case) for finding in findings]
+    for frame in case.source.frames():
+        for one in looking:
+            one.see(frame)
+        if frame.height:
+            emit(int(frame.get_column(PLACE)[-1]) + 1, case.rows)
+    return [_able(told, case) for one in looking for told in one.told()]
+
+
+def _able(told: Told, case: Case) -> Told:
+    """Without a remedy that the columns do not allow: one that is offered works."""
+    try:
+        for chosen in told.fix:
+            step, options = Chosen.from_json(chosen.to_json()).read()
+            step.check(options, case.layout)
+    except UserError:
+        return dataclasses.replace(told, fix=())
+    return told

@@ -1,0 +1,307 @@
+"""The data workshop's routes: what the doctor says, steps previewed, done and taken back, versions and their files.
+
+What works for a while answers lines of JSON as `packing` does: {"told"} meanwhile, then the answer or {"text",
+"parts"}. Leaving early ends the work.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Body, Request
+from fastapi.responses import StreamingResponse
+
+from studio.data import versions
+from studio.data.doctor.base import Told
+from studio.data.exporting import FORMS, export
+from studio.data.findings import diagnosis, examine
+from studio.data.mending import Chosen
+from studio.data.process import Progress
+from studio.data.steps.base import steps
+from studio.data.store import DataVersion, find_version
+from studio.data.use import Use
+from studio.errors import UserError
+from studio.options import Option, options_of
+from studio.runs.desk import Desk
+from studio.spec import Split
+from studio.tasks.base import tasks
+from studio.web.asking import language, person
+from studio.words import has, say
+from studio.workspace import Workspace
+
+log = logging.getLogger(__name__)
+Sent = Annotated[dict[str, Any], Body()]
+AT_ONCE = 2
+"""Jobs on data that work at the same time; further ones wait."""
+_MOST = 20
+"""Steps of one asking."""
+_turns = threading.BoundedSemaphore(AT_ONCE)
+
+
+class _Left(Exception):
+    """Whoever asked has gone."""
+
+
+def routes(router: APIRouter, desk: Desk) -> None:
+    """/api/steps and /api/data/{version}/..."""
+    workspace = desk.workspace
+
+    @router.get("/steps")
+    def declared(request: Request) -> dict[str, Any]:
+        return {"steps": [_declared(step.key, language(request)) for step in steps if step.listed]}
+
+    @router.post("/data/{version}/doctor")
+    def doctor(request: Request, version: str, body: Sent) -> StreamingResponse:
+        lang, found, use = language(request), find_version(workspace, version), use_in(body)
+
+        def work(emit: Progress) -> dict[str, Any]:
+            told = diagnosis(found, use, examine(workspace, found, use, emit))
+            return {"findings": [shown_finding(one, lang) for one in told]}
+
+        return _answer(work, lang)
+
+    @router.post("/data/{version}/preview")
+    def preview(request: Request, version: str, body: Sent) -> StreamingResponse:
+        found, (chosen, *_) = find_version(workspace, version), steps_in(body)
+        lang = language(request)
+
+        def work(emit: Progress) -> dict[str, Any]:
+            told = versions.preview(workspace, found, chosen, emit)
+            return {"preview": {**told, "line": _line(told, lang, found.rows)}}
+
+        return _answer(work, lang)
+
+    @router.post("/data/{version}/mend")
+    def mend(request: Request, version: str, body: Sent) -> StreamingResponse:
+        found, chosen, who = find_version(workspace, version), steps_in(body), person(request).id
+        lang, use = language(request), use_in(body) if body.get("task") else None
+
+        def work(emit: Progress) -> dict[str, Any]:
+            made = versions.mend(workspace, who, found, chosen, use, emit)
+            return {"data": made.version, "line": _line(dict(made.steps[-1]), lang, found.rows)}
+
+        return _answer(work, lang)
+
+    @router.post("/data/{version}/undo")
+    def undo(request: Request, version: str, body: Sent) -> StreamingResponse:
+        found, who = find_version(workspace, version), person(request).id
+
+        def work(emit: Progress) -> dict[str, Any]:
+            return {"data": versions.undo(workspace, who, found, emit).version}
+
+        return _answer(work, language(request))
+
+    _versions(router, desk, workspace)
+
+
+def _versions(router: APIRouter, desk: Desk, workspace: Workspace) -> None:
+    @router.get("/data/{version}/versions")
+    def listed(request: Request, version: str) -> dict[str, Any]:
+        lang, found = language(request), find_version(workspace, version)
+        whole = versions.family(workspace, found)
+        return {
+            "steps": _steps(found, lang),
+            "versions": [_version(desk, one, found, lang) for one in whole],
+        }
+
+    @router.post("/data/{version}/compare")
+    def compare(request: Request, version: str, body: Sent) -> StreamingResponse:
+        after, before = find_version(workspace, version), find_version(workspace, str(body.get("with", "")))
+        lang = language(request)
+
+        def work(emit: Progress) -> dict[str, Any]:
+            told = versions.compare(workspace, before, after)
+            return {"compared": {**told, "line": say("web.data.compared", lang, **told)}}
+
+        return _answer(work, lang)
+
+    @router.post("/data/{version}/delete")
+    def delete(version: str, body: Sent) -> dict[str, str]:
+        found = find_version(workspace, version)
+        versions.delete(workspace, found, desk.store.runs_of_data(found.version))
+        return {"owner": found.owner, "data": found.parent or ""}
+
+    @router.post("/data/{version}/restore")
+    def restore(version: str, body: Sent) -> dict[str, str]:
+        return {"data": versions.restore(workspace, str(body.get("owner", "")), version).version}
+
+    @router.get("/data/{version}/export")
+    def exported(version: str, form: str = "csv") -> StreamingResponse:
+        found = find_version(workspace, version)
+        if form not in FORMS:
+            raise UserError("unknown_key", kind="export", key=form[:20], near="-", known=list(FORMS))
+        name = "".join(letter if letter.isalnum() else "-" for letter in found.name.rpartition(".")[0] or found.name)
+        kinds = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
+        # The plain name is for old programs, the other one holds letters of every script.
+        plain = name.encode("ascii", "ignore").decode().strip("-")[:60] or "data"
+        told = f"attachment; filename=\"{plain}.{form}\"; filename*=UTF-8''{quote(name[:60], safe='')}.{form}"
+        return StreamingResponse(
+            export(found, form),
+            media_type=kinds.get(form, "application/octet-stream"),
+            headers={"content-disposition": told},
+        )
+
+
+def use_in(body: dict[str, Any]) -> Use:
+    """How the data is used, as the page sent it. Raises UserError (`unknown_key`, `request_unreadable`)."""
+    task, columns, split = body.get("task"), body.get("columns"), body.get("split") or {}
+    if not isinstance(task, str) or not isinstance(columns, dict) or not isinstance(split, dict):
+        raise UserError("request_unreadable")
+    roles = {role.key for role in tasks.get(task).roles}
+    chosen = {role: column for role, column in columns.items() if role in roles and isinstance(column, str)}
+    try:
+        plain = Split()
+        parts = {name: float(split.get(name, getattr(plain, name))) for name in ("validation", "test")}
+        if not all(0 <= part < 1 for part in parts.values()):
+            raise ValueError(parts)
+        return Use(task, chosen, Split(**parts, seed=int(split.get("seed", plain.seed))))
+    except (TypeError, ValueError, OverflowError):
+        raise UserError("request_unreadable") from None
+
+
+def steps_in(body: dict[str, Any]) -> list[Chosen]:
+    """The steps of a request. Raises UserError (`request_unreadable` and what a step raises)."""
+    raw = body.get("steps")
+    if not isinstance(raw, list) or not 1 <= len(raw) <= _MOST:
+        raise UserError("request_unreadable")
+    return [Chosen.from_json(step) for step in raw]
+
+
+def shown_finding(told: Told, lang: str) -> dict[str, Any]:
+    """A finding as the page draws it."""
+    problem = told.problem
+    return {
+        "code": problem.code,
+        "severity": problem.severity,
+        "text": problem.text(lang),
+        "count": problem.count,
+        "examples": [list(example) for example in problem.examples],
+        "fix": [step.to_json() for step in told.fix],
+        "remedy": " + ".join(say(f"step.{step.key}.title", lang) for step in told.fix),
+    }
+
+
+def _answer(work: Callable[[Progress], dict[str, Any]], lang: str) -> StreamingResponse:
+    return StreamingResponse(_lines(work, lang), media_type="application/x-ndjson")
+
+
+def _lines(work: Callable[[Progress], dict[str, Any]], lang: str) -> Iterator[str]:
+    """What `work` tells while another thread does it, then its answer. Left early, the work is ended: the next time it
+    tells its progress it hears so."""
+    said: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+    left = threading.Event()
+
+    def emit(done: int, total: int) -> None:
+        if left.is_set():
+            raise _Left
+        said.put({"told": say("web.data.working_at", lang, percent=round(100 * done / max(1, total)))})
+
+    def working() -> None:
+        try:
+            with _turns:
+                said.put(work(emit))
+        except _Left:
+            pass
+        except UserError as error:
+            said.put({"text": error.text(lang), "parts": error.parts(lang)})
+        except Exception:
+            log.exception("work on data failed")
+            bug = UserError("bug")
+            said.put({"text": bug.text(lang), "parts": bug.parts(lang)})
+        finally:
+            said.put(None)
+
+    threading.Thread(target=working, daemon=True, name="workshop").start()
+    try:
+        while (told := said.get()) is not None:
+            yield json.dumps(told, ensure_ascii=False) + "\n"
+    finally:
+        left.set()
+
+
+def _line(told: dict[str, Any], lang: str, before: int) -> str:
+    """What a step did, in one sentence."""
+    parts = [
+        say(f"web.data.did_{name}", lang, n=told[name]) for name in ("changed", "dropped", "added") if told.get(name)
+    ]
+    done = " · ".join(parts) if parts else say("web.data.did_nothing", lang)
+    return say("web.data.did", lang, done=done, rows=told["rows"])
+
+
+def _steps(version: DataVersion, lang: str) -> list[dict[str, Any]]:
+    shown = []
+    for step, examples in zip(version.steps, versions.changes_of(version), strict=False):
+        title = say(f"step.{step['step']}.title", lang)
+        about = _told_options(str(step["step"]), dict(step["options"]), lang)
+        shown.append({"title": title, "about": about, "line": _line(dict(step), lang, 0), "examples": examples})
+    return shown
+
+
+def _told_options(key: str, values: dict[str, Any], lang: str) -> str:
+    """The options of a step that are not what they are anyway, in words."""
+    told = []
+    for item in options_of(steps.get(key).Options, "step"):
+        value = values.get(item.name, item.default)
+        if value in (item.default, list(item.default) if isinstance(item.default, tuple) else item.default, ""):
+            continue
+        if item.kind in ("column", "columns"):
+            told.append(", ".join([value] if isinstance(value, str) else value))
+        elif item.kind == "pairs":
+            told.append(", ".join(f"{old!r} → {new!r}" for old, new in value[:4]) + (" …" if len(value) > 4 else ""))
+        elif item.kind == "choice":
+            told.append(_choice(item, str(value), lang))
+        else:
+            told.append(f"{say(item.code, lang)}: {value}")
+    return " · ".join(told)
+
+
+def _choice(item: Option, key: str, lang: str) -> str:
+    code = f"{item.code}_{key.replace('-', '_')}"
+    return say(code, lang) if has(code) else key
+
+
+def _declared(key: str, lang: str) -> dict[str, Any]:
+    step = steps.get(key)
+    options = [
+        {
+            "name": item.name,
+            "kind": item.kind,
+            "label": say(item.code, lang),
+            "help": say(f"{item.code}_help", lang),
+            "default": item.default,
+            "low": item.low,
+            "high": item.high,
+            "step": item.step,
+            "choices": [[choice, _choice(item, choice, lang)] for choice in item.choices],
+        }
+        for item in options_of(step.Options, "step")
+    ]
+    return {
+        "key": key,
+        "title": say(f"step.{key}.title", lang),
+        "blurb": say(f"step.{key}.blurb", lang),
+        "family": say(f"step.family.{step.family}", lang),
+        "options": options,
+    }
+
+
+def _version(desk: Desk, one: DataVersion, current: DataVersion, lang: str) -> dict[str, Any]:
+    runs = desk.store.runs_of_data(one.version)
+    titles = [say(f"step.{step['step']}.title", lang) for step in one.steps]
+    return {
+        "version": one.version,
+        "current": one.version == current.version,
+        "root": not one.root,
+        "title": say("web.data.as_brought", lang) if not one.root else say("web.data.with_steps", lang, n=len(titles)),
+        "last": titles[-1] if titles else "",
+        "rows": one.rows,
+        "created": one.created,
+        "owner": desk.people.name_of(one.owner),
+        "runs": runs[:5],
+    }

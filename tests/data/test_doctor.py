@@ -1,0 +1,340 @@
+"""The doctor on planted faults in real sentences: what was planted is found, nothing else is, and the remedy works."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from reading_room import bring
+from spoken import check_problem
+from workbench import Cells, cells_of, source_of
+
+from studio.data.doctor.base import Told
+from studio.data.doctor.examining import case_of, examine_case
+from studio.data.findings import diagnosis, examine, known
+from studio.data.mending import Chosen, Source, run_step
+from studio.data.profile import profile
+from studio.data.samples import list_samples
+from studio.data.store import DataVersion
+from studio.data.use import Use
+from studio.workspace import Workspace
+
+USE = {"text": "text", "label": "label"}
+
+
+def sentences(key: str) -> tuple[list[str], list[str]]:
+    """Texts and labels of a sample set, each text once."""
+    sample = next(one for one in list_samples() if one.key == key)
+    rows = dict.fromkeys(sample.preview(10_000))
+    texts = list({text: label for text, label in rows}.items())
+    return [text for text, _ in texts], [label for _, label in texts]
+
+
+CLEAN = {"en": sentences("help_desk"), "zh": sentences("waimai")}
+LANGUAGES = sorted(CLEAN)
+
+
+def table(language: str, seed: int) -> tuple[Cells, random.Random]:
+    draw = random.Random(seed)
+    texts, labels = CLEAN[language]
+    order = draw.sample(range(len(texts)), len(texts))
+    return {"text": [texts[n] for n in order], "label": [labels[n] for n in order]}, draw
+
+
+def kinds_of(source: Source) -> dict[str, str]:
+    import polars as pl
+
+    columns = profile(pl.read_parquet(source.folder / "rows.parquet"))["columns"]
+    return {column["name"]: column["kind"] for column in columns}
+
+
+def looked(folder: Path, cells: Cells) -> tuple[Source, dict[str, str], dict[str, Told]]:
+    source = source_of(folder, cells)
+    kinds = {**kinds_of(source), "text": "text", "label": "label"}
+    told = examine_case(case_of(source, "classification", USE, kinds), lambda done, total: None)
+    return source, kinds, {one.problem.code: one for one in told}
+
+
+def touched(folder: Path, source: Source, kinds: dict[str, str], fix: tuple[Chosen, ...]) -> tuple[set[int], Source]:
+    """Rows (from 0) that the remedy changes or drops, and the rows after it."""
+    (chosen,) = fix
+    made = folder / "after"
+    made.mkdir(parents=True)
+    run_step(source, chosen, kinds, made, lambda done, total: None)
+    after = Source(made)
+    before, now, origins = cells_of(source), cells_of(after), after.origins().tolist()
+    kept = {origin: spot for spot, origin in enumerate(origins)}
+    changed = {
+        row for row, spot in kept.items() if any(before[name][row] != now[name][spot] for name in now if name in before)
+    }
+    return changed | (set(range(len(before["text"]))) - set(kept)), after
+
+
+Plant = Callable[[Cells, random.Random, str], set[int]]
+
+
+def some(cells: Cells, draw: random.Random, count: int = 30) -> list[int]:
+    return sorted(draw.sample(range(len(cells["text"])), count))
+
+
+def blank(cells: Cells, draw: random.Random, language: str) -> set[int]:
+    rows = some(cells, draw)
+    for row in rows:
+        cells["text"][row] = draw.choice([None, "", "  ", "\u3000\n"])
+    return set(rows)
+
+
+def repeat(cells: Cells, draw: random.Random, language: str) -> set[int]:
+    size = len(cells["text"])
+    for row in some(cells, draw):
+        text = cells["text"][row] or ""
+        cells["text"].append(draw.choice([text, text.upper(), f" {text}  ", text.replace(" ", "  ")]))
+        cells["label"].append(cells["label"][row])
+    return set(range(size, len(cells["text"])))
+
+
+def nearly(cells: Cells, draw: random.Random, language: str) -> set[int]:
+    size = len(cells["text"])
+    for row, text in enumerate(cells["text"][:size]):
+        if text and len(text) >= 60 and len(cells["text"]) < size + 30:
+            spot = draw.randrange(len(text) - 1)
+            cells["text"].append(
+                draw.choice([text[:spot] + text[spot + 1 :], text + "!!", text[:spot] + "x" + text[spot:]])
+            )
+            cells["label"].append(cells["label"][row])
+    return set(range(size, len(cells["text"])))
+
+
+def contradict(cells: Cells, draw: random.Random, language: str) -> set[int]:
+    rows, size, names = some(cells, draw, 15), len(cells["text"]), sorted({str(label) for label in cells["label"]})
+    for row in rows:
+        cells["text"].append(cells["text"][row])
+        cells["label"].append(next(name for name in names if name != cells["label"][row]))
+    return {*rows, *range(size, size + len(rows))}
+
+
+def misspell(cells: Cells, draw: random.Random, language: str) -> set[int]:
+    rows = some(cells, draw)
+    for row in rows:
+        label = str(cells["label"][row])
+        cells["label"][row] = draw.choice(
+            [label + " ", " " + label, label + "."] + [label.upper()] * (language == "en")
+        )
+    return set(rows)
+
+
+def cut(cells: Cells, draw: random.Random, language: str) -> set[int]:
+    limit = 150 if language == "en" else 60
+    rows = [row for row, text in enumerate(cells["text"]) if len(text or "") >= limit]
+    for row in rows:
+        cells["text"][row] = (cells["text"][row] or "")[:limit]
+    return set(rows)
+
+
+def tagged(cells: Cells, draw: random.Random, language: str) -> set[int]:
+    rows = some(cells, draw)
+    for row in rows:
+        text = cells["text"][row]
+        cells["text"][row] = draw.choice(
+            [f"<p>{text}</p>", f"{text}<br/>", f'<a href="x">{text}</a>', f"{text} &amp; &#39;ok&#39;"]
+        )
+    return set(rows)
+
+
+def unseen(cells: Cells, draw: random.Random, language: str) -> set[int]:
+    rows = some(cells, draw)
+    for row in rows:
+        text = cells["text"][row] or ""
+        spot = draw.randrange(len(text))
+        cells["text"][row] = text[:spot] + draw.choice("\x00\x07\u200b\u202e\ufeff\ufffd\xad") + text[spot:]
+    return set(rows)
+
+
+def garble(cells: Cells, draw: random.Random, language: str) -> set[int]:
+    rows = some(cells, draw)
+    for row in rows:
+        text = cells["text"][row] or ""
+        extra = draw.choice(["café crème", "naïve — “quoted”", "Zoë’s über"])
+        cells["text"][row] = (text.encode("ascii", "ignore").decode() + " " + extra).encode().decode("cp1252", "ignore")
+    return set(rows)
+
+
+def giant(cells: Cells, draw: random.Random, language: str) -> set[int]:
+    rows = some(cells, draw, 6)
+    for row in rows:
+        cells["text"][row] = draw.choice(["x", "?", " ".join(f"{n} {cells['text'][row]}" for n in range(60))])
+    return set(rows)
+
+
+def foreign(cells: Cells, draw: random.Random, language: str) -> set[int]:
+    rows = some(cells, draw)
+    others = {
+        "en": [
+            "Der Wasserkocher kam zwei Tage zu spät an und die Schachtel war offen", "今天的快递又晚到了两天，盒子也破了",
+            "La bouilloire est arrivée avec deux jours de retard et la boîte était ouverte", "Чайник пришёл на два дня позже и коробка была открыта",
+            "El hervidor llegó dos días tarde y la caja estaba completamente abierta",
+        ],
+        "zh": ["The kettle arrived two days late and the box was already open", "お茶がとても美味しかったです、また買います", "배송이 이틀이나 늦었고 상자가 열려 있었습니다"],
+    }[language]  # fmt: skip
+    for row in rows:
+        cells["text"][row] = f"{draw.choice(others)} {row}"
+    return set(rows)
+
+
+def private(cells: Cells, draw: random.Random, language: str) -> set[int]:
+    rows = some(cells, draw, 48)
+    said = [
+        "ann.lee{n}@mail.example", "+44 20 7946 0{n:03d}", "212-736-5{n:03d}", "(212) 736-5{n:03d}", "138{n:04d}8000",
+        "4539 1488 0343 6467", "11010519491231002X", "536-90-4399", "10.20.30.{n}", "2001:db8:85a3::8a2e:370:7334",
+        "https://ann:secret{n}@host.example/x", "https://host.example/x?token=abcdef{n}99", "AKIAIOSFODNN7EXAMPL{n:1.1s}",
+        "ghp_" + "a1B2" * 9, "010-62345{n:03d}", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl",
+    ]  # fmt: skip
+    for turn, row in enumerate(rows):
+        pattern, n = said[turn % len(said)], row % 200 + 10
+        value = pattern.replace("{n:1.1s}", "E").format(n=n)
+        cells["text"][row] = f"{cells['text'][row]} {value}"
+    return set(rows)
+
+
+PLANTS: dict[str, Plant] = {
+    "cells_missing": blank, "rows_repeated": repeat, "rows_near_repeated": nearly, "rows_contradict": contradict,
+    "labels_spelling": misspell, "rows_truncated": cut, "text_markup": tagged, "text_control": unseen,
+    "text_mojibake": garble, "lengths_extreme": giant, "languages_mixed": foreign, "personal_data": private,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("code", sorted(PLANTS))
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_was_planted_is_found_and_mended(tmp_path: Path, language: str, code: str):
+    planted, found, clean, false = 0, 0, 0, 0
+    for seed in range(2):
+        cells, draw = table(language, seed)
+        _, _, before = looked(tmp_path / f"clean{seed}", cells)
+        wanted = PLANTS[code](cells, draw, language)
+        source, kinds, told = looked(tmp_path / f"bad{seed}", cells)
+        assert code in told, f"{code} was not found"
+        assert code not in before or before[code].problem.count <= 0.02 * len(cells["text"])
+        rows, after = touched(tmp_path / f"mended{seed}", source, kinds, told[code].fix)
+        planted, found = planted + len(wanted), found + len(wanted & rows)
+        clean, false = clean + len(cells["text"]) - len(wanted), false + len(rows - wanted)
+        left = examine_case(case_of(after, "classification", USE, kinds), lambda done, total: None)
+        again = [one.problem.count for one in left if one.problem.code == code]
+        assert sum(again) <= 0.01 * len(cells["text"]), f"{code} is still there after its remedy"
+        number, text = told[code].problem.examples[0]
+        assert 1 <= number <= len(cells["text"])
+        assert isinstance(text, str)
+    assert found >= 0.95 * planted
+    assert false <= 0.05 * clean
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_clean_data_gets_no_alarm(tmp_path: Path, language: str):
+    for seed in range(3):
+        _, _, told = looked(tmp_path / str(seed), table(language, seed)[0])
+        assert not [one for one in told.values() if one.problem.severity != "note"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_word_that_tells_the_label_is_found_and_taken_out(tmp_path: Path, language: str):
+    for seed in range(3):
+        cells, draw = table(language, seed)
+        word = draw.choice(["refcode", "zz9", "工单", "ticketno"])
+        label = draw.choice(sorted({str(label) for label in cells["label"]}))
+        cells["text"] = [
+            f"{text} {word}" if of == label else text for text, of in zip(cells["text"], cells["label"], strict=True)
+        ]
+        source, kinds, told = looked(tmp_path / f"bad{seed}", cells)
+        problem = told["shortcut_word"].problem
+        rows = cells["label"].count(label)
+        check_problem([problem], "shortcut_word", "warning", "columns.text", word=word, label=label, share=100)
+        assert problem.count == rows
+        _, after = touched(tmp_path / f"mended{seed}", source, kinds, told["shortcut_word"].fix)
+        assert not any(word in (text or "") for text in cells_of(after)["text"])
+
+
+def test_lengths_that_tell_the_label_are_found(tmp_path: Path):
+    cells, _ = table("en", 1)
+    cells["label"] = ["long" if len(text or "") > 120 else "short" for text in cells["text"]]
+    _, _, told = looked(tmp_path, cells)
+    problem = told["shortcut_length"].problem
+    assert (problem.severity, problem.count) == ("warning", cells["label"].count("long"))
+    assert "'long' are nearly all longer" in problem.text()
+    assert told["shortcut_length"].fix == ()
+
+
+def test_rare_and_uneven_labels_and_their_remedy(tmp_path: Path):
+    cells: Cells = {
+        "text": [f"sentence number {n} about a kettle" for n in range(243)],
+        "label": ["a"] * 200 + ["bee"] * 40 + ["sea"] * 3,
+    }
+    source, kinds, told = looked(tmp_path / "rare", cells)
+    assert told["labels_rare"].fix == (Chosen("drop_rare", {"label": "label", "rows": 5}),)
+    rows, _ = touched(tmp_path / "rare", source, kinds, told["labels_rare"].fix)
+    assert rows == {240, 241, 242}
+    rows, after = touched(tmp_path / "uneven", source, kinds, told["labels_uneven"].fix)
+    assert cells_of(after)["label"].count("a") == 60
+    assert rows < set(range(200))
+
+
+def test_misspelt_labels_are_not_called_rare(tmp_path: Path):
+    cells: Cells = {
+        "text": [f"sentence number {n}" for n in range(80)],
+        "label": ["good"] * 40 + ["bad"] * 38 + ["Good", "BAD"],
+    }
+    _, _, told = looked(tmp_path, cells)
+    assert "labels_spelling" in told
+    assert "labels_rare" not in told
+
+
+def test_columns_without_anything_to_learn(tmp_path: Path):
+    cells, _ = table("en", 1)
+    count = len(cells["text"])
+    cells |= {"nothing": [None] * count, "same": ["x"] * count, "number": [f"A-{n:05d}" for n in range(count)]}
+    source, kinds, told = looked(tmp_path, cells)
+    check_problem(
+        [told["columns_useless"].problem], "columns_useless", "note", "data", columns=["nothing", "same", "number"]
+    )
+    _, after = touched(tmp_path, source, kinds, told["columns_useless"].fix)
+    assert after.columns() == ("text", "label")
+    case = case_of(source, "classification", {"text": "number", "label": "label"}, {**kinds, "text": "text"})
+    found = [one.problem for one in examine_case(case, lambda done, total: None)]
+    check_problem(found, "columns_identifier", "warning", "columns.text", column="number")
+
+
+def test_no_remedy_is_offered_where_it_would_be_refused(tmp_path: Path):
+    spans = '[{"start": 0, "end": 3, "label": "PER"}]'
+    cells: Cells = {
+        "text": ["<b>Ann</b> is here and there", "Bob said so <i>again</i>"],
+        "label": ["a", "b"],
+        "spans": [spans] * 2,
+    }
+    _, _, told = looked(tmp_path, cells)
+    assert told["text_markup"].problem.count == 2
+    assert told["text_markup"].fix == ()
+
+
+def words(found: list[Told]) -> list[str]:
+    return [one.problem.code for one in found]
+
+
+def test_the_list_says_nothing_twice_and_is_kept(tmp_path: Path):
+    rows = "".join(f"sentence number {n} about kettles,{'good' if n % 2 else 'bad'}\n" for n in range(60))
+    version: DataVersion = bring(
+        tmp_path / "w", "a.csv", f"text,label\n{rows}<b>tagged</b> ann@mail.example,good\n,bad\n,bad\n"
+    )
+    workspace, use = Workspace.open(tmp_path / "w" / "home"), Use("classification", USE)
+    assert known(version, use) is None
+    before = words(diagnosis(version, use, None))
+    found = examine(workspace, version, use)
+    assert known(version, use) == found
+    assert examine(workspace, version, use) == found
+    listed = diagnosis(version, use, found)
+    assert before.count("cells_missing") == words(listed).count("cells_missing") == 1
+    assert {"text_markup", "personal_data", "split_few_test"} <= set(words(listed))
+    assert all(one.problem.text("zh") for one in listed)
+    (private_one,) = [one for one in listed if one.problem.code == "personal_data"]
+    values: dict[str, Any] = {"column": "text", "row": 61, "kinds_codes": [["data.personal.email", {"count": 1}]]}
+    assert private_one.problem.values == values
