@@ -34,6 +34,7 @@
     return made;
   };
 
+  let lately = null;
   // Without naming the tab, so that the page stays where it is.
   const moved = (data) => open({ data, run: "" });
   async function mend(value, steps, tell) {
@@ -42,6 +43,7 @@
     toast(made.line, say("web.data.undo_short"), () => moved(value.version));
   }
 
+  Object.assign(window.studio, { mend, use: (version) => lately?.version === version ? lately.use : null });
   // Before and after, with what differs marked; what both begin and end with is left plain.
   function marked(before, after) {
     if (before === null) return h("span.came", {}, after);
@@ -206,7 +208,7 @@
     }
     const again = () => { if (now?.version) draw(now).catch(notice); };
     return {
-      update(value) { now = value; if (now?.version) again(); else fill(root); },
+      update(value) { now = lately = value; if (now?.version) again(); else fill(root); },
       // Runs made meanwhile may use a version.
       address(told) { if (told.tab === "data" && told.data === now?.version) again(); },
     };

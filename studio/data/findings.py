@@ -10,9 +10,9 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
-from studio.data.checks import check
 from studio.data.doctor.base import Told, findings
 from studio.data.process import Progress
+from studio.data.queries import check
 from studio.data.store import DataVersion
 from studio.data.use import Use
 from studio.data.versions import kinds_of, run_job

@@ -24,7 +24,7 @@ from studio.errors import UserError
 
 log = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]
-_QUIET = {
+QUIET = {
     "POLARS_MAX_THREADS": "1",
     "RAYON_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
@@ -35,7 +35,7 @@ _QUIET = {
     "_RJEM_MALLOC_CONF": "retain:false",
 }
 """The child's environment: one thread, and no memory that it does not use."""
-_KILLED = (signal.SIGKILL, signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGTRAP, signal.SIGILL)
+KILLED = (signal.SIGKILL, signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGTRAP, signal.SIGILL)
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def run(arguments: list[str], name: str, emit: Progress, ends: Ends) -> dict[str
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=noise,
-            env=child.environment(**_QUIET),
+            env=child.environment(**QUIET),
             start_new_session=True,
         )
         try:
@@ -79,7 +79,7 @@ def run(arguments: list[str], name: str, emit: Progress, ends: Ends) -> dict[str
         log.error("a process of the data room ended with %s: %s", process.returncode, told)
         if silent or process.returncode == -signal.SIGXCPU:
             raise UserError(ends.slow, name=name)
-        if -process.returncode in _KILLED:
+        if -process.returncode in KILLED:
             raise UserError(ends.memory, name=name, limit=limits.MEMORY // 2**20)
         raise UserError(ends.broke, name=name, status=process.returncode)
 

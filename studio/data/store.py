@@ -1,4 +1,4 @@
-"""Data versions as they lie in the workspace: found, opened, paged, searched, read by role. Versions never change.
+"""Data versions as they lie in the workspace: found, opened, read by role. Versions never change.
 
 A version is a folder <owner>/data/<version>/ with rows.parquet (all columns text), profile.json and source.json.
 Its id is drawn from the content and its owner: nobody learns what others have, and no two people share an id.
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-PAGE = 200
-"""Most rows a page may have."""
-_SEARCH_CHARACTERS = 200
 _BATCH = 4_096
 """Rows in memory at once where all are looked at."""
 _FILES = ("rows.parquet", "profile.json", "source.json")
@@ -73,7 +70,7 @@ def _profile(path: str) -> dict[str, Any]:
 
 def open_version(workspace: Workspace, owner: str, version: str) -> DataVersion:
     """The owner's version. Raises UserError (`data_unknown`, `bad_id`)."""
-    found = _load(workspace.data(owner, version))
+    found = load_version(workspace.data(owner, version))
     if found is None:
         raise UserError("data_unknown", version=version)
     return found
@@ -82,7 +79,7 @@ def open_version(workspace: Workspace, owner: str, version: str) -> DataVersion:
 def list_versions(workspace: Workspace, who: str | None = None) -> list[DataVersion]:
     """All versions that `who` may see, newest first; half-written folders are passed over."""
     folders = [folder for folder in workspace.home.glob("*/data/d-*") if folder.is_dir() and _seen(folder, who)]
-    found = [_load(folder) for folder in folders]
+    found = [load_version(folder) for folder in folders]
     return sorted((one for one in found if one), key=lambda one: (-one.created, one.version))
 
 
@@ -91,7 +88,7 @@ def find_version(workspace: Workspace, version: str, who: str | None = None) -> 
     folders = [folder for folder in workspace.home.glob(f"*/data/{checked_id(version)}") if _seen(folder, who)]
     # Ids were once drawn from the content alone, so in an old workspace two people may have the same: theirs first.
     for folder in sorted(folders, key=lambda folder: (_owner(folder) != who, folder)):
-        found = _load(folder)
+        found = load_version(folder)
         if found is not None:
             return found
     raise UserError("data_unknown", version=version)
@@ -105,7 +102,8 @@ def _seen(folder: Path, who: str | None) -> bool:
     return rights.may_see(who, _owner(folder))
 
 
-def _load(folder: Path) -> DataVersion | None:
+def load_version(folder: Path) -> DataVersion | None:
+    """The version in a folder, or None where it is not whole."""
     if not all((folder / name).is_file() for name in _FILES):
         return None
     source = json.loads((folder / "source.json").read_text("utf-8"))
@@ -122,32 +120,6 @@ def _load(folder: Path) -> DataVersion | None:
         parent=source.get("parent", ""),
         steps=tuple(source.get("steps", ())),
     )
-
-
-def page(version: DataVersion, offset: int = 0, limit: int = 50, search: str = "") -> tuple[list[dict[str, Any]], int]:
-    """(rows from `offset` on, how many there are). A row is {"row": its place from 0, "cells": {column: text|None}}.
-
-    `search` keeps rows with a cell that contains it, letter case aside, as plain text: no pattern can hang it.
-    """
-    import polars as pl
-
-    offset, limit = max(0, offset), min(max(1, limit), PAGE)
-    wanted = search[:_SEARCH_CHARACTERS].strip().lower()
-    place = next(
-        name for name in (f"place_{turn}" for turn in range(len(version.columns) + 1)) if name not in version.columns
-    )
-    scan = pl.scan_parquet(version.rows_path, glob=False).with_row_index(place)
-    if wanted:
-        holds = [pl.col(name).str.to_lowercase().str.contains(wanted, literal=True) for name in version.columns]
-        hits = scan.filter(pl.any_horizontal(holds).fill_null(False)).select(place).collect(engine="streaming")
-        # Only the places of the hits are held; their cells are fetched for the page alone.
-        total = hits.height
-        found = scan.filter(pl.col(place).is_in(hits.get_column(place).slice(offset, limit).implode()))
-    else:
-        total = version.rows
-        found = scan.slice(offset, limit)
-    rows = found.collect(engine="streaming").sort(place).to_dicts()
-    return [{"row": int(row.pop(place)), "cells": row} for row in rows], total
 
 
 def read_rows(
@@ -192,9 +164,15 @@ def read_parquet_rows(
         if rows is None:
             return _by_role(file.read(columns=names, use_threads=False), used)
         places = list(rows)
-        groups, there = _groups_of(file, places)
-        table = file.read_row_groups(groups, columns=names, use_threads=False)
-    return _by_role(table.take(pa.array(there, pa.int64())), used)
+        # One group after the other: rows spread over a large file lie in all of its groups.
+        taken = [
+            file.read_row_group(group, columns=names, use_threads=False).take(pa.array(there, pa.int64()))
+            for group, there in _groups_of(file, places)
+        ]
+    found = _by_role(pa.concat_tables(taken), used) if taken else []
+    # The rows were read in the order of the file; two that are asked for twice lie next to one another.
+    turns = sorted(range(len(places)), key=places.__getitem__)
+    return [row for _, row in sorted(zip(turns, found, strict=True), key=lambda pair: pair[0])]
 
 
 def _known(columns: Mapping[str, str], file: pq.ParquetFile) -> dict[str, str]:
@@ -207,16 +185,17 @@ def _known(columns: Mapping[str, str], file: pq.ParquetFile) -> dict[str, str]:
     return used
 
 
-def _groups_of(file: pq.ParquetFile, places: Sequence[int]) -> tuple[list[int], list[int]]:
-    """The row groups that hold these rows, and where the rows are when only those groups are read."""
+def _groups_of(file: pq.ParquetFile, places: Sequence[int]) -> list[tuple[int, list[int]]]:
+    """The row groups that hold these rows, rising, each with where in it they are, rising as well."""
     sizes = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
     starts = list(accumulate(sizes, initial=0))
     if places and not 0 <= min(places) <= max(places) < starts[-1]:
         raise IndexError(f"rows {min(places)} to {max(places)} of {starts[-1]}")
-    held = [bisect_right(starts, place) - 1 for place in places]
-    groups = sorted(set(held))
-    before = dict(zip(groups, accumulate((sizes[group] for group in groups), initial=0), strict=False))
-    return groups, [place - starts[group] + before[group] for place, group in zip(places, held, strict=True)]
+    held: dict[int, list[int]] = {}
+    for place in sorted(places):
+        group = bisect_right(starts, place) - 1
+        held.setdefault(group, []).append(place - starts[group])
+    return list(held.items())
 
 
 def _by_role(table: pa.Table | pa.RecordBatch, used: Mapping[str, str]) -> list[dict[str, str | None]]:

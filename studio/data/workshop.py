@@ -1,7 +1,7 @@
 """The limited child process that works on versions: `python -m studio.data.workshop JOB`, a file of JSON.
 
-{"kind": "mend" | "preview" | "examine" | "compare", "name", ...}: each kind is one function below. The child limits
-itself first and ends as `studio.data.process` says.
+{"kind": "mend" | "preview" | "examine" | "compare" | "grow", "name", ...}: each kind is one function below. The child
+limits itself first and ends as `studio.data.process` says.
 """
 
 from __future__ import annotations
@@ -88,8 +88,15 @@ def examine(job: dict[str, Any]) -> dict[str, Any]:
     return examined(Source(Path(job["source"])), job, emit)
 
 
+def grow(job: dict[str, Any]) -> dict[str, Any]:
+    """Pairs of rows and the copies that augmentation would add."""
+    from studio.data.growing import previewed
+
+    return previewed(job)
+
+
 Work = Callable[[dict[str, Any]], dict[str, Any]]
-KINDS: dict[str, Work] = {"mend": mend, "preview": preview, "compare": compare, "examine": examine}
+KINDS: dict[str, Work] = {"mend": mend, "preview": preview, "compare": compare, "examine": examine, "grow": grow}
 
 
 def main(file: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from studio.data.augment import KINDS as AUGMENT_KINDS
 from studio.options import option
 from studio.training.adversarial import KINDS
 
@@ -16,7 +17,8 @@ class TrainingOptions:
     `max_length` tokens a row, `epochs` passes over the training rows (0.5 is half a pass). `gradient_checkpointing`
     computes activations again instead of keeping them ("auto": when memory ran out), and `retry_smaller` lets a run
     that ran out of memory go on by itself with less at once.
-    What begins with `adversarial` is explained in `studio.training.adversarial`."""
+    What begins with `adversarial` is explained in `studio.training.adversarial`, what begins with `augment` in
+    `studio.data.augment`."""
 
     epochs: float = option(3.0, low=0.01, high=200, step=0.5)
     learning_rate: float = option(1e-4, low=1e-7, high=0.1)
@@ -39,3 +41,7 @@ class TrainingOptions:
     adversarial: str = option("off", choices=KINDS)
     adversarial_size: float = option(0.1, low=0.001, high=1.0, step=0.01)
     adversarial_steps: int = option(3, low=1, high=10, step=1)
+    augment: str = option("off", choices=AUGMENT_KINDS)
+    augment_copies: int = option(1, low=1, high=10, step=1)
+    augment_share: float = option(0.1, low=0.01, high=0.5, step=0.01)
+    augment_most: int = option(0, low=0, high=1_000_000, step=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 _PLAIN_TOKENS = 256
@@ -30,6 +30,11 @@ def learning_format(name: str, device: str, tokens: int) -> Iterator[None]:
             return
         with _plain_attention():
             yield
+
+
+def width(batch: Mapping[str, Any]) -> int:
+    """Tokens a row, padding included; 0 where a frozen encoder was computed ahead."""
+    return int(batch["input_ids"].shape[1]) if "input_ids" in batch else 0
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -22,6 +22,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from studio import hardware
+from studio.data import queries
 from studio.errors import UserError
 from studio.inference.client import InferenceClient
 from studio.runs import example
@@ -138,7 +139,9 @@ def serve(
     address = address_of(host, listening.getsockname()[1])
     with closing(listening), claim(workspace, address):
         example.install(workspace)
-        with closing(Desk(workspace)) as desk:
+        queries.ask_processes()
+        with closing(Desk(workspace)) as desk, ExitStack() as last:
+            last.callback(queries.end_processes)
             # Behind a name of its own, others reach even a server that listens on this machine alone.
             app = make_app(desk, known_hosts(host) | further, ask_name=host not in LOOPBACK or bool(further))
             desk.supervise()

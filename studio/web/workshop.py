@@ -54,7 +54,7 @@ def routes(router: APIRouter, desk: Desk) -> None:
 
     @router.get("/steps")
     def declared(request: Request) -> dict[str, Any]:
-        return {"steps": [_declared(step.key, language(request)) for step in steps]}
+        return {"steps": [_declared(step.key, language(request)) for step in steps if step.listed]}
 
     @router.post("/data/{version}/doctor")
     def doctor(request: Request, version: str, body: Sent) -> StreamingResponse:

@@ -114,3 +114,35 @@ def test_a_step_that_cannot_be_says_why_and_changes_nothing(visit: Callable[...,
     expect(page.locator("#data-mending ol.done")).to_have_count(0)
     wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert wide <= 0
+
+
+def test_rows_are_sorted_filtered_and_corrected_where_they_stand(visit: Callable[..., Page], tmp_path: Path):
+    file = tmp_path / "kettles.csv"
+    lines = [f"kettle {n:02d} is {'fine' if n % 2 else 'broken'},{'yes' if n % 2 else 'no'}\n" for n in range(60)]
+    file.write_text("text,label\n" + "".join(lines))
+    page = visit()
+    page.locator("#start-drop input[type=file]").set_input_files(file)
+    settled(page, 0)
+    grid = page.locator("#data-grid")
+    expect(grid).to_contain_text("Rows 1–25 of 60")
+    grid.locator("th", has_text="text").get_by_role("button").click()
+    grid.locator("th[aria-sort=ascending]", has_text="text").get_by_role("button").click()
+    expect(grid.locator("th[aria-sort=descending]")).to_have_count(1)
+    expect(grid.locator("tbody tr").first).to_contain_text("kettle 59")
+    page.locator("#data-filter").select_option(label="no")
+    expect(grid.locator("tbody tr").first).to_contain_text("kettle 58")
+    expect(grid).to_contain_text("Rows 1–25 of 30")
+    search = page.locator("#data-search input")
+    search.press_sequentially("kettle 5")
+    expect(grid).to_contain_text("Rows 1–5 of 5")
+
+    cell = grid.locator('td[data-cell="59:label"]')
+    cell.hover()
+    cell.get_by_role("button", name="Edit row 59, label").click()
+    cell.get_by_role("button", name="yes").click()
+    page.locator("#data-save-edits").click()
+    settled(page, 1)
+    expect(page.locator("#data-mending ol.done > li")).to_contain_text("Corrected by hand")
+    search.press_sequentially("kettle 58")
+    expect(grid.locator("tbody tr")).to_have_count(1)
+    expect(grid.locator("tbody tr").first).to_contain_text("yes")

@@ -9,9 +9,10 @@ from reading_room import OWNER, SHARED
 
 from studio.data.checks import check
 from studio.data.importing import import_file
+from studio.data.paging import View, count
 from studio.data.roles import suggest
 from studio.data.split import normalised, split_rows
-from studio.data.store import DataVersion, page, read_rows
+from studio.data.store import DataVersion, read_rows
 from studio.spec import Split
 from studio.workspace import Workspace
 
@@ -34,7 +35,7 @@ def test_chinese_sentiment(tmp_path: Path) -> None:
     parts = split_rows([row["text"] or "" for row in rows], [row["label"] for row in rows], Split())
     texts = [{normalised(rows[place]["text"] or "") for place in parts[part]} for part in ("train", "test")]
     assert not texts[0] & texts[1]
-    assert page(version, 0, 5, "携程")[1] > 10
+    assert count(version, View("携程")) > 10
 
 
 def test_the_same_as_gb18030(tmp_path: Path) -> None:
@@ -54,11 +55,11 @@ def test_two_possible_targets_are_a_question(tmp_path: Path) -> None:
     assert {option.columns["label"] for option in found.alternatives} == {"intent", "domain"}
 
 
-def test_translation_is_neither_task(tmp_path: Path) -> None:
+def test_translation_is_recognised(tmp_path: Path) -> None:
     version = load(tmp_path, "translation_en_zh_tatoeba.tsv")
     assert (version.rows, version.profile()["problems"]) == (22_038, [])
     found = suggest(version)
-    assert (found.task, found.sure, found.code) == (None, False, "data.question.two_texts")
+    assert (found.task, found.sure, found.columns) == ("translation", True, {"source": "english", "target": "chinese"})
     quoted = read_rows(version, {"text": "english"}, [566])[0]["text"]
     assert quoted == '"Shall I take a message?" "No, thank you."'
 

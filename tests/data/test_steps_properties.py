@@ -30,6 +30,7 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     "map_labels": [{"label": "label", "pairs": [["a", "b"]]}],
     "replace": [{"columns": ["text"], "find": "a", "instead": "bb"}],
     "sample": [{"share": 0.5}, {"share": 0.3, "label": "label"}],
+    "set_cells": [{"edits": [["1:text", "new"], ["1:other", ""]]}],
     "stopwords": [{"columns": ["text"]}, {"columns": ["text"], "language": "zh"}],
     "redact": [{"columns": ["text"], "redact_as": how} for how in ("mask", "hash", "replace")],
 }

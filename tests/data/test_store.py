@@ -10,7 +10,8 @@ import pytest
 from reading_room import bring
 
 from studio.data import store
-from studio.data.store import PAGE, DataVersion, each_row, page, read_parquet_rows, read_rows
+from studio.data.paging import PAGE, View, count, page
+from studio.data.store import DataVersion, each_row, read_parquet_rows, read_rows
 from studio.errors import UserError
 
 
@@ -21,8 +22,9 @@ def version(tmp_path_factory: pytest.TempPathFactory) -> DataVersion:
 
 
 def test_a_page_has_places_and_cells(version: DataVersion) -> None:
-    rows, total = page(version, 998, 50)
-    assert total == 1_000
+    rows, more = page(version, 998, 50)
+    assert not more
+    assert count(version, View()) == 1_000
     assert [row["row"] for row in rows] == [998, 999]
     assert rows[0]["cells"] == {
         "text": "row 998, with (a+)+$ and 100% [998]",
@@ -31,7 +33,7 @@ def test_a_page_has_places_and_cells(version: DataVersion) -> None:
     }
     assert len(page(version, 0, 10_000)[0]) == PAGE
     assert page(version, -5, 0)[0][0]["row"] == 0
-    assert page(version, 5_000, 10) == ([], 1_000)
+    assert page(version, 5_000, 10) == ([], False)
 
 
 @pytest.mark.parametrize(
@@ -48,17 +50,18 @@ def test_a_page_has_places_and_cells(version: DataVersion) -> None:
     ],
 )
 def test_search_is_plain_text_in_any_column(version: DataVersion, search: str, total: int) -> None:
-    rows, found = page(version, 0, 3, search)
-    assert found == total
+    rows, more = page(version, 0, 3, View(search))
+    assert count(version, View(search)) == total
     assert len(rows) == min(3, total)
+    assert more == (total > 3)
 
 
 def test_search_pages_on(version: DataVersion) -> None:
-    assert [row["row"] for row in page(version, 2, 2, "äpfel")[0]] == [20, 30]
+    assert [row["row"] for row in page(version, 2, 2, View("äpfel"))[0]] == [20, 30]
 
 
 def test_no_search_can_hang(version: DataVersion) -> None:
-    assert page(version, 0, 3, "(a+)+$" * 10_000)[1] == 0
+    assert page(version, 0, 3, View("(a+)+$" * 10_000)) == ([], False)
 
 
 def test_rows_by_role(version: DataVersion) -> None:
@@ -87,19 +90,20 @@ def test_a_few_rows_are_read_from_their_row_groups_alone(tmp_path: Path, monkeyp
     path = tmp_path / "rows.parquet"
     table = pa.table({"text": [f"row {n}" for n in range(95)], "label": [str(n % 3) for n in range(95)]})
     pq.write_table(table, path, row_group_size=10)
-    read: list[list[int]] = []
-    whole = pq.ParquetFile.read_row_groups
+    read: list[int] = []
+    whole = pq.ParquetFile.read_row_group
 
-    def watched(self: pq.ParquetFile, groups: list[int], **how: object) -> pa.Table:
-        read.append(groups)
-        return whole(self, groups, **how)
+    def watched(self: pq.ParquetFile, group: int, **how: object) -> pa.Table:
+        read.append(group)
+        return whole(self, group, **how)
 
-    monkeypatch.setattr(pq.ParquetFile, "read_row_groups", watched)
+    monkeypatch.setattr(pq.ParquetFile, "read_row_group", watched)
+    monkeypatch.setattr(pq.ParquetFile, "read_row_groups", None)
     monkeypatch.setattr(pq.ParquetFile, "read", None)
     places = [94, 3, 41, 3, 40]
     found = read_parquet_rows(path, {"question": "text", "truth": "label"}, places)
     assert found == [{"question": f"row {n}", "truth": str(n % 3)} for n in places]
-    assert read == [[0, 4, 9]]
+    assert read == [0, 4, 9]
     assert read_parquet_rows(path, {"question": "text"}, []) == []
     for wrong in ([95], [-1]):
         with pytest.raises(IndexError):

@@ -16,7 +16,8 @@ from spoken import check_spoken
 from studio.data import process, versions
 from studio.data.exporting import export
 from studio.data.mending import Chosen, Source
-from studio.data.store import DataVersion, list_versions, page, read_rows
+from studio.data.paging import View, count
+from studio.data.store import DataVersion, list_versions, read_rows
 from studio.data.use import Use, save_use, saved_use
 from studio.data.versions import changes_of, compare, delete, family, make, mend, preview, purge, restore, undo
 from studio.errors import UserError
@@ -49,7 +50,7 @@ def test_steps_make_a_version_that_says_how_it_was_made(room: tuple[Workspace, D
     assert (Source(made.folder).origins() + 1).tolist() == [1, 2, 3]
     assert [example["row"] for example in changes_of(made)[3]] == [5]
     assert made.profile()["rows"] == 3
-    assert page(made, 0, 5, "two")[1] == 1
+    assert count(made, View("two")) == 1
     source = json.loads((made.folder / "source.json").read_text())
     assert source["who"] == OWNER
     assert len(source["sha256"]) == 64

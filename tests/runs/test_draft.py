@@ -16,6 +16,7 @@ from run_specs import a_spec
 from spoken import check_problem, check_spoken
 
 from studio import hardware
+from studio.data import lexicon
 from studio.data.importing import import_file
 from studio.data.samples import import_sample, list_samples
 from studio.data.store import DataVersion
@@ -189,6 +190,26 @@ def test_answers_that_a_length_cuts_are_told_before_the_start(workspace, talker,
     for model in (talker, "starter:smollm2"):
         plain = draft(workspace, talks(workspace, 0, 0), use=use, model=model, method="lora", options=options)
         assert not [problem for problem in plain.problems if problem.code.startswith("answers_cut")]
+
+
+def test_augmentation_that_cannot_be_says_why(workspace, talker, model, monkeypatch):
+    monkeypatch.setattr(lexicon, "folder", lambda: None)
+    asked = {"training": {"augment": "synonyms"}}
+    made = draft(workspace, animals(workspace), use=USE, model=model, method="head", options=asked)
+    check_problem(
+        made.problems, "augment_lexicon", "error", "training.augment",
+        lexicon="Princeton WordNet", package="wordnet-base",
+    )  # fmt: skip
+    swaps = {"training": {"augment": "swap", "augment_copies": 3}}
+    plain = draft(workspace, animals(workspace), use=USE, model=model, method="full")
+    more = draft(workspace, animals(workspace), use=USE, model=model, method="full", options=swaps)
+    assert [one.code for one in more.problems] == [one.code for one in plain.problems]
+    assert more.spec.options["training"]["augment_copies"] == 3
+    version = talks(workspace, 0, 0)
+    chatty = draft(workspace, version, use=Use("chat", {"messages": "messages"}), model=talker, options=swaps)
+    (found,) = [one for one in chatty.problems if one.code == "augment_task"]
+    assert (found.severity, found.field) == ("error", "training.augment")
+    assert all("{" not in found.text(language) for language in ("en", "zh"))
 
 
 def test_only_the_last_answer_counts_where_only_it_is_learnt(workspace):

@@ -71,6 +71,8 @@ class Step(ABC):
     order: ClassVar[int] = 100
     family: ClassVar[str]
     """"text", "rows", "labels", "columns" or "privacy": how the screen groups them."""
+    listed: ClassVar[bool] = True
+    """Whether the list of steps offers it."""
     Options: ClassVar[type]
     """A frozen dataclass of `studio.options.option` fields; group "step"."""
 

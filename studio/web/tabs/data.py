@@ -9,7 +9,6 @@ import gradio as gr
 
 from studio.data.roles import columns_for
 from studio.data.store import find_version
-from studio.data.store import page as page_of
 from studio.data.use import Use, save_use
 from studio.errors import UserError
 from studio.problem import Problem
@@ -18,15 +17,12 @@ from studio.spec import Split
 from studio.tasks.base import tasks
 from studio.web.context import Page
 from studio.web.island import island, lead
-from studio.web.tabs import upload
-from studio.web.tabs.bounds import sent
+from studio.web.tabs import gridview, upload
 from studio.web.tabs.choose import data_sets, pick
 from studio.web.tabs.dataview import answers, bench, charts, facts_line, findings, rendered
+from studio.web.tabs.gridview import QUIET
 
-ROWS = 25
 NO_COLUMN = ""
-# A newer choice must not be dropped because the answer to an older one is still under way.
-QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "multiple"}
 
 
 @dataclass
@@ -44,7 +40,7 @@ class Widgets:
     charts: gr.HTML
     rendered: gr.HTML
     search: gr.Textbox
-    number: gr.Number
+    place: gr.Textbox
     grid: gr.HTML
     use: gr.Button
 
@@ -134,46 +130,11 @@ def _columns(page: Page, chosen: gr.Dropdown, facts: gr.HTML) -> Widgets:
             scale=4,
             max_lines=1,
         )
-        number = gr.Number(0, visible="hidden", precision=0, elem_classes="visually-hidden")
+        place = gr.Textbox("", visible="hidden", elem_classes="visually-hidden")
     grid = island("grid", elem_id="data-grid")
-    widgets = Widgets(chosen, facts, task, roles, groups, split, found, mending, drawn, seen, search, number, grid, use)
-    _paging(page, widgets)
+    widgets = Widgets(chosen, facts, task, roles, groups, split, found, mending, drawn, seen, search, place, grid, use)
+    gridview.wire(page, chosen, search, place, grid)
     return widgets
-
-
-def _paging(page: Page, widgets: Widgets) -> None:
-    @page.told
-    def turn(version: str | None, search: str, number: float, move: int) -> tuple[dict[str, Any] | None, int]:
-        if not version:
-            return None, 0
-        return rows_at(page, version, search, max(0, int(number or 0) + move))
-
-    inputs, outputs = [widgets.chosen, widgets.search, widgets.number], [widgets.grid, widgets.number]
-
-    def leaf(version: str | None, search: str, number: float, event: gr.EventData) -> Any:
-        return turn(version, search, number, -1 if sent(event).get("move") == -1 else 1)
-
-    widgets.grid.click(leaf, inputs, outputs, **QUIET)
-    widgets.search.input(lambda v, s, n: turn(v, s, 0, 0), inputs, outputs, **{**QUIET, "trigger_mode": "always_last"})
-
-
-def rows_at(page: Page, version: str, search: str, number: int) -> tuple[dict[str, Any], int]:
-    """One page of rows for the grid, and its number after keeping it inside the data."""
-    found = find_version(page.workspace, version)
-    rows, total = page_of(found, number * ROWS, ROWS, search[:200])
-    if not rows and number and total:
-        number = (total - 1) // ROWS
-        rows, total = page_of(found, number * ROWS, ROWS, search[:200])
-    first = number * ROWS + 1 if rows else 0
-    line = page.t("web.data.page", first=first, last=first + len(rows) - 1 if rows else 0, total=total)
-    shown = [{"n": row["row"] + 1, "cells": [row["cells"][column] for column in found.columns]} for row in rows]
-    return {
-        "columns": list(found.columns),
-        "rows": shown,
-        "line": line if total else page.t("web.data.no_rows"),
-        "first": number == 0,
-        "last": (number + 1) * ROWS >= total,
-    }, number
 
 
 def _wire(page: Page, widgets: Widgets) -> None:
@@ -187,14 +148,14 @@ def _wire(page: Page, widgets: Widgets) -> None:
         if not version:
             blank = [gr.Dropdown(choices=[], value=None)] * len(roles)
             hidden = [gr.Column(visible=False)] * len(widgets.groups)
-            return [None, None, *hidden, *blank, None, None, 0, *[gr.skip()] * 3]
+            return [None, None, *hidden, *blank, None, None, "", *[gr.skip()] * 3]
         found = find_version(page.workspace, version)
         use, reason, values, sure = use_of(page.workspace, found)
-        grid, number = rows_at(page, version, "", 0)
+        grid, place = gridview.first_page(page, found)
         line = {"line": facts_line(page, found), "reason": page.t(reason, **values), "sure": sure}
         line["answers"] = [] if sure else answers(page, found)
         split = [use.split.validation, use.split.test, use.split.seed]
-        return [line, *_filled(page, widgets, found.columns, use), grid, "", number, *split]
+        return [line, *_filled(page, widgets, found.columns, use), grid, "", place, *split]
 
     @page.told
     def choose_task(version: str | None, task: str | None) -> list[Any]:
@@ -217,7 +178,7 @@ def _wire(page: Page, widgets: Widgets) -> None:
             return [gr.skip()] * len(columns)
         return _filled(page, widgets, found.columns, Use(known["task"], known["columns"]))
 
-    shown = [widgets.facts, *columns, widgets.grid, widgets.search, widgets.number, *widgets.split]
+    shown = [widgets.facts, *columns, widgets.grid, widgets.search, widgets.place, *widgets.split]
     widgets.chosen.change(show, widgets.chosen, shown, **QUIET).then(*look, **QUIET)
     widgets.chosen.input(None, widgets.chosen, None, js="(data) => window.studio.open({ tab: 'data', data }, true)")
     widgets.task.input(choose_task, [widgets.chosen, widgets.task], columns[1:], **QUIET).then(*look, **QUIET)

@@ -16,6 +16,7 @@ from studio.runs.speeds import measure
 from studio.tasks.base import tasks
 from studio.web.context import Page, owner
 from studio.web.island import island, lead
+from studio.web.tabs import growing
 from studio.web.tabs.bounds import bounded, sent
 from studio.web.tabs.choose import data_sets, pick
 from studio.web.tabs.given import Given, read, read_for
@@ -41,6 +42,7 @@ def build(page: Page) -> None:
     page.parts["train_given"] = widgets.given
     _wire_choices(page, widgets)
     _wire_start(page, widgets)
+    growing.wire(page, *widgets.augment, widgets.given, widgets.options)
 
 
 def _wire_choices(page: Page, widgets: Widgets) -> None:

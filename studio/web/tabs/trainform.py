@@ -14,6 +14,7 @@ from studio.training.plan import BUDGETS
 from studio.web.context import Page
 from studio.web.forms import draw
 from studio.web.island import island
+from studio.web.tabs import growing
 
 
 @dataclass
@@ -37,6 +38,8 @@ class Widgets:
     """Changes whenever something new was measured."""
     options: dict[tuple[str, str, str], gr.components.Component]
     scopes: dict[str, gr.Column]
+    augment: tuple[gr.Button, gr.HTML]
+    """Shows pairs of rows and their altered copies."""
 
     def inputs(self) -> list[Any]:
         """What a draft is made from. `given` is among it: what was shown is what starts."""
@@ -79,6 +82,7 @@ def form(page: Page) -> Widgets:
     measured = gr.Textbox(visible="hidden", elem_classes="visually-hidden", elem_id="train-measured")
     with gr.Accordion(page.t("web.train.advanced"), open=False, elem_id="train-advanced"):
         options, scopes = _advanced(page)
+        augment = growing.panel(page)
     return Widgets(
         data,
         model,
@@ -95,6 +99,7 @@ def form(page: Page) -> Widgets:
         measured,
         options,
         scopes,
+        augment,
     )
 
 
