@@ -25,13 +25,18 @@
     return answer;
   }
   // A button whose label says how far the work is.
-  const working = (label, act, cls = "") => button(label, async (node) => {
-    node.textContent = say("web.data.working") + " …";
-    try { await act((told) => { node.textContent = told; }); } finally { node.textContent = label; }
-  }, cls);
+  const working = (label, act, cls = "", title = "") => {
+    const made = button(label, async (node) => {
+      node.textContent = say("web.data.working") + " …";
+      try { await act((told) => { node.textContent = told; }); } finally { node.textContent = label; }
+    }, cls);
+    if (title) { made.title = title; made.setAttribute("aria-label", title); }
+    return made;
+  };
 
   let lately = null;
-  const moved = (data) => open({ tab: "data", data, run: "" });
+  // Without naming the tab, so that the page stays where it is.
+  const moved = (data) => open({ data, run: "" });
   async function mend(value, steps, tell) {
     const made = await work(value.version, "mend", { steps, ...value.use }, tell);
     moved(made.data);
@@ -63,7 +68,7 @@
         fill(place, changes((await work(value.version, "preview", { steps: one.fix }, tell)).preview));
       }, ".small"),
       h("small.muted", {}, say("web.data.remedy", { title: one.remedy }))) : null;
-    return h("div.finding", { class: one.severity, "data-code": one.code }, h("div", {}, h("span.visually-hidden", {}, say("web.severity." + one.severity)), one.text), shown, acts, place);
+    return h("div.finding", { class: one.severity, "data-code": one.code }, h("div", {}, one.text, one.severity === "note" ? null : h("span.chip", { class: one.severity === "error" ? "bad" : "amber" }, say("web.data.must_" + one.severity))), shown, acts, place);
   }
 
   kinds.doctor = (root) => {
@@ -72,9 +77,9 @@
       const safe = (list ?? []).filter((one) => one.fix?.length && one.fix.every((step) => SAFE.has(step.step)));
       const notes = list.filter((one) => one.severity === "note"), grave = list.filter((one) => one.severity !== "note");
       const open = root.querySelector("details.notes")?.open || !grave.length;
-      fill(root, h("h2", {}, say("web.data.doctor"), h("small.muted.beside", {}, value.title)),
-        looking,
-        safe.length > 1 ? h("div.ask", { style: { marginBottom: "12px" } }, working(say("web.data.fix_all"), (tell) => mend(value, safe.flatMap((one) => one.fix), tell), ".small")) : null,
+      fill(root, h("h2", {}, say("web.data.doctor")),
+        looking ?? h("p.muted.sum", {}, grave.length ? say("web.data.doctor_sum", { n: grave.length }) : null, " ", value.title),
+        safe.length > 1 ? h("div.ask", { style: { marginBottom: "12px" } }, working(say("web.data.fix_all", { n: safe.length }), (tell) => mend(value, safe.flatMap((one) => one.fix), tell), ".small")) : null,
         list.length || looking ? null : h("div.banner.good", {}, say("web.data.clean")),
         grave.map((one) => finding(value, one)),
         notes.length ? h("details.notes", { open }, h("summary", {}, say("web.data.notes", { n: notes.length })), notes.map((one) => finding(value, one))) : null);
@@ -162,7 +167,7 @@
 
   kinds.mending = (root) => {
     let now = null;
-    const done = (step, place) => h("li", {}, h("b", {}, step.title), step.about ? h("span.muted", {}, " " + step.about) : null, h("div", {}, h("small.muted", {}, step.line)), step.examples.length ? h("details", {}, h("summary", {}, say("web.data.examples", { n: step.examples.length })), pairs(step.examples)) : null);
+    const done = (step, turn, value) => h("li", {}, working("×", async (tell) => moved((await work(value.version, "undo", { step: turn }, tell)).data), ".small.take", say("web.data.take_out", { title: step.title })), h("b", {}, step.title), step.about ? h("span.muted", {}, " " + step.about) : null, h("div", {}, h("small.muted", {}, step.line)), step.examples.length ? h("details", {}, h("summary", {}, say("web.data.examples", { n: step.examples.length })), pairs(step.examples)) : null);
     function version(value, one) {
       const place = h("div"), link = (form) => h("a", { href: `/api/data/${encodeURIComponent(one.version)}/export?form=${form}`, download: "", title: form === "csv" ? say("web.data.export_csv") : null }, { csv: "CSV", jsonl: "JSONL", parquet: "Parquet" }[form]);
       const title = one.root ? one.title : `${one.title} · ${one.last}`;
@@ -185,21 +190,27 @@
       if (one.current) moved(gone.data); else draw(value);
       toast(say("web.data.deleted", { title }), say("web.data.undo_short"), back);
     }
-    async function draw(value, unfolded) {
+    // A step being written stays while the same version is drawn again.
+    let place = h("div"), drawn = "";
+    async function draw(value) {
       const told = await get(`/api/data/${encodeURIComponent(value.version)}/versions`);
       if (now !== value) return;
-      const place = h("div"), before = root.querySelector("details.versions")?.open;
+      if (drawn !== value.version) place = h("div");
+      drawn = value.version;
+      const open = Boolean(root.querySelector("details.versions")?.open);
       const add = button(say("web.data.add"), () => form(value, place, () => fill(place)), ".small");
       const back = working(say("web.data.undo"), async (tell) => moved((await work(value.version, "undo", {}, tell)).data), ".small");
+      const train = button(say("web.data.train_on"), () => document.querySelector("#data-use").click(), ".small.main");
       fill(root, h("h2", {}, say("web.data.steps")),
-        told.steps.length ? h("ol.steps.done", {}, told.steps.map((step) => done(step))) : h("p.muted", {}, say("web.data.steps_none")),
-        h("div.ask", {}, add, told.steps.length ? back : null), place,
-        h("details.versions", { open: Boolean(unfolded ?? before) }, h("summary", {}, say("web.data.versions", { n: told.versions.length })), h("ul", {}, told.versions.map((one) => version(value, one)))));
+        told.steps.length ? h("ol.steps.done", {}, told.steps.map((step, turn) => done(step, turn, value))) : h("p.muted", {}, say("web.data.steps_none")),
+        h("div.ask", {}, add, told.steps.length ? back : null, train), place,
+        h("details.versions", { open }, h("summary", {}, say("web.data.versions", { n: told.versions.length })), h("ul", {}, told.versions.map((one) => version(value, one)))));
     }
-    return { update(value) {
-      now = lately = value;
-      if (!value?.version) return fill(root);
-      draw(value).catch(notice);
-    } };
+    const again = () => { if (now?.version) draw(now).catch(notice); };
+    return {
+      update(value) { now = lately = value; if (now?.version) again(); else fill(root); },
+      // Runs made meanwhile may use a version.
+      address(told) { if (told.tab === "data" && told.data === now?.version) again(); },
+    };
   };
 })();

@@ -67,11 +67,16 @@ def mend(
     return make(workspace, owner, version, [*steps_of(version), *further], use, emit)
 
 
-def undo(workspace: Workspace, owner: str, version: DataVersion, emit: Progress | None = None) -> DataVersion:
-    """The version without its last step. Raises UserError (`nothing_to_undo`)."""
+def undo(
+    workspace: Workspace, owner: str, version: DataVersion, turn: int | None = None, emit: Progress | None = None
+) -> DataVersion:
+    """The version without its step number `turn` (from 0), the last one where nothing is said; later steps are done
+    again. Raises UserError (`nothing_to_undo`, and what the later steps say of rows without it)."""
     if not version.steps:
         raise UserError("nothing_to_undo", name=version.name)
-    return make(workspace, owner, version, steps_of(version)[:-1], None, emit)
+    chosen = steps_of(version)
+    del chosen[-1 if turn is None else turn]
+    return make(workspace, owner, version, chosen, None, emit)
 
 
 def make(

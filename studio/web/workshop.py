@@ -90,10 +90,12 @@ def routes(router: APIRouter, desk: Desk) -> None:
 
     @router.post("/data/{version}/undo")
     def undo(request: Request, version: str, body: Sent) -> StreamingResponse:
-        found, who = find_version(workspace, version), person(request).id
+        found, who, turn = find_version(workspace, version), person(request).id, body.get("step")
+        if turn is not None and not (type(turn) is int and 0 <= turn < len(found.steps)):
+            raise UserError("request_unreadable")
 
         def work(emit: Progress) -> dict[str, Any]:
-            return {"data": versions.undo(workspace, who, found, emit).version}
+            return {"data": versions.undo(workspace, who, found, turn, emit).version}
 
         return _answer(work, language(request))
 

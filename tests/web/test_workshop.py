@@ -77,6 +77,12 @@ def test_a_step_is_previewed_done_and_taken_back(site, analyst, version):
     compared = asked(analyst, more["data"], "compare", {"with": version.version})["compared"]
     assert (compared["changed"], compared["dropped"]) == (1, 1)
     assert asked(analyst, more["data"], "undo", {})["data"] == made["data"]
+    without = asked(analyst, more["data"], "undo", {"step": 0})["data"]
+    assert [one["title"] for one in analyst.get(f"/api/data/{without}/versions").json()["steps"]] == [
+        "Drop rows with blanks"
+    ]
+    for turn in (2, -1, True, "1"):
+        assert analyst.post(f"/api/data/{more['data']}/undo", json={"step": turn}).status_code == 400
 
 
 def test_the_chooser_leaves_out_what_lies_on_the_way(site, analyst, version):
