@@ -38,7 +38,7 @@ def read(path: Path, name: str, folder: Path) -> dict[str, Any]:
 
 
 def _fill(path: Path, name: str, table: Any) -> dict[str, Any]:
-    from studio.data import binary, delimited, jsonrows
+    from studio.data import binary, conll, delimited, jsonrows
     from studio.data.sniffing import sniff
 
     form, encoding = sniff(path, name)
@@ -51,6 +51,9 @@ def _fill(path: Path, name: str, table: Any) -> dict[str, Any]:
         jsonrows.read_document(path, encoding, name, table)
     elif form == "jsonl":
         jsonrows.read_lines(path, encoding, name, table)
+    elif (tagged := conll.recognise(path, encoding, name)) is not None:
+        conll.read(path, encoding, tagged, name, table)
+        about.update(format="conll", header=False)
     else:
         dialect = delimited.recognise(path, encoding, name)
         delimited.read(path, encoding, dialect, name, table)
@@ -60,10 +63,13 @@ def _fill(path: Path, name: str, table: Any) -> dict[str, Any]:
 
 
 def _publishable(table: Any, folder: Path) -> Any:
-    """Write rows.parquet, flushed to the disk, and return the Arrow table."""
+    """Write rows.parquet, annotations made readable, flushed to the disk, and return the Arrow table."""
     import pyarrow.parquet as pq
 
-    made = table.finish()
+    from studio.data.annotated import readable
+
+    made, found = readable(table.finish())
+    table.notes += found
     with (folder / "rows.parquet").open("wb") as handle:
         # Small row groups let a page be read without the rest; zstd level 1 costs no more time than snappy.
         pq.write_table(made, handle, compression="zstd", compression_level=1, row_group_size=20_000)

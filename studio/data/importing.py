@@ -33,7 +33,7 @@ from studio.workspace import Workspace
 
 log = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]
-READER = 1
+READER = 2
 """Part of every version's id: a reader that reads differently makes new versions and leaves the old ones alone."""
 _QUIET = {
     "POLARS_MAX_THREADS": "1",
