@@ -14,7 +14,7 @@ STUDIO = ROOT / "studio"
 FLOORS = {
     "errors": 0, "words": 0, "problem": 0, "options": 0, "registry": 0, "spec": 0, "events": 0, "workspace": 0,
     "hardware": 0, "machine": 0, "probing": 0, "assets": 0, "child": 0, "files": 0, "rights": 0,
-    "data": 1, "models": 1, "tasks": 1, "methods": 1,
+    "data": 1, "kinds": 1, "models": 1, "tasks": 1, "methods": 1,
     "training": 2, "evaluation": 2, "inference": 2,
     "runs": 3,
     "web": 4,

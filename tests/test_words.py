@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from studio.evaluation.kinds.base import judges
 from studio.methods.base import methods
 from studio.options import options_of
 from studio.tasks.base import tasks
@@ -80,7 +81,7 @@ def test_every_error_and_problem_is_triggered_by_a_test():
 
 def test_every_word_the_page_speaks_is_there():
     spoken = set()
-    for file in WEB.glob("*.js"):
+    for file in WEB.rglob("*.js"):
         spoken |= set(re.findall(r"""say\("([a-z_.0-9]+[a-z0-9])"[,)]""", file.read_text(encoding="utf-8")))
     for file in (STUDIO / "web").rglob("*.py"):
         spoken |= set(re.findall(r"""(?:page\.t|say)\(\s*"([a-z_.0-9]+)"[,)]""", file.read_text(encoding="utf-8")))
@@ -95,6 +96,9 @@ def test_everything_declared_has_a_name_and_a_sentence():
         wanted += [f"task.{task.key}.title", f"task.{task.key}.blurb", f"metric.{task.main_metric}"]
         wanted += [f"role.{task.key}.{role.key}" for role in task.roles]
         wanted += [code for item in options_of(task.Options, "task") for code in (item.code, f"{item.code}_help")]
+    for judge in judges:
+        wanted += [f"metric.{name}{end}" for name in judge.metrics for end in ("", "_help")]
+        wanted += [f"ladder.{key}{end}" for key in judge.simple() for end in ("", "_help")]
     for method in methods:
         wanted += [f"method.{method.key}.title", f"method.{method.key}.blurb"]
         wanted += [code for item in options_of(method.Options, "method") for code in (item.code, f"{item.code}_help")]

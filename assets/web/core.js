@@ -105,7 +105,7 @@
   const ago = (time) => time ? new Date(time * 1000).toLocaleString(tongue(), { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23" }) : "–";
   const clock = (time) => new Date(time * 1000).toLocaleTimeString(tongue(), { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
   const metric = (name) => known("metric." + name) ? say("metric." + name) : name;
-  const score = (name, value) => ["loss", "perplexity"].includes(name) ? number(value, 3) : value === null || value === undefined ? "–" : Number(value).toFixed(3);
+  const score = (name, value) => ["loss", "perplexity"].includes(name) || Math.abs(value) >= 100 ? number(value, 3) : value === null || value === undefined ? "–" : Number(value).toFixed(3);
 
   const TONE = { done: "good", running: "good", stopped: "wait", failed: "bad", "out-of-memory": "bad", "non-finite": "bad", interrupted: "amber", stalled: "amber" };
   const chip = (state) => h("span.chip", { class: TONE[state] ?? "wait" }, say("state." + state));
@@ -200,7 +200,9 @@
   // Nothing leaves the machine: the buttons that send a chart to somebody's server are neither drawn nor reachable.
   const PLOT = { responsive: true, displaylogo: false, showSendToCloud: false, showEditInChartStudio: false, plotlyServerURL: "", modeBarButtonsToRemove: ["sendChartToCloud", "sendDataToCloud", "editInChartStudio", "select2d", "lasso2d", "autoScale2d"] };
 
-  window.studio = { kinds, mount, h, fill, say, known, get, post, address, open, tabbed, every, number, percent, duration, place, bytes, ago, clock, metric, score, chip, button, downloading, notice, toast, colour, layout, plotly, plain, nonce, again, PLOT, lang };
+  // What a result kind draws of a prediction, and what it adds to a report; each kind's own file fills these in.
+  const results = {}, sections = {};
+  window.studio = { kinds, results, sections, mount, h, fill, say, known, get, post, address, open, tabbed, every, number, percent, duration, place, bytes, ago, clock, metric, score, chip, button, downloading, notice, toast, colour, layout, plotly, plain, nonce, again, PLOT, lang };
 
   // Arrow keys move between tabs, as people who use the keyboard expect of a tab list.
   document.addEventListener("keydown", (event) => {

@@ -1,6 +1,6 @@
 // The small drawings inside the Data, Train and Playground forms; each shows the value that Python hands it.
 (() => {
-  const { kinds, h, fill, say, get, post, open, number, percent, duration, bytes, button, layout, plotly, plain, PLOT, colour } = window.studio;
+  const { kinds, results, h, fill, say, get, post, open, number, percent, duration, bytes, button, layout, plotly, plain, PLOT, colour } = window.studio;
 
   const finding = (p) => h("div.finding", { class: p.severity }, h("div", {}, h("span.visually-hidden", {}, say("web.severity." + p.severity)), p.text), p.examples?.length ? h("details", {}, h("summary", {}, say("web.data.examples", { n: p.examples.length })), h("ul", {}, p.examples.map(([row, text]) => h("li", {}, say("web.data.row", { n: row }), " ", text)))) : null);
   kinds.findings = (root) => ({ update(value) {
@@ -75,18 +75,17 @@
     fill(root, h("div.banner.pre", { class: tone }, h("b", {}, value.title), value.estimate ? h("div.ask", { style: { gap: "4px 24px" } }, [["time", duration(value.estimate.seconds)], ["memory", bytes(value.estimate.memory)], ["disk", bytes(value.estimate.disk)]].map(([k, v]) => h("span", {}, h("small.muted", {}, say("web.train." + k) + " "), h("b.num", { style: { display: "inline" } }, "≈ " + v)))) : null, value.free ? h("small.muted", {}, value.free) : null), value.problems.map(finding));
   } });
 
-  function bars(prediction, title, note) {
-    const all = Object.entries(prediction.scores ?? {}).sort((a, b) => b[1] - a[1]);
-    return h("div.card", {}, h("h3", {}, title), note ? h("small.muted", {}, note) : null, h("div.bars", {}, all.map(([label, p]) => h("div.bar", { class: label === prediction.label ? "top" : "" }, h("span.who", { title: label }, label), h("span.track", { role: "meter", "aria-valuenow": p, "aria-valuemin": 0, "aria-valuemax": 1, "aria-label": label }, h("i", { style: { width: 100 * p + "%" } })), h("span.val", {}, percent(p))))));
-  }
+  // Each kind draws its own predictions; what has no drawing is shown as text.
+  const drawn = (value, answer) => (results[value.kind] ?? ((prediction) => h("div.answer", {}, prediction.text ?? JSON.stringify(prediction))))(answer.prediction, value);
+  const card = (value, answer) => h("div.card", {}, h("h3", {}, answer.title), answer.note ? h("small.muted", {}, answer.note) : null, drawn(value, answer));
   kinds.answers = (root) => {
-    const typed = () => document.querySelector("#play-text textarea")?.value;
+    const typed = () => [...document.querySelectorAll("#play-asking .play-box textarea")].map((box) => box.value.trim());
     const working = h("p.working", { role: "status", hidden: true }, say("web.play.working"));
     const shown = h("div", { role: "status" });
     let value = null, truth = null;
     // Answers to another text than the one in the box are old, and a known truth is not that text's.
     function age() {
-      const old = Boolean(value?.answers) && value.text !== undefined && typed() !== undefined && typed().trim() !== value.text.trim();
+      const old = Boolean(value?.texts) && typed().length > 0 && value.texts.some((text, place) => typed()[place] !== undefined && typed()[place] !== text.trim());
       shown.classList.toggle("stale", old || !working.hidden);
       if (truth) truth.hidden = old;
     }
@@ -96,8 +95,8 @@
       if (!on && !value) fill(root);
       age();
     }
-    document.addEventListener("input", (event) => { if (event.target.closest?.("#play-text")) age(); });
-    document.addEventListener("click", (event) => { if (event.target.closest?.("#play-send") && typed()?.trim()) work(true); });
+    document.addEventListener("input", (event) => { if (event.target.closest?.(".play-box")) age(); });
+    document.addEventListener("click", (event) => { if (event.target.closest?.("#play-send") && typed()[0]) work(true); });
     window.addEventListener("studio:asked", () => work(true));
     window.addEventListener("studio:answered", () => work(false));
     return { update(next) {
@@ -105,7 +104,7 @@
       working.hidden = true;
       if (!value) { fill(shown); return fill(root); }
       truth = value.truth ? h("p", {}, say("web.play.truth"), " ", h("b", {}, value.truth)) : null;
-      fill(shown, truth, h("div.half", { style: { gap: "16px" } }, value.answers.map((a) => bars(a.prediction, a.title, a.note))), value.ms !== null && value.ms !== undefined ? h("small.muted", {}, say("web.play.ms", { n: number(value.ms, 1) })) : null);
+      fill(shown, truth, h("div.half", { style: { gap: "16px" } }, value.answers.map((answer) => card(value, answer))), value.ms !== null && value.ms !== undefined ? h("small.muted", {}, say("web.play.ms", { n: number(value.ms, 1) })) : null);
       fill(root, working, shown);
       shown.classList.remove("stale");
       // An example's text reaches the box in the same moment as its answer.
@@ -114,13 +113,13 @@
   };
   // In the box of one text Enter sends and Shift+Enter is a new line; Gradio has it the other way round.
   document.addEventListener("keypress", (event) => {
-    if (event.key !== "Enter" || event.isComposing || !event.target.closest?.("#play-text")) return;
+    if (event.key !== "Enter" || event.isComposing || !event.target.closest?.(".play-box")) return;
     event.stopImmediatePropagation();
     if (event.shiftKey) return;
     event.preventDefault();
     document.querySelector("#play-send")?.click();
   }, true);
   kinds.examples = (root, props, trigger) => ({ update(rows) {
-    fill(root, rows?.length ? [h("h3", {}, say("web.play.examples")), h("div", { style: { display: "grid", gap: "4px" } }, rows.map((row) => h("button.plain", { type: "button", onclick: () => { if (row.kind === "labels") window.dispatchEvent(new Event("studio:asked")); trigger("click", { row: row.row }); } }, row.text.length > 140 ? row.text.slice(0, 140) + "…" : row.text, row.truth ? h("span.muted", {}, " — " + (row.truth.length > 60 ? row.truth.slice(0, 60) + "…" : row.truth)) : null)))] : null);
+    fill(root, rows?.length ? [h("h3", {}, say("web.play.examples")), h("div", { style: { display: "grid", gap: "4px" } }, rows.map((row) => h("button.plain", { type: "button", onclick: () => { if (row.asks) window.dispatchEvent(new Event("studio:asked")); trigger("click", { row: row.row }); } }, row.text.length > 140 ? row.text.slice(0, 140) + "…" : row.text, row.truth ? h("span.muted", {}, " — " + (row.truth.length > 60 ? row.truth.slice(0, 60) + "…" : row.truth)) : null)))] : null);
   } });
 })();

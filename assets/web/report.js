@@ -3,7 +3,7 @@
   const { kinds, h, fill, say, get, post, open, button, number, percent, bytes, metric, score, layout, plotly, PLOT, colour, downloading } = window.studio;
 
   function ladder(report) {
-    const lower = ["loss", "perplexity"].includes(report.main_metric);
+    const lower = report.lower_is_better;
     const top = lower ? Math.max(...report.ladder.map((r) => r.high ?? r.score)) : 1;
     const at = (value) => 100 * Math.max(0, Math.min(1, value / top)) + "%";
     return h("div.bars.ladder", {}, report.ladder.map((rung) => h("div.bar", { class: rung.key === "tuned" ? "top" : "" },
@@ -29,9 +29,6 @@
     return h("div.scroll", {}, h("table", {}, h("thead", {}, h("tr", {}, h("th", {}, say("web.col.label")), ["precision", "recall", "f1"].map((m) => h("th.num", { title: window.studio.known(`metric.${m}_help`) ? say(`metric.${m}_help`) : "" }, metric(m))), h("th.num", {}, say("web.col.rows")))),
       h("tbody", {}, report.classes.map((c) => h("tr", {}, h("td", {}, c.label), ["precision", "recall", "f1"].map((m) => h("td.num", {}, score(m, c[m]))), h("td.num", {}, c.rows))))));
   }
-  const speech = (messages) => Array.isArray(messages) ? messages.map((m) => h("div", {}, h("small.muted", {}, say("web.chat." + m.role)), h("div.answer", {}, m.content))) : h("div.answer", {}, messages);
-  const samples = (report) => h("div", {}, report.samples.map((s) => h("div.card", { style: { margin: "12px 0" } }, speech(s.prompt), h("div.half", { style: { gap: "12px" } }, h("div", {}, h("small.muted", {}, say("web.play.before")), h("div.answer", {}, s.before ?? "–")), h("div", {}, h("small.muted", {}, say("web.play.after")), h("div.answer", {}, s.after))), h("details", {}, h("summary.muted", {}, say("web.report.expected")), h("div.answer", {}, s.truth)))));
-
   kinds.report = (root) => {
     let run = null, turn = 0;
     async function figures(place, drawings) {
@@ -59,8 +56,8 @@
         h("h2", {}, say("web.report.numbers")), numbers(report),
         report.classes?.length ? [h("h2", {}, say("web.report.classes")), h("div.half", {}, classes(report), place)] : null,
         report.confusion ? [h("h2", {}, say("web.report.matrix")), matrix(run, report)] : null,
-        report.mistakes?.length ? [h("h2", {}, say("web.report.mistakes")), h("p.muted", {}, say("web.report.mistakes_help")), rowsTable(report.mistakes)] : null,
-        report.samples?.length ? [h("h2", {}, say("web.report.samples")), samples(report)] : null);
+        window.studio.sections[report.result]?.(report, run),
+        report.mistakes?.length ? [h("h2", {}, say("web.report.mistakes")), h("p.muted", {}, say("web.report.mistakes_help")), rowsTable(report.mistakes)] : null);
       if (drawings?.length) figures(place, drawings);
     }
     window.addEventListener("studio:shade", () => { if (run) load(); });

@@ -1,7 +1,6 @@
 """Annotations that a file keeps in a form for machines, brought into cells that a person can read.
 
-Tokens with their tags become a text and its entities, exports of Label Studio the same, and an answer with its place
-beside it becomes one cell. What cannot be brought into that form stays as it was, and the check names the row.
+Tokens with their tags become a text and its entities, exports of Label Studio the same. What cannot be brought into that form stays as it was, and the check names the row.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from studio.data import limits
-from studio.data.answers import merged_cell
 from studio.data.conll import as_cells, repaired_note
 from studio.data.spans import TAG_KEYS, TOKEN_KEYS
 from studio.data.tags import from_numbers, is_outside, scheme_of
@@ -25,16 +23,12 @@ _SAMPLE = 200
 _ALIKE = 0.8
 """Share of the sampled rows that have to be of a form."""
 _EXAMPLES = 5
-_ANSWERS = ("answer", "answers", "answer_text", "答案", "回答")
-_STARTS = ("answer_start", "start", "answer_starts", "start_position", "起始位置")
-_IMPOSSIBLE = ("is_impossible", "impossible", "unanswerable", "no_answer")
-_CONTEXTS = ("context", "passage", "paragraph", "上下文", "段落", "文章")
 Cells = list["str | None"]
 
 
 def readable(table: pa.Table) -> tuple[pa.Table, list[Problem]]:
     """The table with such columns replaced, and what was found on the way; any other table as it is."""
-    for bring in (_tokens, _label_studio, _answers):
+    for bring in (_tokens, _label_studio):
         found = bring(table)
         if found is not None:
             return found
@@ -150,27 +144,6 @@ def _said(cell: str | None) -> str | None:
     texts = [part for part in value.values() if isinstance(part, str)] if isinstance(value, dict) else []
     named = value.get("text") if isinstance(value, dict) else None
     return named if isinstance(named, str) else max(texts, key=len, default=None)
-
-
-def _answers(table: pa.Table) -> tuple[pa.Table, list[Problem]] | None:
-    """A passage, an answer, and the answer's place or absence in columns of their own."""
-    by_name = {_plain(name): name for name in reversed(table.column_names)}
-    context, answer, start, impossible = (
-        next((by_name[name] for name in names if name in by_name), None)
-        for names in (_CONTEXTS, _ANSWERS, _STARTS, _IMPOSSIBLE)
-    )
-    if context is None or answer is None or (start is None and impossible is None):
-        return None
-    texts = table.column(answer).to_pylist()
-    if any((text or "").lstrip()[:1] == "{" for text in texts[:_SAMPLE]):
-        return None  # the places are in the cells already
-    places = table.column(start).to_pylist() if start else [None] * len(texts)
-    absent = table.column(impossible).to_pylist() if impossible else [None] * len(texts)
-    cells = [merged_cell(*row) for row in zip(texts, places, absent, strict=True)]
-    for gone in (start, impossible):
-        if gone is not None:
-            table = table.drop_columns([gone])
-    return _replaced(table, answer, "answers", cells), []
 
 
 def _sampled(table: pa.Table, name: str, read: Callable[[str | None], list[Any] | None]) -> list[list[Any]] | None:

@@ -12,10 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any
 
-from studio.data import chat
-from studio.data.labels import label_problems
 from studio.data.profile import histogram
 from studio.data.split import Formula, Gathered, gather, normalised
 from studio.data.store import DataVersion, each_row, read_column, read_rows
@@ -97,8 +94,14 @@ def _gathered(version: DataVersion, key: str, columns: Columns, seed: int) -> Ga
 def _shares(version: DataVersion, key: str, columns: Columns, split: Split) -> Shares:
     parts, labels, formulas = _gathered(version, key, columns, split.seed).divide(split)
     sizes = {part: len(places) for part, places in parts.items()}
-    untested = sorted(set(labels) - {labels[place] for place in parts["test"]}) if labels else []
+    untested = sorted(_names(key, labels) - _names(key, [labels[place] for place in parts["test"]])) if labels else []
     return Shares(sum(sizes.values()), sizes, tuple(untested), tuple(formulas))
+
+
+def _names(key: str, truths: Sequence[str]) -> set[str]:
+    """The label names in truths of a task's kind."""
+    kind = tasks.get(key).kind
+    return {name for truth in set(truths) for name in kind.names(truth)}
 
 
 def _places(rows: int) -> list[int] | None:
@@ -153,9 +156,9 @@ def _lengths(version: DataVersion, key: str, columns: Columns) -> array[int]:
 
     task, places = tasks.get(key), _places(version.rows)
     asked = dict(columns).get(task.roles[0].key)
-    if type(task).question is not Task.question:
+    if type(task).question is not Task.question or type(task).whole is not Task.whole:
         rows = read_rows(version, dict(columns), places)
-        return array("q", (len(text) for text in (_read_text(task, row) for row in rows) if text))
+        return array("q", (len(text) for text in (task.whole(row) for row in rows) if text))
     if asked is None:
         return array("q")
     found = pc.utf8_length(read_column(version, asked))
@@ -176,10 +179,7 @@ def _choice(version: DataVersion, task: Task, chosen: dict[str, str]) -> list[Pr
         for role in task.roles
         if role.required and role.key not in chosen
     ]
-    if task.result == "chat" and "messages" not in chosen and not {"instruction", "output"} <= set(chosen):
-        found.append(Problem("chat_columns_missing", "error", "columns"))
-    if task.result == "chat" and "messages" in chosen and len(chosen) > 1:
-        found.append(Problem("chat_columns_both", "error", "columns", values={"column": chosen["messages"]}))
+    found += task.column_problems(chosen)
     for role, column in chosen.items():
         if column not in version.columns:
             values = {"column": column, "known": list(version.columns)[:30]}
@@ -201,15 +201,11 @@ def _rows(task: Task, rows: Sequence[Row], usable: Sequence[Numbered], chosen: M
                 values = {"column": chosen[role.key], "row": empty[0]}
                 severity = "error" if len(empty) == len(rows) else "warning"
                 found.append(Problem("cells_missing", severity, f"columns.{role.key}", len(empty), shown, values))
-    if task.result == "chat":
-        # Rows without an answer are the task's own finding.
-        found += [problem for problem in chat.problems(rows) if problem.code != "chat_no_answer"]
     if len(usable) < _FEW:
         found.append(Problem("rows_few", "warning", "data", len(usable), values={"wanted": _FEW}))
     found += _repeated(task, usable)
-    if task.result == "labels":
-        found += label_problems([(number, str(task.truth(row))) for number, row in usable])
-    long = [(number, text) for number, row in usable if estimated_tokens(text := _read_text(task, row)) > _LONG_TOKENS]
+    found += task.kind.problems(task, rows, usable)
+    long = [(number, text) for number, row in usable if estimated_tokens(text := task.whole(row)) > _LONG_TOKENS]
     if long:
         shown = tuple((number, text[:160]) for number, text in long[:_EXAMPLES])
         longest = max(len(text) for _, text in long)
@@ -221,7 +217,7 @@ def _repeated(task: Task, usable: Sequence[Numbered]) -> list[Problem]:
     """Rows that say the same twice, and rows that ask the same but answer differently."""
     answers: dict[str, list[tuple[int, str, str]]] = defaultdict(list)
     for number, row in usable:
-        text = task.question(row) if task.result != "chat" else _read_text(task, row)
+        text = task.whole(row)
         answers[normalised(text)].append((number, text, task.truth(row) or ""))
     repeats = {key: group for key, group in answers.items() if len(group) > 1}
     found = []
@@ -229,14 +225,15 @@ def _repeated(task: Task, usable: Sequence[Numbered]) -> list[Problem]:
     if same:
         shown = tuple((number, text[:160]) for number, text in same[:_EXAMPLES])
         found.append(Problem("rows_repeated", "note", "data", len(same), shown, {"row": same[0][0]}))
-    if task.result == "labels":
+    if task.kind.strings:
         torn = [group for group in repeats.values() if len({answer for _, _, answer in group}) > 1]
         if torn:
             shown = tuple((n, f"{text[:120]} → {answer}") for group in torn for n, text, answer in group)[
                 : 2 * _EXAMPLES
             ]
             values = {"row": torn[0][0][0], "texts": len(torn)}
-            found.append(Problem("rows_contradict", "warning", "columns.label", sum(map(len, torn)), shown, values))
+            field = f"columns.{task.roles[-1].key}"
+            found.append(Problem("rows_contradict", "warning", field, sum(map(len, torn)), shown, values))
     return found
 
 
@@ -261,17 +258,6 @@ def _split(task: Task, version: DataVersion, columns: Columns, split: Split) -> 
         values = {"text": " → ".join(" ".join(part.split())[:60] for part in text.split("\0")), "rows": rows}
         found.append(Problem("split_formula", "note", "split", len(given.formulas), values=values))
     return found
-
-
-def _read_text(task: Task, row: Row) -> str:
-    """All that the model reads of a row: the text, or the whole conversation."""
-    if task.result != "chat":
-        return task.question(row)
-    try:
-        messages: list[dict[str, Any]] = list(chat.as_messages(row, {role: role for role in row}))
-    except chat.ChatFault:
-        return ""
-    return "\n".join(str(message["content"]) for message in messages)
 
 
 def _shown(row: Row) -> str:

@@ -38,7 +38,7 @@ def read(path: Path, name: str, folder: Path) -> dict[str, Any]:
 
 
 def _fill(path: Path, name: str, table: Any) -> dict[str, Any]:
-    from studio.data import binary, conll, delimited, jsonrows
+    from studio.data import binary, conll, delimited, jsonrows, po
     from studio.data.sniffing import sniff
 
     form, encoding = sniff(path, name)
@@ -51,6 +51,8 @@ def _fill(path: Path, name: str, table: Any) -> dict[str, Any]:
         jsonrows.read_document(path, encoding, name, table)
     elif form == "jsonl":
         jsonrows.read_lines(path, encoding, name, table)
+    elif form == "po":
+        po.read(path, encoding, name, table)
     elif (tagged := conll.recognise(path, encoding, name)) is not None:
         conll.read(path, encoding, tagged, name, table)
         about.update(format="conll", header=False)

@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import TextIO
 
 from studio.data import limits
+from studio.data.paragraphs import are_wrapped, paragraphs
 from studio.data.rows import Broken, Table
 from studio.errors import UserError
+from studio.problem import Problem
 
 DELIMITERS = (",", "\t", ";", "|")
 _PROBE = 200
@@ -24,6 +26,8 @@ _PROBE_LINES = 20_000
 """Records, and lines (blank ones too), from which the dialect is judged."""
 TELL = 10_000
 """Lines after which progress is told: also where none of them holds a row, so that the reader does not seem dead."""
+_PROBE_WRAPPED = 2_000
+"""Lines from which it is judged whether they were broken at a fixed width."""
 _SURE = 0.9
 """Share of lines with the same number of cells from which a text counts as a table."""
 _LIKELY = 0.4
@@ -38,13 +42,15 @@ _HEADER_WORDS = frozenset(
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a text file is cut into cells. `delimiter` "" means one cell a line."""
+    """How a text file is cut into cells. `delimiter` "" means one cell a line, or a paragraph where lines are `wrapped`
+    at a fixed width."""
 
     delimiter: str
     quoted: bool
     header: bool
     width: int
     names: tuple[str, ...]
+    wrapped: bool = False
 
 
 class Lines:
@@ -133,7 +139,20 @@ def recognise(path: Path, encoding: str, name: str) -> Dialect:
     first = _first(path, encoding, name, best, best_quoted)
     names = header_of(first, best_width, suffix)
     unnamed = ["text"] if best_width == 1 else [""] * best_width
-    return Dialect(best, best_quoted, bool(names), best_width, tuple(names or unnamed))
+    wrapped = not best and not names and _wrapped(path, encoding, name)
+    return Dialect(best, best_quoted, bool(names), best_width, tuple(names or unnamed), wrapped)
+
+
+def _wrapped(path: Path, encoding: str, name: str) -> bool:
+    with open_text(path, encoding) as handle:
+        lines = Lines(handle, name)
+        seen = []
+        for line in lines:
+            lines.fresh()
+            seen.append(line)
+            if len(seen) >= _PROBE_WRAPPED:
+                break
+    return are_wrapped(seen)
 
 
 def header_of(first: list[list[str]], width: int, suffix: str) -> list[str]:
@@ -150,7 +169,8 @@ def read(path: Path, encoding: str, dialect: Dialect, name: str, table: Table) -
         lines = Lines(handle, name)
         skip = dialect.header
         told = 0
-        for number, cells in records(lines, dialect.delimiter, dialect.quoted):
+        found = _numbered(lines) if dialect.wrapped else records(lines, dialect.delimiter, dialect.quoted)
+        for number, cells in found:
             if number >= told + TELL:
                 told = number
                 table.progress(handle.buffer.tell())
@@ -170,6 +190,20 @@ def read(path: Path, encoding: str, dialect: Dialect, name: str, table: Table) -
                 table.broken(Broken(code, number, shown, {"cells": len(cells), "width": dialect.width}))
                 continue
             table.add([cell if cell else None for cell in cells])
+
+    if dialect.wrapped:
+        table.notes.append(Problem("data_paragraphs", "note", "data", len(table)))
+
+
+def _numbered(lines: Lines) -> Iterator[tuple[int, list[str] | None]]:
+    """Paragraphs as records."""
+
+    def each() -> Iterator[tuple[int, str]]:
+        for line in lines:
+            lines.fresh()
+            yield lines.number, line
+
+    yield from paragraphs(each())
 
 
 def _consistency(path: Path, encoding: str, name: str, delimiter: str) -> tuple[float, int, bool]:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from studio.data import limits
-from studio.data.answers import flat_rows
 from studio.data.delimited import TELL, Lines, open_text
 from studio.data.rows import Broken, Table
 from studio.data.sniffing import CHAT_KEYS
@@ -64,8 +63,7 @@ def read_lines(path: Path, encoding: str, name: str, table: Table) -> None:
                 if not isinstance(value, dict):
                     table.broken(Broken("data_broken_object", lines.number, text[:200]))
                     continue
-                for row in flat_rows(value):
-                    table.add_object({str(key): cell(part) for key, part in row.items()})
+                table.add_object({str(key): cell(part) for key, part in value.items()})
             except (_TooDeep, RecursionError):
                 table.broken(Broken("data_broken_deep", lines.number, text[:200], {"limit": limits.DEPTH}))
             except ValueError as error:
@@ -96,8 +94,7 @@ def read_document(path: Path, encoding: str, name: str, table: Table) -> None:
             table.broken(Broken("data_broken_object", number, str(row)[:200]))
             continue
         try:
-            for flat in flat_rows(row):
-                table.add_object({str(key): cell(part) for key, part in flat.items()})
+            table.add_object({str(key): cell(part) for key, part in row.items()})
         except (_TooDeep, RecursionError):
             table.broken(Broken("data_broken_deep", number, "", {"limit": limits.DEPTH}))
 

@@ -6,6 +6,7 @@ training, a question costs a click.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -45,11 +46,21 @@ def suggest(version: DataVersion) -> Suggestion:
 def suggest_for(columns: Sequence[Column]) -> Suggestion:
     """`suggest` for the columns of a profile."""
     known = [column for column in columns if column["kind"] not in ("empty", "constant")]
-    for guess in (_conversations, _instructions, _labels):
+    # What only one task's data look like comes first, then the forms that many files have.
+    for guess in (*(task.guess for task in tasks), _conversations, _instructions, _labels):
         found = guess(known)
         if found is not None:
-            return found
-    return _one_value(columns, known) or _nothing_fits(known)
+            return _with_offers(found, known)
+    return _with_offers(_one_value(columns, known) or _nothing_fits(known), known)
+
+
+def _with_offers(found: Suggestion, columns: Sequence[Column]) -> Suggestion:
+    """A question with what else the columns could mean to any task among its answers; a sure guess as it is."""
+    if found.sure:
+        return found
+    known = [(option.task, option.columns) for option in found.alternatives]
+    more = [offer for task in tasks for offer in task.offers(columns) if (offer.task, offer.columns) not in known]
+    return dataclasses.replace(found, alternatives=(*found.alternatives, *more)) if more else found
 
 
 def columns_for(columns: Sequence[Column], task: Task) -> dict[str, str]:
@@ -62,7 +73,7 @@ def columns_for(columns: Sequence[Column], task: Task) -> dict[str, str]:
         return {role: name for role, name in options[0].items() if all(one.get(role) == name for one in options)}
     known = [column for column in columns if column["kind"] not in ("empty", "constant")]
     texts = _of_kind(known, "text") or _of_kind(known, "label")
-    if task.result != "labels" or not texts:
+    if not any(role.key == "text" for role in task.asked) or not texts:
         return {}
     text = _obvious_text(task, texts) or max(texts, key=lambda column: float(column["mean_length"]))
     return {"text": str(text["name"])}

@@ -11,7 +11,6 @@ from typing import Any
 
 from studio.assets import assets
 from studio.data import delimited
-from studio.data.chat import as_messages
 from studio.data.encoding import detect
 from studio.data.importing import Progress, import_file
 from studio.data.rows import tidy_columns
@@ -89,12 +88,7 @@ def _preview(path: Path, task: str, columns: tuple[tuple[str, str], ...], count:
     for cells in _cells(path):
         row = {role: cells.get(column) for role, column in columns}
         if member.usable(row):
-            question = member.question(row)
-            if member.result == "chat":
-                question = next(
-                    (m["content"] for m in as_messages(row, {r: r for r in row}) if m["role"] == "user"), ""
-                )
-            found.append((question, member.truth(row) or ""))
+            found.append((member.preview(row), member.truth(row) or ""))
         if len({answer for _, answer in found}) >= count or len(found) == _PREVIEWED:
             break
     first = {answer: place for place, (_, answer) in reversed(list(enumerate(found)))}

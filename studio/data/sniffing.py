@@ -11,6 +11,7 @@ from pathlib import Path
 
 from studio.data import limits
 from studio.data.encoding import detect
+from studio.data.po import looks_like_po
 from studio.errors import UserError
 
 _REFUSED = (
@@ -53,7 +54,7 @@ CHAT_KEYS = ("messages", "conversations", "conversation")
 
 
 def sniff(path: Path, name: str) -> tuple[str, str]:
-    """(format, encoding): csv, json, jsonl, txt, parquet or xlsx; encoding is "" for the last two.
+    """(format, encoding): csv, json, jsonl, po, txt, parquet or xlsx; encoding is "" for the last two.
 
     "csv" stands for any delimited or plain text; `delimited` decides between them. Raises UserError for what
     is empty, too large, binary or of a kind that is not read.
@@ -77,6 +78,8 @@ def sniff(path: Path, name: str) -> tuple[str, str]:
         raise UserError("data_is_markup", name=name)
     if not text.strip() and size <= _HEAD:
         raise UserError("data_empty", name=name)
+    if looks_like_po(text):
+        return "po", encoding
     return _text_format(text, len(head) < size, name), encoding
 
 

@@ -58,7 +58,7 @@ def divide(task: Task, rows: Iterable[Row], split: Split) -> Division:
 
 def gather(task: Task, rows: Iterable[Row], seed: int) -> Gathered:
     """What the division of usable rows depends on besides the shares: other shares then read no row again."""
-    found = Gathered(seed, [] if task.result == "labels" else None)
+    found = Gathered(seed, [] if task.kind.strings else None)
     known: dict[str, str] = {}
     alone = type(task).ties is Task.ties
     for row in rows:

@@ -7,15 +7,15 @@ Saved as JSON and npz, never pickle.
 from __future__ import annotations
 
 import json
+import math
 import random
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from studio.evaluation.metrics import score
 from studio.files import write_whole
 from studio.tasks.base import Prediction, Rows, Task
 
@@ -30,12 +30,18 @@ Question = str | None
 
 
 class Baseline(ABC):
-    """A fitted simple model. `rows` it learnt from (0: not known), `seconds` it took to fit, `validation` its macro-F1
-    there (None without such rows)."""
+    """A fitted simple model. `rows` it learnt from (0: not known), `seconds` it took to fit, `validation` its main
+    metric there (None without such rows)."""
 
     key: ClassVar[str]
+    result: ClassVar[str] = "labels"
+    """The result kind of its answers."""
+    lower_is_better: ClassVar[bool] = False
+    """Whether `validation` is."""
+    whole_rows: ClassVar[bool] = False
+    """Whether it reads rows by role, without the truth, rather than the one text that a row asks."""
 
-    def __init__(self, labels: Sequence[str]) -> None:
+    def __init__(self, labels: Sequence[str] = ()) -> None:
         self.labels = list(labels)
         self.rows = 0
         self.seconds = 0.0
@@ -43,8 +49,13 @@ class Baseline(ABC):
         self.validation: float | None = None
 
     @abstractmethod
-    def predict(self, texts: Sequence[Question]) -> list[Prediction]:
-        """{"label", "scores": {label: probability}} for each text, in order."""
+    def predict(self, questions: Sequence[Any], /) -> list[Prediction]:
+        """An answer to each question, in order, as the kind's predictions are; labels: {"label", "scores": {label:
+        probability}}. Questions are texts (str or None), or rows where it reads whole ones."""
+
+    def answer(self, task: Task, rows: Rows) -> list[Prediction]:
+        """The same for rows of a task."""
+        return self.predict(list(rows) if self.whole_rows else [task.question(row) for row in rows])
 
     @abstractmethod
     def _write(self, folder: Path) -> dict[str, Any]:
@@ -60,6 +71,7 @@ class Baseline(ABC):
         folder.mkdir(parents=True, exist_ok=True)
         facts = {
             "key": self.key,
+            "result": self.result,
             "labels": self.labels,
             "rows": self.rows,
             "seconds": round(self.seconds, 3),
@@ -72,12 +84,10 @@ class Baseline(ABC):
 
 def load(folder: Path) -> Baseline:
     """The simple model saved in `folder`. Raises FileNotFoundError where there is none."""
-    from studio.evaluation.rules import Rules
-    from studio.evaluation.tfidf import Tfidf
+    from studio.evaluation.kinds.base import judges
 
     facts = json.loads((folder / "baseline.json").read_text(encoding="utf-8"))
-    kinds: dict[str, type[Baseline]] = {"majority": Majority, "rules": Rules, "tfidf": Tfidf}
-    model = kinds[facts["key"]]._read(folder, facts)
+    model = judges.get(facts.get("result", "labels")).simple()[facts["key"]]._read(folder, facts)
     model.seconds, model.validation, model.bytes = facts["seconds"], facts["validation"], _size(folder)
     model.rows = facts.get("rows", 0)
     return model
@@ -85,35 +95,36 @@ def load(folder: Path) -> Baseline:
 
 def load_all(run_dir: Path) -> dict[str, Baseline]:
     """Those a run has, the simplest first."""
-    return {key: load(run_dir / FOLDER / key) for key in KEYS if (run_dir / FOLDER / key / "baseline.json").is_file()}
+    from studio.evaluation.kinds.base import judges
+
+    found = [load(file.parent) for file in (run_dir / FOLDER).glob("*/baseline.json")]
+    return {
+        model.key: model
+        for judge in judges
+        for key in judge.simple()
+        for model in found
+        if model.key == key and model.result == judge.key
+    }
 
 
 def fit_baselines(
     task: Task, train: Rows, validation: Rows, facts: Mapping[str, Any], seed: int
 ) -> dict[str, Baseline]:
-    """Simple models by key, the simplest first, from what the task's rows ask and their true labels.
+    """Simple models by key, the simplest first, as the judge of the task's kind makes them from rows with a truth.
 
-    TF-IDF is missing where the training rows have one label only or nothing to count; no labelled row, no models.
+    No such row, no models.
     """
-    from studio.evaluation.rules import Rules
-    from studio.evaluation.tfidf import Tfidf
+    from studio.evaluation.kinds.base import judges
 
+    judge = judges.get(task.result)
     known = [row for row in train if task.truth(row)]
     if len(known) > MOST_ROWS:
         known = random.Random(seed).sample(known, MOST_ROWS)
-    texts, truths = [task.question(row) for row in known], [str(task.truth(row)) for row in known]
     judged = [row for row in validation if task.truth(row)]
-    held, expected = [task.question(row) for row in judged], [str(task.truth(row)) for row in judged]
     if not known:
         return {}
-    labels = list(facts.get("labels") or sorted(set(truths)))
     models: dict[str, Baseline] = {}
-    makers: dict[str, Callable[[], Baseline | None]] = {
-        "majority": lambda: Majority.fit(truths, labels),
-        "rules": lambda: Rules.fit(texts, truths, labels, seed),
-        "tfidf": lambda: Tfidf.fit(texts, truths, labels, held, expected),
-    }
-    for key, make in makers.items():
+    for key, make in judge.makers(task, known, judged, facts, seed).items():
         start = time.perf_counter()
         model = make()
         if model is None:
@@ -121,7 +132,8 @@ def fit_baselines(
         model.rows = model.rows or len(known)
         model.seconds = time.perf_counter() - start
         if judged:
-            model.validation = score("labels", model.predict(held), expected, facts)["macro_f1"]
+            found = judge.score(model.answer(task, judged), [task.expected(row) for row in judged], facts)
+            model.validation = found[task.main_metric]
         models[key] = model
     return models
 
@@ -131,10 +143,11 @@ def best(models: Mapping[str, Baseline]) -> str | None:
 
     It is chosen on validation so that the test rows judge it as fairly as the tuned model.
     """
-    ranked = [
-        (-1.0 if model.validation is None else model.validation, KEYS.index(key)) for key, model in models.items()
-    ]
-    return KEYS[max(ranked)[1]] if ranked else None
+    ranked = []
+    for place, (key, model) in enumerate(models.items()):
+        sign = -1.0 if model.lower_is_better else 1.0
+        ranked.append((-math.inf if model.validation is None else sign * model.validation, place, key))
+    return max(ranked)[2] if ranked else None
 
 
 def fewer_rows(models: Mapping[str, Baseline], total: int) -> dict[str, Any] | None:
@@ -164,7 +177,7 @@ class Majority(Baseline):
         counts = Counter(truths)
         return Majority(labels, {label: counts[label] / len(truths) for label in labels})
 
-    def predict(self, texts: Sequence[Question]) -> list[Prediction]:
+    def predict(self, texts: Sequence[Question], /) -> list[Prediction]:
         label = max(self.labels, key=lambda name: self.shares[name])
         return [{"label": label, "scores": dict(self.shares)} for _ in texts]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from statistics import median
 from typing import Any, Protocol
@@ -43,10 +44,11 @@ class Contender:
     answers: list[Prediction]
     bytes: int
     milliseconds: float
-    labels: list[str] = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.labels = [answer["label"] for answer in self.answers]
+    @cached_property
+    def labels(self) -> list[str]:
+        """The labels it gave, of kinds whose answer is one."""
+        return [answer["label"] for answer in self.answers]
 
 
 def sit(key: str, model: Answering, questions: Sequence[Any], size: int) -> Contender:
@@ -80,11 +82,31 @@ def write_lines(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def questions_of(exam: Exam) -> list[Row]:
-    """The rows as a model sees them: nothing of the truth, which is the role that a task names last."""
-    truth = exam.task.roles[-1].key
-    return [{role: text for role, text in row.items() if role != truth} for row in exam.rows]
+    """The rows as a model sees them: nothing of the truth."""
+    truths = exam.task.truth_roles
+    return [{role: text for role, text in row.items() if role not in truths} for row in exam.rows]
 
 
 def texts_of(exam: Exam) -> list[str]:
     """What the rows ask, as the simple models read it."""
     return [exam.task.question(row) for row in exam.rows]
+
+
+def contenders(
+    exam: Exam, simple: Mapping[str, Any], tuned: Any, untuned: Any, progress: Callable[[int, int], None] | None = None
+) -> dict[str, Contender]:
+    """Every model that answers the exam, in the order of the ladder, by key."""
+    texts, rows, found = texts_of(exam), questions_of(exam), {}
+    models: list[tuple[str, Any, int]] = [(key, model, model.bytes) for key, model in simple.items()]
+    if untuned is not None:
+        models.append((getattr(untuned, "key", "untuned"), untuned, int(getattr(untuned, "bytes", 0))))
+    if tuned is not None:
+        models.append(("tuned", tuned, sum(tuned.parts().values())))
+    for number, (key, model, size) in enumerate(models):
+        if progress:
+            progress(number, len(models))
+        whole = key == "tuned" or getattr(model, "whole_rows", False)
+        found[key] = sit(key, model, rows if whole else texts, size)
+    if progress:
+        progress(len(models), len(models))
+    return found

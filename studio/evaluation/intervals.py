@@ -11,7 +11,7 @@ some wrong; simulations in the tests hold the coverage. The estimate itself is n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,6 +83,42 @@ def loss_difference(ours: Sequence[float], theirs: Sequence[float], tokens: Sequ
     drawn = _draw_sums(np.stack([first - second, count]), seed)
     value = float((first - second).sum() / count.sum())
     return Difference(value, *_ends(drawn[0] / np.maximum(drawn[1], 1), value, rows=len(first)))
+
+
+Reduce = Callable[[Floats], Mapping[str, Floats]]
+"""Sums of tallies (draws, n) to metrics by name, each (draws,)."""
+Imagined = tuple[Floats, Floats] | None
+"""Tallies (n,) of an average row answered rightly, and wrongly."""
+
+
+def row_intervals(tallies: Floats, reduce: Reduce, imagined: Imagined, seed: int = 0) -> dict[str, Interval]:
+    """The interval of every metric that follows from sums over rows, `tallies` (rows, n), when rows are drawn."""
+    extra = np.repeat(np.stack(imagined), _ONE, axis=0) if imagined else tallies[:0]
+    drawn = reduce(_draw_sums(np.concatenate([tallies, extra]).T, seed).T)
+    point = reduce(tallies.sum(axis=0)[None])
+    widen = None if imagined else len(tallies)
+    return {name: _ends(values, float(point[name][0]), rows=widen) for name, values in drawn.items()}
+
+
+def row_difference(
+    metric: str,
+    ours: Floats,
+    theirs: Floats,
+    reduce: Reduce,
+    imagined: tuple[Imagined, Imagined] = (None, None),
+    seed: int = 0,
+) -> Difference:
+    """Paired difference of one metric from the tallies (rows, n) of two models on the same rows."""
+    width, extra = ours.shape[1], np.zeros((0, 2 * ours.shape[1]))
+    first, second = imagined
+    if first is not None and second is not None:
+        # Each way in which two models can differ, as for labels.
+        pairs = [np.concatenate([first[0], second[1]]), np.concatenate([first[1], second[0]])]
+        extra = np.repeat(np.stack(pairs), _PAIR, axis=0)
+    drawn = _draw_sums(np.concatenate([np.concatenate([ours, theirs], axis=1), extra]).T, seed).T
+    gaps = reduce(drawn[:, :width])[metric] - reduce(drawn[:, width:])[metric]
+    value = float(reduce(ours.sum(axis=0)[None])[metric][0] - reduce(theirs.sum(axis=0)[None])[metric][0])
+    return Difference(value, *_ends(gaps, value, rows=None if len(extra) else len(ours)))
 
 
 @dataclass(frozen=True)

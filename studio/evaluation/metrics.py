@@ -12,26 +12,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-LOWER_IS_BETTER = frozenset({"loss", "perplexity"})
 Counts = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 
 def score(
-    result: str, predictions: Sequence[Mapping[str, Any]], truths: Sequence[str | None], facts: Mapping[str, Any]
+    result: str, predictions: Sequence[Mapping[str, Any]], truths: Sequence[Any], facts: Mapping[str, Any]
 ) -> dict[str, float]:
-    """All metrics of a result kind.
+    """All metrics of a result kind, as its judge has them; `truths` as `Task.expected` gives them.
 
-    labels: accuracy, macro_f1, precision, recall (macro), each 0 to 1, over the rows that have a truth.
-    chat: loss (nats a token of the answers) and perplexity; `truths` is not looked at.
     Raises ValueError for another kind or when nothing can be scored.
     """
-    if result == "labels":
-        labels = known_labels([item["label"] for item in predictions], truths, facts)
-        return of_counts(confusion([item["label"] for item in predictions], truths, labels))
-    if result == "chat":
-        return of_losses([item["loss"] for item in predictions], [item["tokens"] for item in predictions])
-    raise ValueError(f"no metrics for result kind {result!r}")
+    from studio.evaluation.kinds.base import judges
+
+    if result not in judges.keys():
+        raise ValueError(f"no metrics for result kind {result!r}")
+    return judges.get(result).score([dict(item) for item in predictions], truths, facts)
 
 
 def known_labels(answers: Sequence[str], truths: Sequence[str | None], facts: Mapping[str, Any]) -> list[str]:

@@ -63,7 +63,7 @@ class Rules(Baseline):
         made.rows = len(read)
         return made
 
-    def predict(self, texts: Sequence[Question]) -> list[Prediction]:
+    def predict(self, texts: Sequence[Question], /) -> list[Prediction]:
         return [self._answer(normalise(text or "")) for text in texts]
 
     def _answer(self, text: str) -> Prediction:

@@ -45,7 +45,9 @@ class Talker:
         done = 0
         for batch in by_length([len(items[place]["input_ids"]) for place in known]):
             places = [known[number] for number in batch]
-            tensors = collate([items[place] for place in places], asked.tokenizer.pad_token_id or 0, device)
+            tensors = collate(
+                [items[place] for place in places], asked.tokenizer.pad_token_id or 0, device, asked.task.blanks
+            )
             with self._within() if self._within else contextlib.nullcontext():
                 answers = asked.task.read(asked.model, tensors, asked.facts)
             for place, answer in zip(places, answers, strict=True):

@@ -67,7 +67,7 @@ class Tfidf(Baseline):
                 found.append((value, model))
         return max(found, key=lambda item: item[0])[1] if found else None
 
-    def predict(self, texts: Sequence[Question]) -> list[Prediction]:
+    def predict(self, texts: Sequence[Question], /) -> list[Prediction]:
         return self._answer(self.vectoriser.transform([text or "" for text in texts]))
 
     def _answer(self, rows: Sparse) -> list[Prediction]:

@@ -57,7 +57,8 @@ def label_cause(simple: float, exam: Exam, story: Story, signs: Signs) -> tuple[
         return "rate_low", {}
     if signs.cut > _CUT:
         return "cut", {"percent": 100 * signs.cut}
-    labels = {exam.task.truth(row) for row in exam.train}
+    kind = exam.task.kind
+    labels = {name for row in exam.train for name in kind.names(exam.task.truth(row) or "")} if kind.strings else set()
     few = len(exam.train) < max(_LITTLE_ROWS, _LITTLE_A_LABEL * len(labels))
     if name == "overfitting" and not few:
         return "overfitting", {}
@@ -98,9 +99,28 @@ def chat_verdict(
     return _verdict("worse", f"verdict.chat_{cause}.worse", difference=value, low=low, high=high, **about)
 
 
-def lone_verdict(kind: str, score: float, interval: Sequence[float], rows: int) -> Verdict:
-    """Where there is nothing to compare: `simple` (no neural model) or `alone` (no simple model)."""
+def error_verdict(difference: Difference, before: float, after: float, exam: Exam, story: Story) -> Verdict:
+    """Tuned against the best simple model by an error in the unit of the data; `difference` is ours minus theirs."""
+    metric = f"metric.{exam.task.main_metric}"
+    about: dict[str, Any] = {"rows": len(exam.rows), "before": before, "after": after, "metric_code": metric}
+    low, high, value = difference.low, difference.high, difference.value
+    if difference.kind == "lower":
+        return _verdict("better", "verdict.error.better", difference=-value, low=-high, high=-low, **about)
+    if difference.kind == "unclear":
+        return _verdict("unclear", "verdict.error.unclear", difference=value, low=low, high=high, **about)
+    cause, more = label_cause(0.0, exam, story, Signs())
+    known = cause if cause in ("rate_high", "rate_low", "overfitting", "short", "little") else "other"
+    code = f"verdict.error_{known}.worse"
+    return _verdict("worse", code, difference=value, low=low, high=high, **about, **(more if known == cause else {}))
+
+
+def lone_verdict(kind: str, score: float, interval: Sequence[float], rows: int, error: str = "") -> Verdict:
+    """Where there is nothing to compare: `simple` (no neural model) or `alone` (no simple model). `error` names a
+    metric that counts in the unit of the data, not in points."""
     low, high = interval
+    if error:
+        about: dict[str, Any] = {"rows": rows, "metric_code": f"metric.{error}"}
+        return _verdict(kind, f"verdict.error.{kind}", score=score, low=low, high=high, **about)
     return _verdict(kind, f"verdict.{kind}", score=100 * score, low=100 * low, high=100 * high, rows=rows)
 
 

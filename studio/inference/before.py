@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from studio.errors import UserError
 from studio.evaluation.baseline import best, load_all
 from studio.evaluation.untuned import Untuned, embedder
+from studio.inference.kinds.base import answerers
 from studio.inference.predictor import as_row, named_base, read_saved
 from studio.inference.sharing import Shared, weights_of
 from studio.tasks.base import Prediction, Row, Task, tasks
@@ -25,7 +25,7 @@ def answer(
     run_dir: Path, pool: Pool, rows: Sequence[str | Row], descriptions: Mapping[str, str]
 ) -> dict[str, list[dict[str, Any]]]:
     """{"answers": [{"key", "predictions"}]}: the best simple model (by validation; every one when the run has no
-    neural model), rules a person edited, and "untuned" where the run's base is an encoder on disk.
+    neural model), rules a person edited, and what the kind lets the base say untuned where it is on disk.
 
     `descriptions` replace label names in the untuned guess.
     """
@@ -38,14 +38,9 @@ def answer(
             with pool.use(run_dir, key) as held:
                 model: SimplePredictor = held  # type: ignore[assignment]
                 found.append({"key": key, "predictions": model.predict(rows)})
-    if tuned and tasks.get(read_saved(run_dir)[0]["task"]).result == "labels":
-        try:
-            with pool.use(run_dir, "untuned") as held:
-                encoder: Encoder = held  # type: ignore[assignment]
-                found.append({"key": "untuned", "predictions": encoder.guess(rows, descriptions)})
-        except UserError as error:
-            if error.code != "base_gone":
-                raise
+    if tuned:
+        kind = tasks.get(read_saved(run_dir)[0]["task"]).result
+        found += answerers.get(kind).before(run_dir, pool, rows, descriptions)
     return {"answers": found}
 
 

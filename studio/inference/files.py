@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,11 +19,8 @@ from studio.tasks.base import Task
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 FORMATS = (".csv", ".jsonl")
-TRUTHS = frozenset({"label", "output"})
-"""Roles that hold the truth; a question has none. (Conversations may end with it: it is left out of the prompt.)"""
-QUESTION = {"chat": "instruction"}
-"""The role of a plain text by result kind, where it is not the task's first role."""
 Cells = dict[str, "str | None"]
+AnswerCells = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
 def harmless(text: str) -> str:
@@ -66,7 +63,7 @@ def match_columns(task: Task, wanted: Mapping[str, str], there: Sequence[str]) -
     """
     found: dict[str, str] = {}
     by_name = {name.casefold(): name for name in reversed(there)}
-    asked = [role for role in task.roles if role.key not in TRUTHS]
+    asked = task.asked
     for role in asked:
         names = [wanted.get(role.key, ""), *(by_name.get(name.casefold(), "") for name in (role.key, *role.names))]
         place = next((name for name in names if name in there and name not in found.values()), None)
@@ -76,7 +73,7 @@ def match_columns(task: Task, wanted: Mapping[str, str], there: Sequence[str]) -
     if not found and not missing:
         missing = [asked[0].key]
     if missing and len(there) == 1:
-        return {QUESTION.get(task.result, asked[0].key): there[0]}
+        return {task.bare_role: there[0]}
     if missing:
         raise UserError("predict_column_missing", missing=[wanted.get(key) or key for key in missing], columns=there)
     return found
@@ -87,29 +84,18 @@ def as_asked(row: Cells, columns: Mapping[str, str]) -> Cells:
     return {role: row[name] for role, name in columns.items()}
 
 
-def answer_cells(prediction: Mapping[str, Any]) -> dict[str, Any]:
-    """A prediction as named cells: label, confidence and a probability a label; or the answer's text."""
-    if "label" in prediction:
-        scores: dict[str, float] = prediction.get("scores", {})
-        cells: dict[str, Any] = {"predicted_label": prediction["label"]}
-        if scores:
-            cells["confidence"] = round(scores[prediction["label"]], 6)
-            cells |= {f"probability_{label}": round(score, 6) for label, score in scores.items()}
-        return cells
-    return {"answer": prediction.get("text", "")}
-
-
 class AnswerFile:
     """Writes rows with their answers to `path`, which appears whole at the end or not at all.
 
-    Raises UserError (`predict_out_format`, `predict_out_unwritable`).
+    `cells` puts a prediction into named cells, the same names for every row. Raises UserError (`predict_out_format`,
+    `predict_out_unwritable`).
     """
 
-    def __init__(self, path: Path, columns: Sequence[str]) -> None:
+    def __init__(self, path: Path, columns: Sequence[str], cells: AnswerCells) -> None:
         if path.suffix.lower() not in FORMATS:
             raise UserError("predict_out_format", name=path.name, formats=list(FORMATS))
         self._path = path
-        self._columns = list(columns)
+        self._columns, self._cells = list(columns), cells
         self._half = path.with_name(f".{path.name}.{os.getpid()}.half")
         self._names: dict[str, str] = {}
         self._sheet: Any = None
@@ -126,7 +112,7 @@ class AnswerFile:
         """Append rows with their predictions, one each."""
         try:
             for row, prediction in zip(rows, predictions, strict=True):
-                self._write_one(row, answer_cells(prediction))
+                self._write_one(row, self._cells(prediction))
         except OSError as error:
             raise self._unwritable(error) from error
 

@@ -79,7 +79,7 @@ def _vet_template(run_dir: Path) -> None:
 
     Raises UserError (`chat_template_refused`, `chat_template_missing`).
     """
-    if tasks.get(read_saved(run_dir)[0]["task"]).result == "chat":
+    if tasks.get(read_saved(run_dir)[0]["task"]).kind.conversational:
         render_rows(run_dir / "model", [_TALK])
 
 

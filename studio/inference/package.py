@@ -21,35 +21,19 @@ from typing import Any
 from studio.child import environment
 from studio.errors import UserError
 from studio.inference import simple_package
-from studio.inference.generation import stop_ids
+from studio.inference.kinds.base import answerers
 from studio.inference.predictor import Predictor, named_base, read_saved
 from studio.models.card import read_card
 from studio.models.starters import STARTERS
-from studio.tasks.heads import core_of, pooling_of
+from studio.tasks.base import Row, Task, tasks
+from studio.tasks.heads import core_of
 from studio.words import say
 
 SNIPPETS = Path(__file__).parent / "snippets"
 TRY_SECONDS = 300.0
 LARGEST_GAP = 1e-3
 """Between probabilities (or, for chat, between scores of the next token on their own scale) of copy and original."""
-TRIED_TEXTS = 8
-_TRY = """
-import json, runpy, sys
-import torch
-torch.set_num_threads(1)
-made = runpy.run_path(sys.argv[1])
-found = []
-for question in json.load(sys.stdin):
-    if "encoder" in made:
-        found.append(made["predict"](question))
-    else:
-        tokens = made["tokenizer"].apply_chat_template(
-            question, add_generation_prompt=True, return_tensors="pt", return_dict=True)
-        made["predict"](question, 2)
-        with torch.inference_mode():
-            found.append(dict(enumerate(made["model"](**tokens).logits[0, -1].tolist())))
-json.dump(found, sys.stdout)
-"""
+TRIED_ROWS = 8
 
 
 @dataclass(frozen=True)
@@ -58,7 +42,7 @@ class Copy:
 
     questions: list[Any]
     expected: list[dict[str, float]]
-    program: str = _TRY
+    program: str
 
 
 def build(run_dir: Path, out: Path, language: str = "en", which: str = "") -> Iterator[str]:
@@ -85,17 +69,17 @@ def _tuned(run_dir: Path, folder: Path, language: str) -> Copy:
     about, _ = read_saved(run_dir)
     predictor = Predictor.load(run_dir)
     _check_space(sum(predictor.parts().values()), folder)
-    questions = _questions(run_dir, predictor)
-    expected = [_own_answer(predictor, question) for question in questions]
+    answerer = predictor.answerer
+    questions = answerer.questions(_rows(run_dir, predictor.task))
+    expected = [answerer.numbers(predictor, question) for question in questions]
     _write(predictor, folder)
     made = say("package.card.made", language, base=about.get("base", ""), method=about["method"], run=run_dir.name)
     report = _object(run_dir / "report.json")
     limits = f"{say('package.card.limits', language, rows=report.get('rows', '?'))} {_licence(about, language)}"
-    snippet = "chat" if predictor.task.result == "chat" else "labels"
     needs = say("package.card.needs", language)
-    card = Card(made, report.get("test", {}), limits, predictor.facts.get("labels") or [], needs, snippet)
+    card = Card(made, report.get("test", {}), limits, predictor.facts.get("labels") or [], needs, answerer.snippet)
     (folder / "README.md").write_text(_card(run_dir, card, language), "utf-8")
-    return Copy(questions, expected)
+    return Copy(questions, expected, answerer.program)
 
 
 def _licence(about: dict[str, Any], language: str) -> str:
@@ -112,17 +96,21 @@ def _licence(about: dict[str, Any], language: str) -> str:
 
 def _simple(run_dir: Path, folder: Path, language: str) -> Copy:
     """The best simple model, small enough to be copied as it is."""
-    texts = _texts(run_dir)
-    key, expected = simple_package.collect(run_dir, folder, SNIPPETS / "simple.txt", texts)
+    task = tasks.get(str(_object(run_dir / "spec.json").get("task", "classification")))
+    snippet = answerers.get(task.result).simple_snippet
+    if not snippet:
+        raise UserError("package_simple", task=task.key)
+    questions = answerers.get(task.result).questions(_rows(run_dir, task))
+    key, expected = simple_package.collect(run_dir, folder, SNIPPETS / snippet, questions)
     _check_space(sum(file.stat().st_size for file in folder.iterdir()), folder)
     report = _object(run_dir / "report.json")
     name = say(f"ladder.{key}", language)
     made = say("package.card.made_simple", language, name=name, run=run_dir.name)
     limits = say("package.card.limits_simple", language, rows=report.get("rows", "?"))
     scores, needs = simple_package.score_of(report, key), say("package.card.needs_simple", language)
-    card = Card(made, scores, limits, sorted(expected[0]), needs, "simple")
+    card = Card(made, scores, limits, sorted(set(expected[0]) - {"score"}), needs, snippet)
     (folder / "README.md").write_text(_card(run_dir, card, language), "utf-8")
-    return Copy(texts, expected, simple_package.TRY)
+    return Copy(questions, expected, simple_package.TRY)
 
 
 def _check_space(size: int, place: Path) -> None:
@@ -138,53 +126,23 @@ def _write(predictor: Predictor, folder: Path) -> None:
     merge = getattr(predictor.model, "merge_and_unload", None)
     core = core_of(merge() if merge else predictor.model)
     predictor.tokenizer.save_pretrained(folder)
-    if predictor.task.result == "chat":
-        core.generation_config.eos_token_id = sorted(stop_ids(core, predictor.tokenizer))
-        core.generation_config.pad_token_id = predictor.tokenizer.pad_token_id
-        core.save_pretrained(folder)
-        shutil.copy(SNIPPETS / "chat.txt", folder / "predict.py")
-        return
-    from safetensors.torch import save_file
-
-    core.base_model.save_pretrained(folder)
-    head = {name: tensor.detach().cpu().contiguous() for name, tensor in core.classifier.state_dict().items()}
-    save_file(head, str(folder / "head.safetensors"), {"format": "pt"})
-    facts = {
-        "labels": predictor.facts["labels"],
-        "prefix": predictor.facts.get("prefix", ""),
-        "max_length": predictor.max_length,
-        "pooling": pooling_of(core.config),
-    }
-    (folder / "labels.json").write_text(json.dumps(facts, ensure_ascii=False, indent=1), "utf-8")
-    shutil.copy(SNIPPETS / "labels.txt", folder / "predict.py")
+    answerer = predictor.answerer
+    answerer.write(predictor, core, folder)
+    shutil.copy(SNIPPETS / answerer.snippet, folder / "predict.py")
 
 
-def _texts(run_dir: Path) -> list[str]:
-    """Held-out texts of the report where there is one, and two of our own: short, and longer than one word."""
-    texts = ["ok", "The answer should stay the same after downloading. 下载之后，回答应当保持不变。"]
+def _rows(run_dir: Path, task: Task) -> list[Row]:
+    """What two copies are compared by: two rows of our own, short, and longer than one word; then held-out rows of
+    the report where there is one."""
+    own = ["ok", "The answer should stay the same after downloading. 下载之后，回答应当保持不变。"]
+    asked = [role.key for role in task.asked if role.required] or [task.bare_role]
+    rows: list[Row] = [dict.fromkeys(asked, text) for text in own]
     seen = run_dir / "predictions.jsonl"
     if seen.is_file():
         with seen.open(encoding="utf-8") as lines:
-            texts += [
-                str(json.loads(line).get("text") or "") for _, line in zip(range(TRIED_TEXTS), lines, strict=False)
-            ]
-    return texts
-
-
-def _questions(run_dir: Path, predictor: Predictor) -> list[Any]:
-    """The same as the predictor's task asks them."""
-    texts = _texts(run_dir)
-    if predictor.task.result != "chat":
-        return texts
-    return [[{"role": "user", "content": text[:500]}] for text in texts[:3]]
-
-
-def _own_answer(predictor: Predictor, question: Any) -> dict[str, float]:
-    """Probabilities by label; for chat the scores of the token after the prompt, by token id."""
-    if predictor.task.result != "chat":
-        scores: dict[str, float] = predictor.predict([question])[0]["scores"]
-        return scores
-    return {str(place): score for place, score in enumerate(predictor.next_scores(question))}
+            entries = [json.loads(line) for _, line in zip(range(TRIED_ROWS), lines, strict=False)]
+        rows += [entry.get("asked") or {task.bare_role: str(entry.get("text") or "")} for entry in entries]
+    return rows
 
 
 def _try(folder: Path, copy: Copy) -> Iterator[str]:
@@ -267,7 +225,7 @@ def _card(run_dir: Path, card: Card, language: str) -> str:
         lines += [f"- {label}" for label in card.labels] + [""]
     lines += [f"## {say('package.card.use', language)}", "", card.needs, ""]
     lines += ["```", 'python predict.py "..."', "```", "", "```python"]
-    lines += [(SNIPPETS / f"{card.snippet}.txt").read_text("utf-8").rstrip(), "```", ""]
+    lines += [(SNIPPETS / card.snippet).read_text("utf-8").rstrip(), "```", ""]
     return "\n".join(lines)
 
 

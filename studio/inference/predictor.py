@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from studio.errors import UserError
 from studio.inference.adapters import base_only
-from studio.inference.files import QUESTION, TRUTHS
-from studio.inference.settings import MOST_TOKENS, ChatSettings
+from studio.inference.kinds.base import Answerer, Progress, answerers
+from studio.inference.settings import ChatSettings
 from studio.inference.sharing import Shared, weights_of
 from studio.methods.base import methods
 from studio.options import read_options
@@ -24,11 +24,8 @@ if TYPE_CHECKING:
     from studio.evaluation.baseline import Baseline
     from studio.inference.generation import Piece
 
-Progress = tuple[int, "list[Prediction] | None"]
-"""Rows answered so far, and all answers in the order of the rows once the last is there."""
 BATCH_ROWS = 32
 BATCH_TOKENS = 4096
-CHAT_ROWS = 8
 SIMPLE_ROWS = 500
 
 
@@ -37,6 +34,9 @@ class Predictor:
 
     `columns` maps roles to the column names of the data it was tuned on.
     """
+
+    whole_rows = True
+    """It reads rows by role."""
 
     def __init__(self, about: Mapping[str, Any], model: torch.nn.Module, tokenizer: Any, facts: dict[str, Any]) -> None:
         self.about = about
@@ -100,52 +100,37 @@ class Predictor:
         return last(self.steps(rows))
 
     def steps(self, rows: Sequence[str | Row]) -> Iterator[Progress]:
-        """The same a step at a time: a batch of a classifier, a token of a chat model."""
-        whole = [as_row(row, self.task) for row in rows]
-        return self._answer(whole) if self.task.result == "chat" else self._read(whole)
+        """The same a step at a time, as the task's kind answers: a batch of a classifier, a token of a chat model."""
+        return self.answerer.steps(self, [as_row(row, self.task) for row in rows])
 
-    def _read(self, rows: list[Row]) -> Iterator[Progress]:
+    @property
+    def answerer(self) -> Answerer:
+        """How the task's result kind answers."""
+        return answerers.get(self.task.result)
+
+    def read(self, rows: Sequence[Row]) -> Iterator[Progress]:
         """Encode, sort by length, read batch after batch: short texts are never padded to a long one's length."""
         import torch
 
-        questions = [{role: text for role, text in row.items() if role not in TRUTHS} for row in rows]
+        from studio.training.batching import collate, combined, owners
+
+        truths = self.task.truth_roles
+        questions = [{role: text for role, text in row.items() if role not in truths} for row in rows]
         items = self.task.encode(questions, self.tokenizer, self.facts, self.max_length)
         lengths = [len(item["input_ids"]) for item in items]
-        answers: list[Prediction] = [{} for _ in rows]
+        answers: list[Prediction] = [{} for _ in items]
         count = 0
         for places in batches(lengths, BATCH_ROWS, BATCH_TOKENS):
-            batch = pad_right([items[place]["input_ids"] for place in places], self.tokenizer.pad_token_id or 0)
+            taken = [items[place] for place in places]
+            batch = collate(taken, self.tokenizer.pad_token_id or 0, str(self._device), self.task.blanks)
             with torch.inference_mode():
-                on_device = {name: tensor.to(self._device) for name, tensor in batch.items()}
-                found = self.task.read(self.model, on_device, self.facts)
+                found = self.task.read(self.model, batch, self.facts)
             for place, answer in zip(places, found, strict=True):
                 answers[place] = answer
             count += len(places)
-            if count < len(rows):
-                yield count, None
-        yield len(rows), answers
-
-    def _answer(self, rows: list[Row]) -> Iterator[Progress]:
-        """The likeliest answer to the prompt of every row, several at a time."""
-        from studio.inference.generation import answer_batch, stop_ids
-        from studio.tasks.chat import messages_of, prompt_of
-
-        prompts = [self._prompt(prompt_of(messages_of(row))[0]) for row in rows]
-        stops = stop_ids(self.model, self.tokenizer)
-        answers: list[Prediction] = [{} for _ in rows]
-        count = 0
-        for places in batches([len(prompt) for prompt in prompts], CHAT_ROWS, BATCH_TOKENS):
-            batch = [prompts[place] for place in places]
-            for texts in answer_batch(self.model, self.tokenizer, batch, MOST_TOKENS, stops):
-                if texts is None:
-                    yield count, None
-                    continue
-                for place, text in zip(places, texts, strict=True):
-                    answers[place] = {"text": text}
-            count += len(places)
-            if count < len(rows):
-                yield count, None
-        yield len(rows), answers
+            if count < len(items):
+                yield count * len(rows) // len(items), None
+        yield len(rows), combined(self.task, questions, owners(items), answers, self.facts)
 
     def chat(
         self, messages: Sequence[Mapping[str, str]], settings: ChatSettings, use_base: bool = False
@@ -156,9 +141,9 @@ class Predictor:
         """
         from studio.inference.generation import stop_ids, stream
 
-        if self.task.result != "chat" or (use_base and not self.knows_base):
+        if not self.task.kind.conversational or (use_base and not self.knows_base):
             raise UserError("chat_not_possible", task=self.task.key, method=str(self.about["method"]))
-        prompt = self._prompt(checked_messages(messages))
+        prompt = self.prompt(checked_messages(messages))
         within = self.base_only if use_base else None
         return stream(self.model, self.tokenizer, prompt, settings, stop_ids(self.model, self.tokenizer), within)
 
@@ -169,11 +154,11 @@ class Predictor:
         from studio.inference.generation import Steps
 
         scores: list[float] = (
-            Steps(self.model, torch.tensor([self._prompt(checked_messages(messages))])).logits[0].tolist()
+            Steps(self.model, torch.tensor([self.prompt(checked_messages(messages))])).logits[0].tolist()
         )
         return scores
 
-    def _prompt(self, messages: list[dict[str, str]]) -> list[int]:
+    def prompt(self, messages: list[dict[str, str]]) -> list[int]:
         """Token ids, rendered by the template stored with the model, up to where the answer begins."""
         from studio.tasks.chat import render
 
@@ -181,6 +166,11 @@ class Predictor:
         # The template writes the beginning-of-text token itself; adding special tokens would double it.
         ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         return ids
+
+    @property
+    def base_could(self) -> bool:
+        """Whether the base could do the task before tuning, so that its answers are worth showing."""
+        return not self.facts.get("untaught")
 
     @property
     def knows_base(self) -> bool:
@@ -207,6 +197,11 @@ class SimplePredictor:
         self.columns: dict[str, str] = dict(spec["columns"])
         self.baseline = baseline
 
+    @property
+    def answerer(self) -> Answerer:
+        """How the task's result kind answers."""
+        return answerers.get(self.task.result)
+
     def parts(self) -> dict[int, int]:
         return {id(self): int(self.baseline.bytes)}
 
@@ -216,13 +211,13 @@ class SimplePredictor:
 
     def steps(self, rows: Sequence[str | Row]) -> Iterator[Progress]:
         """The same, some hundred rows a step."""
-        texts = [self.task.question(as_row(row, self.task)) for row in rows]
+        whole = [as_row(row, self.task) for row in rows]
         answers: list[Prediction] = []
-        for start in range(0, len(texts), SIMPLE_ROWS):
-            answers += self.baseline.predict(texts[start : start + SIMPLE_ROWS])
-            if len(answers) < len(texts):
+        for start in range(0, len(whole), SIMPLE_ROWS):
+            answers += self.baseline.answer(self.task, whole[start : start + SIMPLE_ROWS])
+            if len(answers) < len(whole):
                 yield len(answers), None
-        yield len(texts), answers
+        yield len(whole), answers
 
 
 def read_saved(run_dir: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -258,7 +253,7 @@ def named_base(about: Mapping[str, Any]) -> Path:
 def as_row(row: str | Row, task: Task) -> Row:
     """A row by role; a plain text is the question."""
     if isinstance(row, str):
-        return {QUESTION.get(task.result, task.roles[0].key): row}
+        return {task.bare_role: row}
     return {str(role): None if text is None else str(text) for role, text in row.items()}
 
 
@@ -281,16 +276,6 @@ def batches(lengths: Sequence[int], rows: int, tokens: int) -> list[list[int]]:
             longest = lengths[place]
         found[-1].append(place)
     return found
-
-
-def pad_right(sequences: Sequence[Sequence[int]], blank: int) -> dict[str, torch.Tensor]:
-    """input_ids and attention_mask (rows, longest)."""
-    import torch
-
-    longest = max(len(ids) for ids in sequences)
-    ids = torch.tensor([[*ids, *[blank] * (longest - len(ids))] for ids in sequences])
-    mask = torch.tensor([[1] * len(ids) + [0] * (longest - len(ids)) for ids in sequences])
-    return {"input_ids": ids, "attention_mask": mask}
 
 
 def last(steps: Iterator[Progress]) -> list[Prediction]:

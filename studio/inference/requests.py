@@ -140,7 +140,7 @@ class Requests:
             predictor: AnyPredictor = held  # type: ignore[assignment]
             columns = match_columns(predictor.task, request.get("columns") or predictor.columns, table.columns)
             finished = 0
-            with AnswerFile(Path(str(request["out"])), table.columns) as out:
+            with AnswerFile(Path(str(request["out"])), table.columns, predictor.answerer.cells) as out:
                 yield progress(0, table.rows)
                 for piece in table.pieces(FILE_ROWS):
                     for count, answers in predictor.steps([as_asked(row, columns) for row in piece]):

@@ -10,6 +10,10 @@ MOST_TOKENS = 512
 """No answer is longer than this many new tokens."""
 MOST_SECONDS = 60.0
 """No answer computes longer than this."""
+MOST_BEAMS = 8
+"""No answer is written over more beams."""
+BEAMS = "@beams"
+"""Under this name a row may carry how many beams its answer is written over; no role begins with that mark."""
 GROUP = "generation"
 
 

@@ -9,18 +9,19 @@ from typing import Any
 from studio.errors import UserError
 from studio.evaluation.baseline import FOLDER, best, load_all
 
-KEPT = ("baseline.json", "vocabulary.json", "vocabulary.npz", "weights.npz")
 TRY = """
 import json, runpy, sys
 made = runpy.run_path(sys.argv[1])
-found = [made["predict"](question) for question in json.load(sys.stdin)]
+ask = made.get("numbers") or made["predict"]
+found = [ask(question) for question in json.load(sys.stdin)]
 assert not [name for name in sys.modules if name.split(".")[0] in ("torch", "sklearn", "studio")]
 json.dump(found, sys.stdout)
 """
 
 
-def collect(run_dir: Path, folder: Path, snippet: Path, texts: list[str]) -> tuple[str, list[dict[str, float]]]:
-    """Write the best simple model of a run to `folder`; its key, and its answers to `texts`, the likeliest first.
+def collect(run_dir: Path, folder: Path, snippet: Path, questions: list[Any]) -> tuple[str, list[dict[str, float]]]:
+    """Write the best simple model of a run to `folder`; its key, and its answers to `questions` as numbers: labels
+    with the likeliest first, or "score".
 
     Raises UserError (`model_gone`).
     """
@@ -28,13 +29,18 @@ def collect(run_dir: Path, folder: Path, snippet: Path, texts: list[str]) -> tup
     key = best(models)
     if key is None:
         raise UserError("model_gone", run=run_dir.name)
-    for name in KEPT:
-        source = run_dir / FOLDER / key / name
+    for source in sorted((run_dir / FOLDER / key).iterdir()):
         if source.is_file():
-            shutil.copy(source, folder / name)
+            shutil.copy(source, folder / source.name)
     shutil.copy(snippet, folder / "predict.py")
-    answers = models[key].predict(texts)
-    return key, [{answer["label"]: answer["scores"][answer["label"]], **answer["scores"]} for answer in answers]
+    return key, [_numbers(answer) for answer in models[key].predict(questions)]
+
+
+def _numbers(answer: dict[str, Any]) -> dict[str, float]:
+    """An answer of any kind with label scores, or with a score alone."""
+    if "label" in answer:
+        return {answer["label"]: answer["scores"][answer["label"]], **answer["scores"]}
+    return dict(answer["scores"]) if "scores" in answer else {"score": float(answer["score"])}
 
 
 def score_of(report: dict[str, Any], key: str) -> dict[str, float]:

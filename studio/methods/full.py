@@ -36,10 +36,10 @@ class Full(Method):
 
     def supports(self, peft_type: str, card: Card, hardware: Hardware) -> Verdict:
         needed = _BYTES_A_PARAMETER * card.parameters
-        return suits(peft_type, card) or fits(needed, hardware, "verdict.method_too_big")
+        return suits(peft_type, card, only_part=False) or fits(needed, hardware, "verdict.method_too_big")
 
     def prepare(self, model: torch.nn.Module, peft_type: str, options: Any) -> torch.nn.Module:
-        model.requires_grad_(True)
+        # All loaded weights move but those that the task found to be fixed (Marian's sinusoidal positions).
         return model
 
     def save(self, model: torch.nn.Module, folder: str) -> None:
@@ -62,11 +62,14 @@ class Full(Method):
 
 
 def _kept_names(model: torch.nn.Module, tensors: dict[str, Any]) -> set[str]:
-    """The names a file of this model has: of weights that share their memory, one is enough."""
+    """The names a file of this model has: of weights that share their memory, one is enough, and what a family computes
+    anew at every start (Marian's positions) is not written."""
     owners: dict[int, list[str]] = {}
     for name, tensor in model.state_dict(keep_vars=True).items():
         owners.setdefault(id(tensor), []).append(name)
-    return {name for names in owners.values() for name in ([n for n in names if n in tensors] or names[:1])}
+    wanted = {name for names in owners.values() for name in ([n for n in names if n in tensors] or names[:1])}
+    unwritten = set(getattr(model, "_keys_to_ignore_on_save", None) or ())
+    return wanted - (unwritten - set(tensors))
 
 
 methods.register(Full())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from studio.errors import UserError
 from studio.methods.base import Method, Verdict, methods
-from studio.methods.parts import base_prefix, fits, head_names, put, suits
+from studio.methods.parts import GENERATIVE, base_prefix, fits, head_names, put, suits
 
 if TYPE_CHECKING:
     import torch
@@ -33,7 +33,7 @@ class Head(Method):
     Options = HeadOptions
 
     def supports(self, peft_type: str, card: Card, hardware: Hardware) -> Verdict:
-        if peft_type == "CAUSAL_LM":
+        if peft_type in GENERATIVE:
             return Verdict(False, "verdict.method_no_head")
         return suits(peft_type, card) or fits(4 * card.parameters, hardware, "verdict.method_too_big_lora")
 
@@ -50,7 +50,8 @@ class Head(Method):
         from safetensors.torch import save_file
 
         Path(folder).mkdir(parents=True, exist_ok=True)
-        tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items() if name in _names(model)}
+        names = _names(model)
+        tensors = {name: part.detach().contiguous() for name, part in model.named_parameters() if name in names}
         save_file(tensors, str(Path(folder) / HEAD_FILE), {"format": "pt"})
 
     def load(self, model: torch.nn.Module, folder: str) -> torch.nn.Module:
@@ -67,8 +68,9 @@ class Head(Method):
 
 
 def _names(model: torch.nn.Module) -> set[str]:
+    """The head's own weights: one that it shares with the base (a word table) is the base's."""
     prefix = f"{base_prefix(model)}."
-    return {name for name in model.state_dict() if not name.startswith(prefix)}
+    return {name for name, _ in model.named_parameters() if not name.startswith(prefix)}
 
 
 methods.register(Head())

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from studio.errors import UserError
 from studio.methods.base import Method, Verdict, methods
-from studio.methods.parts import fits, head_names, linear_layers, suits
+from studio.methods.parts import GENERATIVE, fits, linear_layers, suits, untied_heads
 from studio.models.card import CARD_FILE
 from studio.models.rules import read_json
 from studio.options import option
@@ -67,7 +67,7 @@ class Lora(Method):
                 "target_modules": layers,
                 "modules_to_save": _trained_heads(model, peft_type) or None,
                 "fan_in_fan_out": transposed,
-                "task_type": peft_type if peft_type == "CAUSAL_LM" else None,
+                "task_type": peft_type if peft_type in GENERATIVE else None,
             },
         )
 
@@ -118,7 +118,7 @@ def read_adapter(folder: Path, base: str) -> dict[str, Any]:
     for key, value in raw.items():
         if key not in _READ | _IGNORED and (key not in plain or value != plain[key]):
             raise UserError("adapter_unsafe", folder=str(folder), key=key)
-    if raw.get("task_type") not in (None, "CAUSAL_LM") or not isinstance(raw.get("target_modules"), list):
+    if raw.get("task_type") not in (None, *GENERATIVE) or not isinstance(raw.get("target_modules"), list):
         raise UserError("adapter_unsafe", folder=str(folder), key="target_modules, task_type")
     made_for = str(raw.get("base_model_name_or_path") or "")
     if made_for != base:
@@ -144,8 +144,8 @@ def _wrap(model: torch.nn.Module, settings: dict[str, Any]) -> torch.nn.Module:
 
 
 def _trained_heads(model: torch.nn.Module, peft_type: str) -> list[str]:
-    """A classifier starts from chance and has to learn; a language model's head is part of what it already knows."""
-    return [] if peft_type == "CAUSAL_LM" else head_names(model)
+    """A classifier starts from chance and has to learn; a writing model's head is part of what it already knows."""
+    return [] if peft_type in GENERATIVE else untied_heads(model)
 
 
 def base_name(model: torch.nn.Module) -> str:

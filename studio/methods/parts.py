@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from studio.errors import UserError
 from studio.methods.base import Verdict
+from studio.models.scratch import is_scratch
 
 if TYPE_CHECKING:
     import torch
@@ -15,7 +16,15 @@ if TYPE_CHECKING:
 
 CONTEXT_BYTES = 600_000_000
 """What the libraries and one small batch take beside the weights."""
-_KINDS = {"SEQ_CLS": ("encoder", "decoder"), "CAUSAL_LM": ("decoder",)}
+_KINDS = {
+    "SEQ_CLS": ("encoder", "decoder"),
+    "CAUSAL_LM": ("decoder",),
+    "MASKED_LM": ("encoder",),
+    "SEQ_2_SEQ_LM": ("seq2seq",),
+}
+GENERATIVE = ("CAUSAL_LM", "SEQ_2_SEQ_LM")
+"""Kinds of task whose head is the model's own vocabulary."""
+_NEEDS = {"CAUSAL_LM": "verdict.method_needs_decoder", "SEQ_2_SEQ_LM": "verdict.method_needs_seq2seq"}
 
 
 def base_prefix(model: torch.nn.Module) -> str:
@@ -35,6 +44,29 @@ def head_names(model: torch.nn.Module) -> list[str]:
     prefix = base_prefix(model)
     names = {name.partition(".")[0] for name, _ in model.named_parameters()}
     return sorted(names - {prefix}) if prefix else []
+
+
+def untied_heads(model: torch.nn.Module) -> list[str]:
+    """The largest parts outside the base all of whose weights are their own, by full name.
+
+    For a classifier that is the classifier; of a masked language model's head all but the word table it shares.
+    """
+    prefix = base_prefix(model)
+    shared = {id(part) for name, part in model.named_parameters() if name.startswith(f"{prefix}.")}
+    found: list[str] = []
+
+    def walk(name: str, part: torch.nn.Module) -> None:
+        own = [id(weight) for weight in part.parameters()]
+        if own and shared.isdisjoint(own):
+            found.append(name)
+            return
+        for child, inner in part.named_children():
+            walk(f"{name}.{child}", inner)
+
+    for name, part in model.named_children():
+        if prefix and name != prefix:
+            walk(name, part)
+    return sorted(found)
 
 
 def linear_layers(model: torch.nn.Module, attention_only: bool) -> tuple[list[str], bool]:
@@ -60,12 +92,35 @@ def linear_layers(model: torch.nn.Module, attention_only: bool) -> tuple[list[st
     return found, transposed
 
 
-def suits(peft_type: str, card: Card) -> Verdict | None:
-    """Why a model cannot do this kind of task, None when it can."""
+def block_stack(model: torch.nn.Module) -> tuple[str, Any]:
+    """The name of the list of transformer blocks and the list itself; ("", []) where a model has none.
+
+    Of an encoder-decoder it is the decoder's: what lies behind the other stack.
+    """
+    import torch
+
+    found = [
+        (name, part) for name, part in model.named_modules() if isinstance(part, torch.nn.ModuleList) and len(part)
+    ]
+    # Lists inside a block (heads, experts, T5's sublayers) have a number in their path, the stacks themselves none.
+    outer = [(name, part) for name, part in found if not any(map(str.isdigit, name.split(".")))]
+    decoders = [pair for pair in outer if "decoder" in pair[0].split(".")]
+    return max(decoders or outer, key=lambda pair: len(pair[1]), default=("", []))
+
+
+def untaught(card: Card) -> bool:
+    """Whether a model has learnt nothing yet."""
+    return is_scratch(card.id)
+
+
+def suits(peft_type: str, card: Card, only_part: bool = True) -> Verdict | None:
+    """Why a model cannot do this kind of task, None when it can. `only_part` of its weights would move."""
     if card.kind in _KINDS.get(peft_type, (card.kind,)):
-        return None
-    code = "verdict.method_needs_decoder" if peft_type == "CAUSAL_LM" else "verdict.method_needs_encoder"
-    return Verdict(False, code, {"title": card.title})
+        # Beside random weights there is nothing to add to, and nothing to leave as it is.
+        return (
+            Verdict(False, "verdict.method_untaught", {"title": card.title}) if only_part and untaught(card) else None
+        )
+    return Verdict(False, _NEEDS.get(peft_type, "verdict.method_needs_encoder"), {"title": card.title})
 
 
 def fits(needed: int, hardware: Hardware, too_big: str) -> Verdict:

@@ -1,4 +1,5 @@
-"""Which models there are: the starters, what was fetched, and folders a person put into the workspace or names."""
+"""Which models there are: the starters, what was fetched, folders a person put into the workspace or names, and the one
+that is made anew for each run."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import re
 from pathlib import Path
 
 from studio.errors import UserError
+from studio.models import scratch
 from studio.models.card import Card, read_card
 from studio.models.starters import STARTERS
 from studio.workspace import Workspace
@@ -19,6 +21,8 @@ def place(workspace: Workspace, model_id: str) -> Path:
     source, _, name = model_id.partition(":")
     if source == "starter" and name in STARTERS:
         return workspace.models / f"starter-{name}"
+    if scratch.is_scratch(model_id):
+        return workspace.models / f"scratch-{name}"
     if source == "hub" and _HUB.fullmatch(name) and ".." not in name and "--" not in name:
         return workspace.models / f"hub--{name.replace('/', '--')}"
     if source == "local" and name and "\0" not in name:
@@ -44,6 +48,8 @@ def resolve(workspace: Workspace, model_id: str) -> Path | None:
         if not folder.is_dir():
             raise UserError("model_no_folder", folder=str(folder))
         return folder
+    if scratch.is_scratch(model_id):
+        return None  # a run makes it of its own rows
     try:
         read_card(folder, model_id)
     except UserError:
@@ -60,17 +66,20 @@ def card(workspace: Workspace, model_id: str) -> Card:
     if folder is not None:
         return read_card(folder, model_id)
     source, _, name = model_id.partition(":")
+    if scratch.is_scratch(model_id):
+        return scratch.CARD
     if source == "starter":
         return STARTERS[name].card
     raise UserError("model_not_fetched", model=model_id)
 
 
 def list_models(workspace: Workspace) -> list[Card]:
-    """The starters, then every usable model folder in the workspace, by title. A broken folder is left out."""
-    cards = [card(workspace, starter.id) for starter in STARTERS.values()]
+    """The starters, the one made from scratch, then every usable model folder in the workspace, by title. A broken
+    folder is left out."""
+    cards = [*(card(workspace, starter.id) for starter in STARTERS.values()), scratch.CARD]
     own = []
     for folder in sorted(workspace.models.iterdir()) if workspace.models.is_dir() else []:
-        if folder.name.startswith((".", "starter-")) or not folder.is_dir():
+        if folder.name.startswith((".", "starter-", "scratch-")) or not folder.is_dir():
             continue
         try:
             own.append(read_card(folder, _id_of(folder)))

@@ -19,6 +19,7 @@ from studio.files import to_disk
 from studio.models import hub, pip
 from studio.models.card import CARD_FILE, read_card
 from studio.models.catalogue import place, resolve
+from studio.models.scratch import is_scratch
 from studio.models.starters import STARTERS, Starter
 from studio.workspace import Workspace, new_id
 
@@ -37,6 +38,11 @@ def fetch(workspace: Workspace, model_id: str, progress: Progress) -> Path:
     if known is not None:
         read_card(known, model_id)
         return known
+    if is_scratch(model_id):
+        # Nothing is on the network: the run fills a folder of its own with what its rows say.
+        target = place(workspace, model_id)
+        target.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return target
     source, _, name = model_id.partition(":")
     target = place(workspace, model_id)
     with _locked(workspace, target.name, progress):

@@ -67,10 +67,10 @@ def use_of(workspace: Workspace, version: DataVersion) -> tuple[Use, str, dict[s
 def texts_of(version: DataVersion, use: Use, limit: int = LOOKED_AT) -> list[str]:
     """The texts a model will read, of rows spread evenly over the data."""
     task = tasks.get(use.task)
-    if task.result == "chat":
+    if task.kind.conversational:
         texts = [talk.whole for talk in talks_of(version, use, limit)]
     else:
-        texts = [task.question(row) for row in read_rows(version, use.columns, places_of(version.rows, limit))]
+        texts = [task.whole(row) for row in read_rows(version, use.columns, places_of(version.rows, limit))]
     return [text for text in texts if text.strip()]
 
 
@@ -92,8 +92,8 @@ def _letters(texts: Sequence[str]) -> list[str]:
 
 def suggest_model(workspace: Workspace, version: DataVersion, use: Use) -> str:
     """The starter that reads this text: chat wants a model that writes, other scripts one that knows them."""
-    if tasks.get(use.task).result == "chat":
-        return "starter:smollm2"
+    if fixed := tasks.get(use.task).starter:
+        return fixed
     texts = texts_of(version, use)
     share = reads_text(workspace, texts, "starter:minilm")
     return "starter:minilm" if looks_english(texts) and (share is None or share >= 0.95) else "starter:e5"
@@ -101,8 +101,8 @@ def suggest_model(workspace: Workspace, version: DataVersion, use: Use) -> str:
 
 def suggest_sample_model(sample: Sample) -> str:
     """What `suggest_model` will say of a sample, known before its rows are brought in."""
-    if tasks.get(sample.task).result == "chat":
-        return "starter:smollm2"
+    if fixed := tasks.get(sample.task).starter:
+        return fixed
     return "starter:minilm" if sample.language == "en" else "starter:e5"
 
 
@@ -198,8 +198,7 @@ def _groups(given: Mapping[str, Any]) -> list[Problem]:
 
 def suggest_method(task: Task, found: Mapping[str, Verdict]) -> str:
     """The first usable of the methods that suit the task best: an adapter for models that write, else all weights."""
-    wanted = ("lora", "full", "head") if task.result == "chat" else ("full", "lora", "head")
-    return next((key for key in wanted if key in found and found[key].ok), "full")
+    return next((key for key in task.kind.methods if key in found and found[key].ok), "full")
 
 
 def _planned(
@@ -217,7 +216,7 @@ def _planned(
     chosen, problems = read_options(TrainingOptions, "training", given.get("training", {}))
     about, more = read_options(task.Options, "task", given.get("task", {}))
     _, rest = read_options(methods.get(method).Options, "method", given.get("method", {}))
-    talks = talks_of(version, use, LOOKED_AT, about.answers) if task.result == "chat" else []
+    talks = talks_of(version, use, LOOKED_AT, about.answers) if task.kind.conversational else []
     texts = [talk.whole for talk in talks] or texts_of(version, use)
     problems = problems + more + rest + _reading(workspace, texts, model)
     wrong = {problem.field.partition(".")[2] for problem in problems}

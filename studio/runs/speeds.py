@@ -27,7 +27,7 @@ from studio.models.coverage import token_lengths
 from studio.runs.files import read_json
 from studio.runs.talks import places_of
 from studio.spec import Spec
-from studio.tasks.base import Row, Task, tasks
+from studio.tasks.base import Row, tasks
 from studio.training.measured import Measured
 from studio.workspace import Workspace, new_id
 
@@ -115,7 +115,7 @@ def _groups(version: DataVersion, spec: Spec, folder: Path) -> list[list[Row]]:
     rows = [row for row in read_rows(version, use.columns, places_of(version.rows, _LOOKED_AT)) if task.usable(row)]
     if len(rows) < len(_LENGTHS):
         return []
-    sized = sorted(zip(token_lengths(folder, [_said(task, row) for row in rows]), range(len(rows)), strict=True))
+    sized = sorted(zip(token_lengths(folder, [task.whole(row) for row in rows]), range(len(rows)), strict=True))
     longest = int(spec.options.get("training", {}).get("max_length", 512))
     card = read_card(folder, spec.model)
     tokens = int(_TOKENS * min(1.0, _SMALL / max(card.parameters - card.embedding_parameters, 1)))
@@ -126,10 +126,6 @@ def _groups(version: DataVersion, spec: Spec, folder: Path) -> list[list[Row]]:
         start = max(0, min(place - count // 2, len(sized) - count))
         groups.append([rows[number] for _, number in sized[start : start + count]])
     return groups
-
-
-def _said(task: Task, row: Row) -> str:
-    return f"{task.question(row)} {task.truth(row) or ''}" if task.result == "chat" else task.question(row)
 
 
 def main(folder: str, attempt: str) -> int:

@@ -11,20 +11,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from studio.kinds.base import Kind, kinds
 from studio.problem import Problem
 from studio.registry import Registry
 
 if TYPE_CHECKING:
     import torch
 
+    from studio.data.roles import Column, Suggestion
+
 Row = Mapping[str, "str | None"]
 """One row of data by role ("text", "label"), every value text as it stood in the file."""
 Rows = Sequence[Row]
 Item = dict[str, Any]
-"""One encoded row: `input_ids` (list of int) and what the task's loss needs (`labels`: an int or a list of int)."""
+"""One encoded row, or one window of a row. `input_ids`: list of int; `labels`: an int or a list of int; other lists of
+int belong to tokens and are padded (by `Task.blanks`), a list of float is a vector of one length for all, and numbers
+stand for themselves. `row` (int, else the item's own place) is the place of its row among those encoded together: a
+long row may give several windows, one after the other. Only numbers and flat lists of them: items are kept in Arrow."""
 Prediction = dict[str, Any]
-"""An answer by result kind. labels: {"label", "scores": {label: probability}}; chat: {"text"}; when only scored
-by its own loss: {"loss": summed over tokens, "tokens": count}."""
+"""An answer, plain JSON, by result kind. labels: {"label", "scores": {label: probability}}; chat: {"text"}; when only
+scored by its own loss: {"loss": summed over tokens, "tokens": count}."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ class Task(ABC):
     key: ClassVar[str]
     order: ClassVar[int] = 100
     result: ClassVar[str]
-    """labels, tags, span, text, chat, score or tokens."""
+    """The key of its result kind, see `studio/kinds`: labels, chat, ..."""
     auto_class: ClassVar[str]
     peft_type: ClassVar[str]
     main_metric: ClassVar[str]
@@ -52,6 +58,50 @@ class Task(ABC):
     """A dataclass of `studio.options.option` fields; group "task"."""
     head: ClassVar[tuple[str, ...]] = ()
     """Names of the modules made new for the task: they learn at a rate of their own."""
+    truths: ClassVar[tuple[str, ...]] = ()
+    """Roles that hold the truth, never given to a model; where none are named, the last role alone."""
+    bare: ClassVar[str] = ""
+    """The role that a plain text fills; where none is named, the first."""
+    draws: ClassVar[bool] = False
+    """Whether the loss draws from chance: batches of the training then hold `draw`, whole numbers that follow from the
+    run's seed and the step, so that a resumed run draws the same."""
+    blanks: ClassVar[Mapping[str, int]] = {}
+    """What pads the lists of an item besides `input_ids`, by name; `labels` are padded with -100, others with 0."""
+
+    @property
+    def kind(self) -> Kind:
+        """The task's result kind."""
+        return kinds.get(self.result)
+
+    @property
+    def truth_roles(self) -> frozenset[str]:
+        """Roles that hold the truth."""
+        return frozenset(self.truths or (self.roles[-1].key,))
+
+    @property
+    def asked(self) -> tuple[Role, ...]:
+        """Roles that a question has, in their order."""
+        return tuple(role for role in self.roles if role.key not in self.truth_roles)
+
+    @property
+    def bare_role(self) -> str:
+        """The role that a plain text fills."""
+        return self.bare or self.roles[0].key
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Kinds of models that fit, see `Kind.models`; narrower where a task of its kind needs one of them."""
+        return self.kind.models
+
+    @property
+    def starter(self) -> str:
+        """The starter model to suggest, see `Kind.starter`."""
+        return self.kind.starter
+
+    def knows(self, model: torch.nn.Module) -> bool:
+        """Whether the base could do the task before tuning, so that its score is one; False where its weights for the
+        task are drawn at random."""
+        return True
 
     @abstractmethod
     def problems(self, rows: Rows) -> list[Problem]:
@@ -65,14 +115,39 @@ class Task(ABC):
         """What the row asks, as text: simple models read it, duplicates are judged by it."""
         return row.get(self.roles[0].key) or ""
 
+    def whole(self, row: Row) -> str:
+        """All that a model reads of a row, as text: lengths are judged by it."""
+        return self.question(row)
+
+    def preview(self, row: Row) -> str:
+        """The question as a card shows it."""
+        return self.question(row)
+
     def ties(self, row: Row) -> list[str]:
         """Texts that keep rows in one part of the split: rows that share any of them, letter case and spaces aside,
         are never divided. The row's own text comes first."""
         return [self.question(row)]
 
     def truth(self, row: Row) -> str | None:
-        """What the right answer is, as text."""
+        """What the right answer is, as text for people; None where the row has none."""
         return row.get(self.roles[-1].key)
+
+    def expected(self, row: Row) -> Any:
+        """The right answer as the kind's judge compares it (labels and chat: the same text); None without one."""
+        return self.truth(row)
+
+    def column_problems(self, chosen: Mapping[str, str]) -> list[Problem]:
+        """What is wrong with the columns chosen (role -> column) besides a required one that is missing."""
+        return []
+
+    def guess(self, columns: Sequence[Column]) -> Suggestion | None:
+        """The roles where a form is recognised that belongs to this task (columns of a profile), or a question about
+        them; None for all other data. Asked before the general guess of one text and one label."""
+        return None
+
+    def offers(self, columns: Sequence[Column]) -> list[Suggestion]:
+        """What the columns could mean for this task, as further answers to a question that is asked anyway."""
+        return []
 
     @abstractmethod
     def facts(self, train: Rows, options: Any) -> dict[str, Any]:
@@ -84,7 +159,8 @@ class Task(ABC):
 
     @abstractmethod
     def encode(self, rows: Rows, tokenizer: Any, facts: dict[str, Any], max_length: int) -> list[Item]:
-        """Rows to items, cut at `max_length` tokens; a row without truth is encoded without `labels`."""
+        """Rows to items, cut at `max_length` tokens; a row without truth is encoded without `labels`. At least one item
+        a row, the items of a row one after the other."""
 
     @abstractmethod
     def loss(self, model: torch.nn.Module, batch: dict[str, torch.Tensor], options: Any) -> torch.Tensor:
@@ -96,7 +172,11 @@ class Task(ABC):
 
     @abstractmethod
     def read(self, model: torch.nn.Module, batch: dict[str, torch.Tensor], facts: dict[str, Any]) -> list[Prediction]:
-        """One prediction a row of a batch, in its order, without gradients."""
+        """One prediction an item of a batch, in its order, without gradients."""
+
+    def combine(self, windows: Sequence[Prediction], row: Row, facts: dict[str, Any]) -> Prediction:
+        """The prediction of a row from those of its windows, in their order; with one window a row, that one."""
+        return windows[0]
 
 
 tasks: Registry[Task] = Registry("task", "studio.tasks")

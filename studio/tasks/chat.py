@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,14 +10,10 @@ from studio.errors import UserError
 from studio.options import option
 from studio.problem import Problem
 from studio.tasks.base import Item, Prediction, Role, Row, Rows, Task, tasks
-from studio.tasks.heads import core_of, quietly
+from studio.tasks.causal import IGNORED, label_logits, load_decoder, row_sums
 
 if TYPE_CHECKING:
     import torch
-
-IGNORED = -100
-"""The label of a token that is read but not learnt, as everywhere in the field."""
-_SCALED = ("final_logit_softcapping", "logit_scale", "logits_scaling", "lm_head_multiplier")
 
 
 @dataclass(frozen=True)
@@ -43,6 +40,7 @@ class Chat(Task):
         Role("output", ("output", "completion", "response", "answer", "answers", "回答", "输出"), required=False),
     )
     Options = ChatOptions
+    bare = "instruction"
 
     def problems(self, rows: Rows) -> list[Problem]:
         """Rows without an answer: there is nothing to learn from them. What else is wrong any chat check sees."""
@@ -57,6 +55,27 @@ class Chat(Task):
         """What the user said last before the last answer."""
         said = [message["content"] for message in prompt_of(messages_of(row))[0] if message["role"] == "user"]
         return said[-1] if said else ""
+
+    def whole(self, row: Row) -> str:
+        """The whole conversation; nothing where it cannot be read."""
+        from studio.data.chat import ChatFault
+
+        try:
+            return "\n".join(message["content"] for message in messages_of(row))
+        except ChatFault:
+            return ""
+
+    def preview(self, row: Row) -> str:
+        """What the user said first."""
+        return next((message["content"] for message in messages_of(row) if message["role"] == "user"), "")
+
+    def column_problems(self, chosen: Mapping[str, str]) -> list[Problem]:
+        """Conversations in one column, or an instruction and its answer in two; not both."""
+        if "messages" not in chosen and not {"instruction", "output"} <= set(chosen):
+            return [Problem("chat_columns_missing", "error", "columns")]
+        if "messages" in chosen and len(chosen) > 1:
+            return [Problem("chat_columns_both", "error", "columns", values={"column": chosen["messages"]})]
+        return []
 
     def ties(self, row: Row) -> list[str]:
         """What the user said in all, the first of it, and every question with its answer: all answers are learnt, so
@@ -80,15 +99,7 @@ class Chat(Task):
         return {"answers": options.answers}
 
     def load(self, folder: str, facts: dict[str, Any], options: Any) -> torch.nn.Module:
-        import torch
-        from transformers import AutoModelForCausalLM
-
-        model: torch.nn.Module = quietly(
-            lambda: AutoModelForCausalLM.from_pretrained(
-                folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False, local_files_only=True
-            )
-        )
-        return model
+        return load_decoder(folder)
 
     def encode(self, rows: Rows, tokenizer: Any, facts: dict[str, Any], max_length: int) -> list[Item]:
         return [_encode(messages_of(row), tokenizer, facts.get("answers", "all"), max_length) for row in rows]
@@ -96,7 +107,7 @@ class Chat(Task):
     def loss(self, model: torch.nn.Module, batch: dict[str, torch.Tensor], options: Any) -> torch.Tensor:
         import torch
 
-        logits, labels, _ = _answer_logits(model, batch)
+        logits, labels, _ = label_logits(model, batch)
         return torch.nn.functional.cross_entropy(logits.float(), labels, reduction="sum")
 
     def weight(self, batch: dict[str, torch.Tensor]) -> int:
@@ -106,11 +117,9 @@ class Chat(Task):
         import torch
 
         with torch.no_grad():
-            logits, labels, rows = _answer_logits(model, batch)
+            logits, labels, rows = label_logits(model, batch)
             losses = torch.nn.functional.cross_entropy(logits.float(), labels, reduction="none")
-            count = len(batch["labels"])
-            sums = torch.zeros(count, device=losses.device).index_add_(0, rows, losses).tolist()
-            tokens = torch.bincount(rows, minlength=count).tolist()
+            sums, tokens = row_sums(losses, rows, len(batch["labels"]))
         return [{"loss": loss, "tokens": number} for loss, number in zip(sums, tokens, strict=True)]
 
 
@@ -174,21 +183,6 @@ def _ended(tokenizer: Any, text: str) -> tuple[list[int], list[int]]:
         if ids[place] in ends:
             return ids[: place + 1], ids[place + 1 :]
     return ids + ([tokenizer.eos_token_id] if tokenizer.eos_token_id is not None else []), []
-
-
-def _answer_logits(
-    model: torch.nn.Module, batch: dict[str, torch.Tensor]
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Logits (N, V), labels (N,) and row numbers (N,) of the N label tokens only: the wide head skips the prompt."""
-    core = core_of(model)
-    targets = batch["labels"][:, 1:]
-    rows, places = (targets != IGNORED).nonzero(as_tuple=True)
-    inputs = {"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"]}
-    if any(getattr(core.config, name, None) not in (None, 1, 1.0) for name in _SCALED):
-        # These families change the logits behind the head; ask for all and keep the few that count.
-        return core(**inputs, use_cache=False).logits[rows, places], targets[rows, places], rows
-    hidden = core.base_model(**inputs, use_cache=False).last_hidden_state
-    return core.get_output_embeddings()(hidden[rows, places]), targets[rows, places], rows
 
 
 def _answered(row: Row) -> bool:

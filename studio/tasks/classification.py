@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from studio.options import option
 from studio.problem import Problem
 from studio.tasks.base import Item, Prediction, Role, Rows, Task, tasks
-from studio.tasks.heads import core_of, load_encoder, pooled_classifier
+from studio.tasks.heads import core_of, inputs_of, load_encoder, pooled_classifier
 
 if TYPE_CHECKING:
     import torch
@@ -126,7 +126,7 @@ class Classification(Task):
 
     @staticmethod
     def _logits(model: torch.nn.Module, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        logits: torch.Tensor = model(**{name: part for name, part in batch.items() if name != "labels"}).logits
+        logits: torch.Tensor = model(**inputs_of(batch)).logits
         return logits
 
 

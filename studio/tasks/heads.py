@@ -7,6 +7,7 @@ space; the stock heads read one token through a layer that starts from chance (m
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -69,9 +70,16 @@ def pooled_classifier() -> type[Any]:
         def _init_weights(self, module: Any) -> None:
             """Everything is initialised where it is made or loaded; a second time would undo that."""
 
-        def pooled(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        def pooled(
+            self,
+            input_ids: torch.Tensor,
+            attention_mask: torch.Tensor,
+            token_type_ids: torch.Tensor | None = None,
+            **_: Any,
+        ) -> torch.Tensor:
             """The encoder's vector a row, (B, H): what stays the same while only the head learns."""
-            output = self.base_model(input_ids=input_ids, attention_mask=attention_mask)
+            parts = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
+            output = self.base_model(input_ids=input_ids, attention_mask=attention_mask, **parts)
             return pool(output.last_hidden_state, attention_mask, self.pooling)
 
         def forward(
@@ -79,14 +87,19 @@ def pooled_classifier() -> type[Any]:
             input_ids: torch.Tensor | None = None,
             attention_mask: torch.Tensor | None = None,
             features: torch.Tensor | None = None,
-            **_: Any,
+            **more: Any,
         ) -> Any:
             """Logits (B, labels) from tokens, or from `features` computed earlier by `pooled`."""
             if features is None:
-                features = self.pooled(input_ids, attention_mask)  # type: ignore[arg-type]
+                features = self.pooled(input_ids, attention_mask, **more)  # type: ignore[arg-type]
             return SequenceClassifierOutput(logits=self.classifier(self.dropout(features)))
 
     return PooledClassifier
+
+
+def inputs_of(batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """What a model is given of a batch: all but the truth."""
+    return {name: part for name, part in batch.items() if name != "labels"}
 
 
 def core_of(model: Any) -> Any:

@@ -18,6 +18,7 @@ from studio.files import write_whole
 from studio.hardware import Decision, Hardware
 from studio.methods.base import Method, methods
 from studio.models.card import Card, read_card
+from studio.models.scratch import is_scratch, make
 from studio.options import read_options
 from studio.problem import Problem
 from studio.spec import Spec
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     import torch
 
 _LENGTH_SAMPLE = 2000
+SCRATCH_BASE = "base"
+"""Where in its folder a run keeps the model it made from scratch."""
 
 
 @dataclass
@@ -77,8 +80,9 @@ def assemble(
         raise UserError("model_needed", method=spec.method)
     task, method = tasks.get(spec.task), methods.get(spec.method)
     again = (run_dir / PLAN).is_file()
-    card = read_card(inputs.model, spec.model)
-    tokenizer = load_tokenizer(inputs.model)
+    base = _made(run_dir, task, table, spec.seed) if is_scratch(spec.model) else inputs.model
+    card = read_card(base, spec.model)
+    tokenizer = load_tokenizer(base)
     task_options = _checked(task.Options, "task", spec)
     facts = task.facts(table.part("train"), task_options)
     if card.prefix:
@@ -89,12 +93,12 @@ def assemble(
     if len(validation_places) < len(table.split["validation"]):
         values = {"rows": len(validation_places), "total": len(table.split["validation"])}
         notes.append(Note("timeline.validation_capped", values))
-    coder = Coder(run_dir, spec, inputs.model, task, tokenizer, facts, options.max_length, progress)
+    coder = Coder(run_dir, spec, base, task, tokenizer, facts, options.max_length, progress)
     coder.total = len(table.split["train"]) + len(validation_places)
     train = coder.items("train", table.part("train"))
     validation = coder.items("validation", [table.rows[place] for place in validation_places])
     train, lost = labelled(train, task)
-    validation, lost_too = labelled(validation, task)
+    validation, lost_too = labelled(validation, task, whole=True)
     if lost:
         notes.append(Caution("timeline.answers_cut", {"rows": len(lost), "tokens": options.max_length}))
     dropped = set(lost_too)
@@ -102,9 +106,11 @@ def assemble(
     if not len(train.lengths) or not len(validation.lengths):
         raise UserError("answers_all_cut", tokens=options.max_length)
     seed_everything(spec.seed)
-    model = method.prepare(
-        task.load(str(inputs.model), facts, task_options), task.peft_type, _checked(method.Options, "method", spec)
-    )
+    model = task.load(str(base), facts, task_options)
+    if not task.knows(model):
+        facts["untaught"] = True
+        notes.append(Note("timeline.base_untaught", {"model": card.title}))
+    model = method.prepare(model, task.peft_type, _checked(method.Options, "method", spec))
     device = inputs.hardware.device
     autocast = inputs.hardware.precision if options.precision == "auto" else options.precision
     settle(model, options, method, autocast)
@@ -132,6 +138,12 @@ def assemble(
         again=again,
         notes=notes,
     )
+
+
+def _made(run_dir: Path, task: Task, table: Table, seed: int) -> Path:
+    """The run's own base, of its training rows alone: nothing of the test may be known before it is sat."""
+    texts = (text for row in table.part("train") for text in (task.question(row), task.truth(row) or ""))
+    return make(run_dir / SCRATCH_BASE, texts, seed)
 
 
 def _checked(cls: type, group: str, spec: Spec) -> Any:

@@ -6,12 +6,12 @@ Rows of like length go together: most of the time of a padded batch is spent on 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from studio.tasks.base import Item
+from studio.tasks.base import Item, Prediction, Row, Task
 
 if TYPE_CHECKING:
     import torch
@@ -24,24 +24,44 @@ Numbers = np.ndarray[Any, np.dtype[Any]]
 
 
 class Items(Protocol):
-    """Encoded rows. `lengths` are tokens a row, shape (rows,)."""
+    """Encoded rows: an item each, or several where a long row is read in windows. `lengths` are tokens an item, `rows`
+    the row of each item, both of shape (items,)."""
 
     @property
     def lengths(self) -> Numbers: ...
 
+    @property
+    def rows(self) -> Numbers: ...
+
     def take(self, rows: Sequence[int]) -> list[Item]:
-        """The items of these rows, in that order."""
+        """The items at these places, in that order."""
 
 
 class ListItems:
-    """Items held in memory."""
+    """Items held in memory. `rows`: the row of each item, where that is not its own place."""
 
-    def __init__(self, items: Sequence[Item]) -> None:
+    def __init__(self, items: Sequence[Item], rows: Numbers | None = None) -> None:
         self._items = items
         self.lengths: Numbers = np.array([len(item.get("input_ids", (0,))) for item in items], dtype=np.int64)
+        self.rows: Numbers = np.array(owners(items), dtype=np.int64) if rows is None else rows
 
     def take(self, rows: Sequence[int]) -> list[Item]:
         return [self._items[row] for row in rows]
+
+
+def owners(items: Sequence[Item]) -> list[int]:
+    """The place of each item's row among the rows encoded together."""
+    return [int(item.get("row", place)) for place, item in enumerate(items)]
+
+
+def combined(
+    task: Task, rows: Sequence[Row], owner: Sequence[int], found: Sequence[Prediction], facts: dict[str, Any]
+) -> list[Prediction]:
+    """One prediction a row from those of its windows, which stand in their order; `owner` is the row of each."""
+    windows: list[list[Prediction]] = [[] for _ in rows]
+    for place, prediction in zip(owner, found, strict=True):
+        windows[place].append(prediction)
+    return [task.combine(parts, row, facts) for parts, row in zip(windows, rows, strict=True)]
 
 
 def epoch_batches(lengths: Numbers, batch_size: int, seed: int, epoch: int) -> list[Numbers]:
@@ -82,34 +102,46 @@ def micro_batches(rows: Numbers, lengths: Numbers, micro_batch: int) -> Iterator
         yield [int(row) for row in ordered[start : start + micro_batch]]
 
 
-def collate(items: Sequence[Item], pad_id: int, device: str) -> dict[str, torch.Tensor]:
-    """A batch of tensors: `input_ids` and `attention_mask` (B, T) padded on the right, or `features` (B, H);
-    `labels` (B,) or (B, T). Padding is masked by position, never by token id: pad may equal the end mark."""
+def collate(
+    items: Sequence[Item], pad_id: int, device: str, blanks: Mapping[str, int] | None = None
+) -> dict[str, torch.Tensor]:
+    """A batch of tensors, all that every item holds: `input_ids` and `attention_mask` (B, T) padded on the right, or
+    `features` (B, H); `labels` (B,) or (B, T); any further list of int (B, T) padded by `blanks` (`Task.blanks`), a
+    list of float (B, n) as it is, a number (B,). Padding is masked by position, never by token id: pad may equal the
+    end mark."""
     import torch
 
     batch: dict[str, torch.Tensor] = {}
     if "features" in items[0]:
         batch["features"] = torch.stack([item["features"] for item in items])
     else:
-        width = max(len(item["input_ids"]) for item in items)
-        ids = torch.full((len(items), width), pad_id, dtype=torch.long)
-        mask = torch.zeros((len(items), width), dtype=torch.long)
-        for place, item in enumerate(items):
-            length = len(item["input_ids"])
-            ids[place, :length] = torch.tensor(item["input_ids"])
-            mask[place, :length] = 1
-        batch["input_ids"], batch["attention_mask"] = ids, mask
-    if all("labels" in item for item in items):
-        batch["labels"] = _labels([item["labels"] for item in items], batch)
+        batch["input_ids"] = _padded([item["input_ids"] for item in items], pad_id)
+        batch["attention_mask"] = _padded([[1] * len(item["input_ids"]) for item in items], 0)
+    fill = {"labels": IGNORED, **(blanks or {})}
+    for name in items[0]:
+        if name not in _OWN and all(name in item for item in items):
+            batch[name] = _tensor([item[name] for item in items], fill.get(name, 0))
     return {name: part.to(device) for name, part in batch.items()}
 
 
-def _labels(labels: list[Any], batch: dict[str, torch.Tensor]) -> torch.Tensor:
+_OWN = frozenset({"input_ids", "attention_mask", "features", "row"})
+"""What is made here or says nothing to a model."""
+
+
+def _padded(lists: Sequence[Sequence[int]], blank: int) -> torch.Tensor:
     import torch
 
-    if not isinstance(labels[0], (list, tuple)):
-        return torch.tensor(labels, dtype=torch.long)
-    padded = torch.full(batch["input_ids"].shape, IGNORED, dtype=torch.long)
-    for place, row in enumerate(labels):
-        padded[place, : len(row)] = torch.tensor(row)
-    return padded
+    made = torch.full((len(lists), max(len(one) for one in lists)), blank, dtype=torch.long)
+    for place, one in enumerate(lists):
+        made[place, : len(one)] = torch.tensor(one, dtype=torch.long)
+    return made
+
+
+def _tensor(values: list[Any], blank: int) -> torch.Tensor:
+    import torch
+
+    if not isinstance(values[0], (list, tuple)):
+        return torch.tensor(values, dtype=torch.float32 if isinstance(values[0], float) else torch.long)
+    if any(isinstance(number, float) for one in values for number in one):
+        return torch.tensor(values, dtype=torch.float32)
+    return _padded(values, blank)

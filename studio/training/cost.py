@@ -10,13 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from studio.hardware import Hardware
+from studio.kinds.base import Kind, kinds
 from studio.models.card import Card
 from studio.training.adversarial import passes
 from studio.training.measured import Measured
 from studio.training.options import TrainingOptions
 
-EFFICIENCY = 0.62
-"""Share of the machine's matrix speed that a whole training step reaches."""
+EFFICIENCY = {"fp32": 0.62, "bf16": 0.4}
+"""Share of the machine's matrix speed that a whole training step reaches: what is no matrix product (dropout,
+attention's softmax, norms) gains nothing from the narrower format."""
 BASELINE_SECONDS = 0.004
 """Seconds a row for the simple models."""
 BASELINE_ROWS = 20_000
@@ -25,21 +27,16 @@ START_SECONDS = 8.0
 """Loading, tokenising, saving, reloading for the report."""
 HEAD_ROWS = 1000
 """Rows on which a new head is placed before the first step."""
-VALIDATION_ROWS = {"labels": 2000, "chat": 24}
-"""At most so many validation rows are scored at each evaluation."""
-SAMPLE_SECONDS_CHAT = 3.0
-"""Five short answers at each evaluation."""
-REPORT_SECONDS_CHAT = 20.0
-"""Answers before and after for the report."""
 _STEP_SECONDS = 0.015
 _CHECKPOINTED = 0.25
 """Of the activations that gradient checkpointing still holds: what goes into each layer, and one layer's own."""
 _OPTIMIZER_BYTES = 28
 _MEMORY_SPEED = 12e9
 # Times a forward pass. Adapters save the weights' gradients, but their many small products cost as much on a CPU.
-_BACKWARD = {"full": 3.0, "lora": 3.0, "head": 1.0}
+_BACKWARD = {"full": 3.0, "lora": 3.0, "head": 1.0, "last_layers": 2.0}
 _PROCESS_BYTES = 650_000_000
 _RANK = 16
+_LAST_LAYERS = 2
 
 
 @dataclass(frozen=True)
@@ -58,6 +55,11 @@ class Work:
     hardware: Hardware
     measured: Measured | None = None
 
+    @property
+    def kind(self) -> Kind:
+        """The result kind."""
+        return kinds.get(self.result)
+
 
 def steps(work: Work, options: TrainingOptions) -> int:
     """Optimizer steps in all."""
@@ -71,6 +73,8 @@ def trainable(work: Work, options: TrainingOptions) -> int:
         return card.parameters - (card.embedding_parameters if options.freeze_embeddings == "yes" else 0)
     if work.method == "head":
         return card.hidden * 16
+    if work.method == "last_layers":
+        return (card.parameters - card.embedding_parameters) * min(_LAST_LAYERS, card.layers) // max(card.layers, 1)
     inner = card.intermediate or 4 * card.hidden
     gates = 3 if card.kind == "decoder" else 2
     return card.layers * _RANK * (8 * card.hidden + gates * (card.hidden + inner))
@@ -80,7 +84,7 @@ def forward_flops(work: Work, lengths: Sequence[int]) -> float:
     """Operations of one forward pass, averaged a row, over rows of these lengths."""
     card = work.card
     inner = max(card.parameters - card.embedding_parameters, 1)
-    head = card.vocabulary * card.hidden * 0.5 if work.result == "chat" else 0.0
+    head = card.vocabulary * card.hidden * 0.5 if work.kind.vocabulary else 0.0
     total = sum(2 * (inner + head) * length + 4 * card.layers * card.hidden * length * length for length in lengths)
     return total / len(lengths)
 
@@ -88,8 +92,9 @@ def forward_flops(work: Work, lengths: Sequence[int]) -> float:
 def speed(work: Work, options: TrainingOptions) -> float:
     """Operations a second that a step reaches."""
     record = work.hardware
-    peak = record.gflops_bf16 if options.precision == "bf16" and record.gflops_bf16 else record.gflops
-    return max(peak, 5.0) * 1e9 * EFFICIENCY
+    narrow = options.precision == "bf16" and record.gflops_bf16 > 0
+    peak = record.gflops_bf16 if narrow else record.gflops
+    return max(peak, 5.0) * 1e9 * EFFICIENCY["bf16" if narrow else "fp32"]
 
 
 def row_seconds(work: Work, options: TrainingOptions) -> tuple[float, float]:
@@ -115,14 +120,15 @@ def step_seconds(work: Work, options: TrainingOptions) -> float:
 def seconds(work: Work, options: TrainingOptions) -> float:
     """From the start of the worker to the report. A frozen encoder is computed once, however many epochs there are."""
     learn, read = row_seconds(work, options)
-    evaluations = min(options.evaluations, steps(work, options)) + (1 if work.result == "chat" else 0)
-    scored = min(work.validation, VALIDATION_ROWS.get(work.result, 2000)) * evaluations
+    kind = work.kind
+    evaluations = min(options.evaluations, steps(work, options)) + (1 if kind.before else 0)
+    scored = min(work.validation, kind.validation_rows) * evaluations
     rows = work.train * options.epochs * passes(options.adversarial, options.adversarial_steps)
     if work.method == "head" and options.adversarial == "off":
         learn, rows, scored = read, work.train, work.validation
-    samples = SAMPLE_SECONDS_CHAT * evaluations + REPORT_SECONDS_CHAT if work.result == "chat" else 0.0
-    simple = min(work.rows, BASELINE_ROWS) * BASELINE_SECONDS if work.result == "labels" else 0.0
-    placed = min(work.train, HEAD_ROWS) if work.result == "labels" and work.method != "head" else 0
+    samples = kind.sample_seconds * evaluations + kind.report_seconds
+    simple = min(work.rows, BASELINE_ROWS) * BASELINE_SECONDS if kind.simple else 0.0
+    placed = min(work.train, HEAD_ROWS) if kind.places_head and work.method != "head" else 0
     shown = rows * learn + (scored + placed + 2 * work.test) * read  # tuned and untuned take the test
     return START_SECONDS + shown + step_seconds(work, options) * steps(work, options) + samples + simple
 
@@ -136,7 +142,7 @@ def _row_bytes(work: Work, options: TrainingOptions) -> float:
         return kept * work.measured.holding(length)
     width = 34 if options.precision == "bf16" else 68
     layers = kept * card.layers * length * card.hidden * width
-    logits = length * card.vocabulary * 12 if work.result == "chat" else 0
+    logits = length * card.vocabulary * 12 if work.kind.vocabulary else 0
     return (0.15 if work.method == "head" else 1.0) * layers + logits
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from studio.spec import Spec
 from studio.tasks.base import Item, Rows, Task
-from studio.training.batching import IGNORED, Items, ListItems, Numbers, collate
+from studio.training.batching import IGNORED, Items, ListItems, Numbers, collate, owners
 
 if TYPE_CHECKING:
     from studio.training.assemble import Assembled
@@ -22,10 +22,10 @@ _FEATURE_SHARE = 0.1
 
 
 class EncodedItems:
-    """Items in an Arrow file on disk, read a batch at a time; only the lengths are in memory."""
+    """Items in an Arrow file on disk, read a batch at a time; only lengths and row numbers are in memory."""
 
-    def __init__(self, data: Any, lengths: Numbers) -> None:
-        self._data, self.lengths = data, lengths
+    def __init__(self, data: Any, lengths: Numbers, rows: Numbers) -> None:
+        self._data, self.lengths, self.rows = data, lengths, rows
 
     def take(self, rows: Sequence[int]) -> list[Item]:
         columns = self._data[list(rows)]
@@ -74,16 +74,18 @@ class Coder:
         )
         self._done += len(rows)
         self._progress(min(self._done, self.total), self.total)
-        return EncodedItems(data.remove_columns("length"), np.array(data["length"][:], dtype=np.int64))
+        lengths, owner = (np.array(data[column][:], dtype=np.int64) for column in ("length", "row"))
+        return EncodedItems(data.remove_columns(["length", "row"]), lengths, owner)
 
     def _encode(self, rows: Rows, places: Sequence[int]) -> dict[str, list[Any]]:
         items = self._task.encode([rows[place] for place in places], self._tokenizer, self._facts, self._max_length)
         self._progress(min(self._done + places[0] + len(places), self.total), self.total)
-        return {
-            "input_ids": [item["input_ids"] for item in items],
-            "labels": [item.get("labels") for item in items],
-            "length": [len(item["input_ids"]) for item in items],
-        }
+        names = {"input_ids": None, "labels": None} | {name: None for item in items for name in item}
+        encoded = {name: [item.get(name) for item in items] for name in names if name != "row"}
+        # A long row may give several windows: the map may grow.
+        encoded["row"] = [places[row] for row in owners(items)]
+        encoded["length"] = [len(item["input_ids"]) for item in items]
+        return encoded
 
 
 def _tokenizer_hash(folder: Path) -> str:
@@ -96,49 +98,69 @@ def _tokenizer_hash(folder: Path) -> str:
 
 
 class Subset:
-    """Some of the rows of other items."""
+    """Some of the items of other items; `renumbered` maps the rows that are left to their new numbers."""
 
-    def __init__(self, items: Items, rows: Sequence[int]) -> None:
-        self._items, self._rows = items, list(rows)
-        self.lengths: Numbers = items.lengths[np.array(self._rows, dtype=np.int64)]
+    def __init__(self, items: Items, places: Sequence[int], renumbered: Mapping[int, int] | None = None) -> None:
+        self._items, self._places = items, list(places)
+        chosen = np.array(self._places, dtype=np.int64)
+        self.lengths: Numbers = items.lengths[chosen]
+        self.rows: Numbers = items.rows[chosen]
+        if renumbered is not None:
+            self.rows = np.array([renumbered[int(row)] for row in self.rows], dtype=np.int64)
 
     def take(self, rows: Sequence[int]) -> list[Item]:
-        return self._items.take([self._rows[row] for row in rows])
+        return self._items.take([self._places[row] for row in rows])
 
 
-def labelled(items: Items, task: Task) -> tuple[Items, list[int]]:
-    """The items something can be learnt from, and the rows left out: unknown label, or the whole answer cut off."""
-    lost = []
+def labelled(items: Items, task: Task, whole: bool = False) -> tuple[Items, list[int]]:
+    """The items something can be learnt from, and the rows left out, of which no item is: unknown label, or the whole
+    answer cut off. `whole` keeps every window of a row that stays, and numbers the rows anew, for scoring them."""
+    taught: set[int] = set()
+    lost: list[int] = []
     for start in range(0, len(items.lengths), _ENCODE_ROWS):
         places = range(start, min(start + _ENCODE_ROWS, len(items.lengths)))
         for place, item in zip(places, items.take(places), strict=True):
             labels = item.get("labels")
-            if labels is None or (isinstance(labels, list) and all(label == IGNORED for label in labels[1:])):
+            if labels is None or (isinstance(labels, list) and _nothing(labels)):
                 lost.append(place)
+            else:
+                taught.add(int(items.rows[place]))
     if not lost:
         return items, []
-    gone = set(lost)
-    return Subset(items, [place for place in range(len(items.lengths)) if place not in gone]), lost
+    rows = [int(row) for row in items.rows]
+    gone = sorted(set(rows) - taught)
+    if whole:
+        kept = {row: number for number, row in enumerate(sorted(taught))}
+        return Subset(items, [place for place, row in enumerate(rows) if row in taught], kept), gone
+    without = set(lost)
+    return Subset(items, [place for place in range(len(rows)) if place not in without]), gone
+
+
+def _nothing(labels: list[Any]) -> bool:
+    """Whether a list of labels teaches nothing; the first of token labels is never predicted."""
+    return not isinstance(labels[0] if labels else 0, float) and all(label == IGNORED for label in labels[1:])
 
 
 def frozen_features(found: Assembled, items: Items, progress: Callable[[int, int], None]) -> Items:
     """What a frozen encoder says about each row, computed once: epochs then cost next to nothing."""
     import torch
 
-    from studio.tasks.heads import core_of
-    from studio.training.loop import number_format
+    from studio.evaluation.kinds.base import judges
+    from studio.tasks.heads import core_of, inputs_of
+    from studio.training.precision import number_format
     from studio.training.validation import by_length
 
+    judge = judges.get(found.task.result)
     core = core_of(found.model).eval()
     features: list[Any] = [None] * len(items.lengths)
     done = 0
     for part in by_length(items.lengths):
         taken = items.take(part)
-        batch = collate(taken, found.tokenizer.pad_token_id or 0, found.device)
+        batch = collate(taken, found.tokenizer.pad_token_id or 0, found.device, found.task.blanks)
         with torch.no_grad(), number_format(found.autocast, found.device):
-            rows = core.pooled(batch["input_ids"], batch["attention_mask"]).float().cpu()
+            rows = core.pooled(**inputs_of(batch)).float().cpu()
         for place, item, row in zip(part, taken, rows, strict=True):
-            features[place] = {"features": row, "labels": item["labels"]}
+            features[place] = {"features": row, "labels": judge.target(item)}
         done += len(part)
         progress(done, len(items.lengths))
-    return ListItems(features)
+    return ListItems(features, items.rows)

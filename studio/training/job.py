@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from studio.tasks.base import Task
 from studio.training.batching import Items
@@ -47,6 +47,14 @@ class Score:
     tie: float = 0.0
 
 
+class Judging(Protocol):
+    """Scores the model on the validation rows, and tunes on them what the kind tunes there."""
+
+    def __call__(self, model: torch.nn.Module) -> Score: ...
+
+    def settled(self, model: torch.nn.Module) -> dict[str, Any]: ...
+
+
 @dataclass
 class Job:
     """All that the loop needs. `steps` optimizer steps in all; `micro_batch` rows computed at once; `autocast` the
@@ -60,7 +68,7 @@ class Job:
     steps: int
     micro_batch: int
     checkpoints: Checkpoints
-    validate: Callable[[torch.nn.Module], Score]
+    validate: Judging
     seed: int
     pad_id: int = 0
     device: str = "cpu"

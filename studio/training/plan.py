@@ -8,12 +8,13 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from studio.hardware import Decision, Hardware
+from studio.kinds.base import Recipe
 from studio.methods.base import Method
 from studio.models.card import Card
+from studio.models.scratch import is_scratch
 from studio.tasks.base import Task
 from studio.training import cost
 from studio.training.measured import Measured
@@ -25,35 +26,6 @@ _AIM = 0.85
 """Share of the budget that is planned with: estimates err, and neighbours take their part of the machine."""
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """What a preset wants for a result kind: passes over 400 rows (fewer over more, as the root), bounds, lengths."""
-
-    epochs: float
-    least: float
-    most: float
-    longest: int
-    evaluations: int
-    patience: int
-
-
-_RECIPES = {
-    "labels": {
-        "quick": Recipe(6, 2, 10, 128, 5, 0),
-        "balanced": Recipe(8, 2, 12, 256, 8, 4),
-        "thorough": Recipe(12, 3, 20, 512, 12, 5),
-    },
-    "chat": {
-        "quick": Recipe(3, 1, 4, 384, 3, 0),
-        "balanced": Recipe(4, 1, 6, 768, 6, 3),
-        "thorough": Recipe(6, 2, 8, 1024, 10, 4),
-    },
-}
-_RATES = {
-    # result kind -> method -> (rate of what was there before, rate of a new head)
-    "labels": {"full": (1e-4, 3e-3), "lora": (5e-4, 5e-3), "head": (1e-3, 1e-2)},
-    "chat": {"full": (5e-5, 5e-5), "lora": (1e-3, 1e-3), "head": (1e-4, 1e-4)},
-}
 _FEW_ROWS = 1000
 _LARGE = 1_000_000_000
 _HEAD_EPOCHS = 5
@@ -99,7 +71,7 @@ def plan(
     those of validation and test rows.
     """
     work = _work(task, card, method, lengths, hardware, rows, measured, shares)
-    recipe = _RECIPES.get(task.result, _RECIPES["labels"])[preset if preset in BUDGETS else "quick"]
+    recipe = task.kind.recipes[preset if preset in BUDGETS else "quick"]
     budget = BUDGETS.get(preset, BUDGETS["quick"])
     rate, head_rate = _rates(task, method, card, work.train)
     chosen = dict(chosen or {})
@@ -130,7 +102,9 @@ def _rates(task: Task, method: Method, card: Card, train: int) -> tuple[float, f
 
     A few hundred rows make few steps, so they are larger; models beyond a billion weights bear smaller ones.
     """
-    rate, head_rate = _RATES.get(task.result, _RATES["labels"]).get(method.key, (1e-4, 5e-3))
+    if is_scratch(card.id):
+        return task.kind.rates["scratch"]
+    rate, head_rate = task.kind.rates.get(method.key, (1e-4, 5e-3))
     if train < _FEW_ROWS and method.key == "full":
         rate *= 2
     return (rate / 5 if card.parameters > _LARGE else rate), head_rate
@@ -176,14 +150,13 @@ def _work(
 
 def _batch_size(task: Task, train: int) -> int:
     """Small sets need many small steps, large ones afford steadier gradients."""
-    if task.result == "chat":
-        return 4 if train < _FEW_ROWS else 8
-    return 16 if train < 20_000 else 32
+    bound, small, large = task.kind.batches
+    return small if train < bound else large
 
 
 def _freezes(card: Card, method: Method) -> bool:
     """Word tables that make up most of a model hardly gain from a small set and cost most of the optimizer's time."""
-    return method.key == "full" and card.embedding_parameters > 0.4 * card.parameters
+    return method.key == "full" and not is_scratch(card.id) and card.embedding_parameters > 0.4 * card.parameters
 
 
 def _fit(
@@ -195,11 +168,13 @@ def _fit(
     wanted = min(max(recipe.epochs * math.sqrt(400 / work.train), recipe.least), recipe.most)
     if work.method == "head":
         wanted *= _HEAD_EPOCHS
+    if is_scratch(work.card.id):
+        wanted = recipe.most  # all it will ever know it learns here
     wanted = float(chosen.get("epochs", round(wanted * 2) / 2))
     choices = [(int(longest * share), least) for share, least in _SHORTER if longest * share >= 32 or share == 1.0]
     if "max_length" in chosen:
         choices = [(min(int(chosen["max_length"]), bound), 0.0)]
-    elif work.result == "chat":
+    elif not work.kind.shortens:
         choices = choices[:1]  # the answer stands at the end: cutting takes away what is to be learnt
     epochs, length = wanted, choices[0][0]
     for length, least in choices:
@@ -214,7 +189,7 @@ def _fit(
 
 def _evaluations_within(work: cost.Work, epochs: float) -> int:
     """The most evaluations that take no more than about a fifth of the training's time, at least two."""
-    scored = min(work.validation, cost.VALIDATION_ROWS.get(work.result, 2000))
+    scored = min(work.validation, work.kind.validation_rows)
     if work.method == "head":
         return 100  # the vectors of a frozen encoder are there already
     return max(2, int(0.6 * epochs * work.train / max(scored, 1)))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from studio.errors import UserError
 from studio.evaluation.exam import Exam
+from studio.evaluation.kinds.base import judges
 from studio.evaluation.report import write_report
 from studio.evaluation.rules import with_edits
 from studio.events import Emit, Note, Phase
@@ -46,22 +47,12 @@ def report_run(
 
 
 def _untuned(task: Task, tuned: Predictor, base: Path, facts: dict[str, Any], emit: Emit) -> Any:
-    """What the base model says before tuning: a guess by label names, or for chat its own answers.
+    """What the base model says before tuning, as the kind's judge lets it.
 
     A base that cannot guess costs the report a rung, not the run its report.
     """
-    device = str(next(tuned.model.parameters()).device)
-    if task.result == "chat":
-        if tuned.knows_base:
-            return None
-        from studio.inference.predictor import Predictor
-
-        model = task.load(str(base), facts, task.Options()).to(device)
-        return Predictor(tuned.about, model, tuned.tokenizer, facts)
-    from studio.evaluation.untuned import Untuned
-
     try:
-        return Untuned.load(base, facts["labels"], facts.get("prefix", ""), tuned.max_length, device)
+        return judges.get(task.result).untuned(task, tuned, base, facts, emit)
     except UserError as error:
         emit(Note("timeline.untuned_skipped", {"reason": error.text()[:200]}))
         return None

@@ -15,7 +15,6 @@ from studio.files import write_whole
 from studio.hardware import Hardware
 from studio.spec import Spec
 from studio.tasks.base import Row, Rows, Task
-from studio.training.cost import VALIDATION_ROWS
 from studio.training.measured import Measured
 
 
@@ -79,7 +78,7 @@ def read_table(run_dir: Path, spec: Spec, task: Task, data: Path) -> tuple[Table
 
 def scored_places(places: Sequence[int], task: Task, seed: int) -> list[int]:
     """At most so many validation rows that scoring them stays cheap; the same ones every time, for every model."""
-    most = VALIDATION_ROWS.get(task.result, 2000)
+    most = task.kind.validation_rows
     if len(places) <= most:
         return list(places)
     drawn = np.random.default_rng([seed, 7]).choice(len(places), most, replace=False)

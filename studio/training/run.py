@@ -16,15 +16,18 @@ from pathlib import Path
 from typing import Any
 
 from studio.errors import UserError
+from studio.evaluation.kinds.base import judges
 from studio.events import Baseline, Caution, Done, Emit, Eval, Failed, Note, Phase, Plan, Resumed, Sample, Stopped
 from studio.spec import Spec
 from studio.tasks.base import Task, tasks
+from studio.tasks.heads import core_of
 from studio.training.assemble import Assembled, assemble, with_kept_threads
 from studio.training.checkpoints import Checkpoints, last_step
 from studio.training.encoding import frozen_features
 from studio.training.firsthead import place_head
 from studio.training.job import Asked, Job, Outcome, Progress, Score, Stop, interruptible
-from studio.training.loop import Loop, number_format, validated
+from studio.training.loop import Loop, validated
+from studio.training.precision import number_format
 from studio.training.reporting import report_run
 from studio.training.rows import Inputs, Table, read_table
 from studio.training.saving import CHECKED_ROWS, answers, check_reloaded, save_model
@@ -36,6 +39,8 @@ __all__ = ["Inputs", "train_run"]
 
 SIMPLE_METHOD = "baseline"
 CHECKPOINTS = "checkpoints"
+COUNTED_ROWS = 20_000
+"""Encoded rows from which the models that only count are made, at most."""
 
 
 def train_run(run_dir: Path, spec: Spec, inputs: Inputs, emit: Emit, should_stop: Stop) -> None:
@@ -57,7 +62,7 @@ def train_run(run_dir: Path, spec: Spec, inputs: Inputs, emit: Emit, should_stop
     simple = Simple(run_dir, task, table, task.facts(table.part("train"), task.Options()), spec.seed)
     if spec.method == SIMPLE_METHOD:
         return _simple_run(run_dir, spec, task, table, simple, emit)
-    if task.result == "labels":
+    if task.kind.simple:
         simple.start()
     try:
         found = assemble(run_dir, spec, inputs, table, _telling("tokenising", emit, should_stop))
@@ -78,7 +83,7 @@ def _telling(phase: str, emit: Emit, should_stop: Stop) -> Progress:
 
 def _simple_run(run_dir: Path, spec: Spec, task: Task, table: Table, simple: Simple, emit: Emit) -> None:
     """A run without a neural model: the simple models and their report."""
-    if task.result != "labels":
+    if not task.kind.simple:
         raise UserError("baseline_needs_labels", task=task.key)
     emit(Phase("baselines"))
     simple.start()
@@ -105,10 +110,13 @@ def _train(
         if read:
             emit(Note("timeline.head_placed", {"rows": read}))
     emit(Phase("baselines"))
-    if found.task.result == "labels":
+    if found.task.kind.simple:
         simple.wait(emit)
-    elif step == 0:
-        _before(job, found, emit)
+    if step == 0:
+        _counted(found, emit)
+        # What weights drawn at random say is no score to beat.
+        if found.task.kind.before and found.task.knows(found.model):
+            _before(job, found, emit)
     emit(Phase("training", step, job.steps))
     outcome = loop.run(stop)
     if outcome.reason == "non-finite":
@@ -118,6 +126,7 @@ def _train(
     if outcome.reason == "stop":
         if outcome.step:
             emit(Phase("saving"))
+            _settle(job, found)
             save_model(run_dir, spec, found, _base(inputs))
         emit(Stopped(outcome.step))
         return None
@@ -125,7 +134,27 @@ def _train(
         emit(Note("timeline.early_stop", {"step": outcome.step, "best": outcome.best_step}, step=outcome.step))
     if loop.restore_best():
         emit(Note("timeline.best_restored", {"step": outcome.best_step, "score": outcome.best}, step=outcome.step))
+    _settle(job, found)
     return outcome
+
+
+def _counted(found: Assembled, emit: Emit) -> None:
+    """Simple models that need the encoded rows, where the kind has such."""
+    judge = judges.get(found.task.result)
+    if judge.counts:
+        size = int(core_of(found.model).config.vocab_size)
+        train = found.train.take(range(min(len(found.train.lengths), COUNTED_ROWS)))
+        judged = found.validation.take(range(len(found.validation.lengths)))
+        for key, value in judge.rivals(found.task, train, judged, size).items():
+            emit(Baseline(key, found.task.main_metric, value))
+
+
+def _settle(job: Job, found: Assembled) -> None:
+    """Facts that are tuned on the validation rows, by the weights that are kept."""
+    if found.task.kind.settles:
+        found.model.eval()
+        with number_format(found.autocast, found.device):
+            found.facts.update(job.validate.settled(found.model))
 
 
 def _tell_resumed(step: int, loop: Loop, emit: Emit) -> None:
@@ -245,7 +274,7 @@ def _finish(
     after = answers(predictor.task, predictor.model, probe, pad, predictor.facts)
     gap = check_reloaded(before, after, found.autocast)
     emit(Note("timeline.reloaded", {"rows": len(probe), "gap": f"{gap:.1e}"}, step=outcome.step))
-    if found.task.result == "labels":
+    if found.task.kind.simple:
         simple.wait(emit, None)
     metric, value = report_run(run_dir, spec, found.task, table, found.facts, simple, predictor, _base(inputs), emit)
     shutil.rmtree(run_dir / "cache", ignore_errors=True)

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.errors import UserError
+from studio.evaluation.kinds.base import judges
 from studio.files import system_errors, to_disk
 from studio.spec import Spec
-from studio.tasks.base import Item, Prediction, Task
+from studio.tasks.base import Item, Task
 from studio.training.assemble import Assembled, as_options
 from studio.training.batching import collate
 
@@ -62,16 +63,13 @@ def save_model(run_dir: Path, spec: Spec, found: Assembled, base: Path) -> Path:
 def answers(
     task: Task, model: torch.nn.Module, items: Sequence[Item], pad_id: int, facts: dict[str, Any]
 ) -> list[float]:
-    """Numbers by which two models are compared: probabilities of every label, or mean losses of the answers."""
+    """Numbers by which two models are compared, as the kind's judge takes them from its answers."""
+    judge = judges.get(task.result)
     model.eval()
     device = str(next(model.parameters()).device)
     found: list[float] = []
     for item in items:
-        prediction: Prediction = task.read(model, collate([item], pad_id, device), facts)[0]
-        if "scores" in prediction:
-            found += prediction["scores"].values()
-        else:
-            found.append(prediction["loss"] / max(prediction["tokens"], 1))
+        found += judge.numbers(task.read(model, collate([item], pad_id, device, task.blanks), facts)[0])
     return found
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from studio.evaluation.kinds.base import judges
 from studio.evaluation.metrics import score
 from studio.events import Baseline as BaselineScore
 from studio.events import Caution, Emit, Event, Note
@@ -51,7 +52,8 @@ class Simple:
         """The validation rows that the tuned model's curve is scored on, so that line and curve can be compared."""
         places = scored_places(self._table.split["validation"], self._task, self._seed)
         rows = [self._table.rows[place] for place in places]
-        return [row for row in rows if self._task.truth(row) in self.facts["labels"]] or rows
+        judge = judges.get(self._task.result)
+        return [row for row in rows if judge.scorable(self._task.expected(row), self.facts)] or rows
 
     def _work(self) -> None:
         from studio.evaluation.baseline import fewer_rows, fit_baselines
@@ -63,12 +65,11 @@ class Simple:
             models = with_edits(self._run_dir, fit_baselines(self._task, train, validation, self.facts, self._seed))
             if fewer := fewer_rows(models, len(train)):
                 self._found.put(Note("timeline.simple_fewer", fewer))
-            texts = [self._task.question(row) for row in validation]
-            truths = [self._task.truth(row) for row in validation]
+            expected = [self._task.expected(row) for row in validation]
             for key, model in models.items():
                 if not getattr(model, "by_hand", False):
                     model.save(self._run_dir / FOLDER / key)
-                metrics = score(self._task.result, model.predict(texts), truths, self.facts)
+                metrics = score(self._task.result, model.answer(self._task, validation), expected, self.facts)
                 self._found.put(BaselineScore(key, self._task.main_metric, metrics[self._task.main_metric]))
             self.models = models
         except Exception as error:  # a run goes on without its simple models, and says so

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from studio.evaluation.metrics import score
+from studio.evaluation.kinds.base import judges
 from studio.tasks.base import Prediction, Row, Task
-from studio.training.batching import Items, collate
+from studio.training.batching import Items, collate, combined
 from studio.training.job import Score
 
 if TYPE_CHECKING:
     import torch
 
 SHOWN = 5
-ANSWER_TOKENS = 48
 _BATCH_ROWS = 64
 _BATCH_TOKENS = 4096
-_PROMPT_TOKENS = 512
 _TEXT = 400
 
 
@@ -44,81 +41,65 @@ class Validation:
         self._device, self._progress = device, progress
         self._pad = tokenizer.pad_token_id or 0
         self._truths = [task.truth(row) for row in rows]
-        self._shown = choose(self._truths if task.result == "labels" else [None] * len(rows), items.lengths, seed)
+        spread = self._truths if task.kind.strings else [None] * len(rows)
+        self._shown = choose(spread, seed)
+        self._judge = judges.get(task.result)
+        self._expected = [task.expected(row) for row in rows]
+        written = sorted({*self._shown, *_drawn(len(rows), self._judge.written_rows, seed)})
+        self._written = written if task.kind.generates else []
 
     def __call__(self, model: torch.nn.Module) -> Score:
         """Mean loss, metrics and the shown rows. The model has to be in evaluation mode."""
         predictions = self.read(model)
-        metrics = score(self._task.result, predictions, self._truths, self._facts)
-        loss = mean_loss(self._task.result, predictions, self._truths)
-        samples = self.answers(model) if self._task.result == "chat" else self._labels(predictions)
-        # One row more or less is chance: on a few dozen rows it would choose among the evaluations by luck.
-        tie = 1.5 / max(len(self._rows), 1) if self._task.result == "labels" else 0.0
+        if self._judge.written_rows:
+            self._write(model, predictions)
+        metrics = self._judge.score(predictions, self._expected, self._facts)
+        loss = self._judge.mean_loss(predictions, self._expected, self._facts)
+        if self._written and not self._judge.written_rows:
+            self._write(model, predictions)
+        samples = [self._row(place, predictions[place]) for place in self._shown]
+        tie = self._task.kind.tie_rows / max(len(self._rows), 1)
         return Score(loss, metrics, metrics[self._task.main_metric], samples, tie)
 
     def read(self, model: torch.nn.Module) -> list[Prediction]:
         """One prediction a validation row, in their order; computed by length."""
-        predictions: list[Prediction] = [{} for _ in self._rows]
+        found: list[Prediction] = [{} for _ in self._items.lengths]
         done = 0
         for part in by_length(self._items.lengths):
-            batch = collate(self._items.take(part), self._pad, self._device)
+            batch = collate(self._items.take(part), self._pad, self._device, self._task.blanks)
             for place, prediction in zip(part, self._task.read(model, batch, self._facts), strict=True):
-                predictions[place] = prediction
+                found[place] = prediction
             done += len(part)
-            self._progress(done, len(self._rows))
-        return predictions
+            self._progress(done, len(found))
+        return combined(self._task, self._rows, [int(row) for row in self._items.rows], found, self._facts)
 
-    def answers(self, model: torch.nn.Module) -> list[dict[str, Any]]:
-        """The likeliest answers, at most `ANSWER_TOKENS` tokens each, to the shown prompts."""
-        from studio.inference.generation import answer_batch, stop_ids
-        from studio.tasks.chat import messages_of, prompt_of, render
+    def settled(self, model: torch.nn.Module) -> dict[str, Any]:
+        """The facts that the kind's judge tunes on these rows; those used from now on hold them too."""
+        found = self._judge.settle(self.read(model), self._expected, self._facts)
+        self._facts.update(found)
+        return found
 
-        prompts = []
-        for place in self._shown:
-            text = render(self._tokenizer, prompt_of(messages_of(self._rows[place]))[0], open_answer=True)
-            prompts.append(self._tokenizer(text, add_special_tokens=False)["input_ids"][-_PROMPT_TOKENS:])
-        found: Sequence[str] = [""] * len(prompts)
-        if prompts:
-            stops = stop_ids(model, self._tokenizer)
-            for texts in answer_batch(model, self._tokenizer, prompts, ANSWER_TOKENS, stops):
-                self._progress(len(self._rows), len(self._rows))
-                found = texts if texts is not None else found
-        return [self._row(place, answer, None, None) for place, answer in zip(self._shown, found, strict=True)]
+    def _write(self, model: torch.nn.Module, predictions: list[Prediction]) -> None:
+        """Answers written token by token, into the predictions of the rows that are written."""
 
-    def _labels(self, predictions: Sequence[Prediction]) -> list[dict[str, Any]]:
-        shown = []
-        for place in self._shown:
-            label = predictions[place]["label"]
-            shown.append(
-                self._row(place, label, label == self._truths[place], round(predictions[place]["scores"][label], 4))
-            )
-        return shown
+        def tell() -> None:
+            self._progress(len(self._rows), len(self._rows))
 
-    def _row(self, place: int, answer: str, right: bool | None, certainty: float | None) -> dict[str, Any]:
-        row = self._rows[place]
+        rows = [self._rows[place] for place in self._written]
+        texts = self._judge.generate(self._task, model, self._tokenizer, rows, self._facts, tell)
+        for place, text in zip(self._written, texts, strict=True):
+            predictions[place]["text"] = text
+
+    def _row(self, place: int, prediction: Prediction) -> dict[str, Any]:
+        row, sure = self._rows[place], self._judge.certainty(prediction)
         return {
             "row": int(self._numbers[place]),
             "text": self._task.question(row)[:_TEXT],
             "truth": (self._task.truth(row) or "")[:_TEXT],
-            "answer": answer,
-            "right": right,
-            "score": certainty,
+            "answer": self._judge.shown(prediction),
+            "right": self._judge.right(prediction, self._expected[place]),
+            "score": None if sure is None else round(sure, 4),
         }
-
-
-def mean_loss(result: str, predictions: Sequence[Prediction], truths: Sequence[str | None]) -> float:
-    """Cross-entropy a row (labels) or a token (chat), from predictions alone: no second forward pass is needed."""
-    if result == "chat":
-        tokens = sum(prediction["tokens"] for prediction in predictions)
-        return float(sum(prediction["loss"] for prediction in predictions) / max(tokens, 1))
-    losses = [
-        -math.log(max(prediction["scores"][truth], 1e-30))
-        if prediction["scores"][truth] == prediction["scores"][truth]
-        else math.nan
-        for prediction, truth in zip(predictions, truths, strict=True)
-        if truth in prediction["scores"]
-    ]
-    return sum(losses) / max(len(losses), 1)
 
 
 def by_length(lengths: Any) -> list[list[int]]:
@@ -135,7 +116,12 @@ def by_length(lengths: Any) -> list[list[int]]:
     return batches
 
 
-def choose(truths: Sequence[str | None], lengths: Any, seed: int, count: int = SHOWN) -> list[int]:
+def _drawn(rows: int, count: int, seed: int) -> list[int]:
+    """At most `count` of so many rows, always the same for a seed."""
+    return [int(place) for place in np.random.default_rng([seed, 9]).permutation(rows)[:count]]
+
+
+def choose(truths: Sequence[str | None], seed: int, count: int = SHOWN) -> list[int]:
     """The rows to show at each evaluation: always the same for a seed, one a label before a second of any."""
     chance = np.random.default_rng([seed, 5])
     groups: dict[str, list[int]] = {}

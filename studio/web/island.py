@@ -8,11 +8,20 @@ from __future__ import annotations
 
 import json
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-SCRIPTS = ("core.js", "start.js", "live.js", "runs.js", "report.js", "forms.js")
+from studio.assets import assets
+
+_SCRIPTS = ("core.js", "start.js", "live.js", "runs.js", "report.js", "forms.js")
+
+
+def scripts() -> list[Path]:
+    """The page's own scripts in their order; last those of the result kinds, a file each."""
+    folder = assets() / "web"
+    return [*(folder / name for name in _SCRIPTS), *sorted((folder / "kinds").glob("*.js"))]
 
 
 def island(kind: str, value: Any = None, **options: Any) -> gr.HTML:

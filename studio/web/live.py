@@ -116,7 +116,7 @@ def of_now(view: RunView, records: list[Record]) -> list[Record]:
 
 def by_hand(folder: Path, task: Task) -> Record | None:
     """The dashed line of rules that a person has edited, in place of the one that the run told; None without."""
-    kept = rules_by_hand(folder) if task.result == "labels" else None
+    kept = rules_by_hand(folder)
     if kept is None or kept.validation is None:
         return None
     return {"event": "baseline", "key": kept.key, "metric": task.main_metric, "score": kept.validation}

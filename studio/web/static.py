@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from studio.assets import assets
-from studio.web.island import SCRIPTS
+from studio.web.island import scripts as scripts_of_page
 from studio.words import LANGUAGES, catalogue
 
 ICON = (
@@ -62,7 +62,7 @@ def routes() -> APIRouter:
     @router.get("/static/studio.js")
     def scripts(lang: str = "en") -> Response:
         parts = [words_script(lang if lang in LANGUAGES else "en")]
-        parts += [(assets() / "web" / name).read_text(encoding="utf-8") for name in SCRIPTS]
+        parts += [file.read_text(encoding="utf-8") for file in scripts_of_page()]
         return Response("\n".join(parts), media_type="text/javascript", headers={"cache-control": "no-cache"})
 
     @router.get("/static/studio.css")

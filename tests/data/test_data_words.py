@@ -12,7 +12,8 @@ import studio
 from studio.words import LANGUAGES, catalogue
 
 ROOT = Path(studio.__file__).parent
-ROOM = sorted((ROOT / "data").glob("*.py"))
+ROOM = sorted(file for room in ("data", "kinds", "tasks") for file in (ROOT / room).glob("*.py"))
+"""The data room, and the tasks and kinds that find problems of their own in its data."""
 OWN = tomllib.loads((ROOT / "words" / "data.toml").read_text("utf-8"))
 
 

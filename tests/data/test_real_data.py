@@ -54,11 +54,11 @@ def test_two_possible_targets_are_a_question(tmp_path: Path) -> None:
     assert {option.columns["label"] for option in found.alternatives} == {"intent", "domain"}
 
 
-def test_translation_is_neither_task(tmp_path: Path) -> None:
+def test_translation_is_recognised(tmp_path: Path) -> None:
     version = load(tmp_path, "translation_en_zh_tatoeba.tsv")
     assert (version.rows, version.profile()["problems"]) == (22_038, [])
     found = suggest(version)
-    assert (found.task, found.sure, found.code) == (None, False, "data.question.two_texts")
+    assert (found.task, found.sure, found.columns) == ("translation", True, {"source": "english", "target": "chinese"})
     quoted = read_rows(version, {"text": "english"}, [566])[0]["text"]
     assert quoted == '"Shall I take a message?" "No, thank you."'
 

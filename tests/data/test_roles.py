@@ -78,10 +78,18 @@ def test_several_labels_in_one_cell_are_a_question() -> None:
     assert (found.sure, found.columns, found.code) == (False, {"text": "comment"}, "data.question.several_labels")
 
 
-def test_two_texts_alone_are_neither_task() -> None:
-    found = suggest(english=prose(1), french=prose(2))
+def test_two_texts_alone_could_be_several_tasks() -> None:
+    found = suggest(one=prose(1), two=prose(2))
     assert (found.task, found.sure, found.code) == (None, False, "data.question.two_texts")
-    assert [option.columns["instruction"] for option in found.alternatives] == ["english", "french"]
+    asked = [option.columns["instruction"] for option in found.alternatives if option.task == "chat"]
+    assert asked == ["one", "two"]
+    assert {option.task for option in found.alternatives} >= {"chat", "translation", "summarisation"}
+
+
+def test_two_texts_named_after_languages_are_a_translation() -> None:
+    found = suggest(english=prose(1), french=prose(2))
+    assert (found.task, found.sure, found.code) == ("translation", True, "data.reason.translation")
+    assert found.columns == {"source": "english", "target": "french"}
 
 
 @pytest.mark.parametrize(

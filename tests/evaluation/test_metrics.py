@@ -63,5 +63,5 @@ def test_nothing_to_score_is_an_error_not_a_zero():
         metrics.score("labels", [{"label": "a"}], [None], {"labels": ["a"]})
     with pytest.raises(ValueError, match="token"):
         metrics.score("chat", [{"loss": 0.0, "tokens": 0}], [None], {})
-    with pytest.raises(ValueError, match="tags"):
-        metrics.score("tags", [], [], {})
+    with pytest.raises(ValueError, match="no-such"):
+        metrics.score("no-such", [], [], {})

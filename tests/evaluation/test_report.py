@@ -10,7 +10,7 @@ import pytest
 from spoken import check_spoken
 
 from studio.errors import UserError
-from studio.evaluation import baseline, exam, figures, report
+from studio.evaluation import baseline, exam, figures, label_report, report
 from studio.evaluation.intervals import Difference
 from studio.evaluation.story import Story
 from studio.evaluation.verdict import Signs, chat_verdict, label_cause, label_verdict, signs_of
@@ -172,7 +172,7 @@ def test_mistakes_are_sorted_by_how_sure():
         {"row": 3, "text": "c", "truth": "x", "answer": "x", "scores": {"x": 1.0}},
         {"row": 4, "text": "d", "truth": "new", "answer": "y", "scores": {"x": 0.1, "y": 0.9}},
     ]
-    found = report._mistakes(entries)
+    found = label_report._mistakes(entries)
     assert [entry["row"] for entry in found] == [4, 1, 2]
     assert found[0]["confidence"] == 0.9
 

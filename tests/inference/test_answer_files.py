@@ -7,11 +7,13 @@ import pytest
 
 from studio.errors import UserError
 from studio.inference.files import AnswerFile, harmless, match_columns
+from studio.inference.kinds.base import answerers
 from studio.inference.settings import GROUP, ChatSettings
 from studio.options import options_of, read_options
 from studio.tasks.base import tasks
 from studio.words import has
 
+LABEL_CELLS = answerers.get("labels").cells
 LABELS = {"label": "food", "scores": {"food": 0.75, "other": 0.25}}
 
 
@@ -52,7 +54,7 @@ def test_other_texts_stay(text):
 
 def test_formulas_in_headers_and_labels_are_made_harmless_too(tmp_path):
     path = tmp_path / "out.csv"
-    with AnswerFile(path, ["=cmd()", "text"]) as out:
+    with AnswerFile(path, ["=cmd()", "text"], LABEL_CELLS) as out:
         out.write([{"=cmd()": "x", "text": None}], [{"label": "@evil", "scores": {"@evil": 1.0}}])
     with path.open(encoding="utf-8-sig", newline="") as lines:
         rows = list(csv.reader(lines))
@@ -61,7 +63,7 @@ def test_formulas_in_headers_and_labels_are_made_harmless_too(tmp_path):
 
 
 def test_a_file_without_rows_keeps_its_header(tmp_path):
-    with AnswerFile(tmp_path / "out.csv", ["a", "b"]) as out:
+    with AnswerFile(tmp_path / "out.csv", ["a", "b"], LABEL_CELLS) as out:
         out.write([], [])
     assert (tmp_path / "out.csv").read_text("utf-8-sig").strip() == '"a","b"'
 
@@ -71,7 +73,7 @@ def test_an_old_answer_file_stays_until_the_new_one_is_whole(tmp_path):
     path.write_text("old")
 
     def fail():
-        with AnswerFile(path, ["text"]) as out:
+        with AnswerFile(path, ["text"], LABEL_CELLS) as out:
             out.write([{"text": "x"}], [LABELS])
             raise RuntimeError("power cut")
 
@@ -87,7 +89,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(tmp_path):
             raise OSError(errno.ENOSPC, "No space left on device")
 
     def fail():
-        with AnswerFile(tmp_path / "out.csv", ["text"]) as out:
+        with AnswerFile(tmp_path / "out.csv", ["text"], LABEL_CELLS) as out:
             out._sheet = Full()
             out.write([{"text": "x"}], [LABELS])
 

@@ -192,6 +192,20 @@ def test_the_simple_model_of_a_tuned_run_is_had_by_name(tmp_path):
     assert sorted(names) == ["model/README.md", "model/baseline.json", "model/predict.py"]
 
 
+def test_a_kind_whose_simple_models_cannot_stand_alone_says_so(tmp_path, monkeypatch):
+    from studio.evaluation.baseline import Majority
+    from studio.inference.kinds.base import answerers
+
+    run, _ = save_run(tmp_path, "r-1", save_encoder_base(tmp_path / "base"), "classification", "head", LABELS)
+    Majority.fit(LABELS["labels"], LABELS["labels"]).save(run / "baselines" / "majority")
+    monkeypatch.setattr(type(answerers.get("labels")), "simple_snippet", "")
+    with pytest.raises(UserError) as caught:
+        list(package.build(run, tmp_path / "out.zip", "en", "simple"))
+    assert caught.value.code == "package_simple"
+    assert "classification" in caught.value.text()
+    assert not (tmp_path / "out.zip").exists()
+
+
 def test_no_room_and_no_model_are_said_first(tmp_path, monkeypatch):
     run, _ = save_run(tmp_path, "r-1", save_encoder_base(tmp_path / "base"), "classification", "head", LABELS)
     usage = package.shutil.disk_usage(tmp_path)._replace(free=1000)

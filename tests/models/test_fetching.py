@@ -158,7 +158,8 @@ def test_starters_and_own_folders_are_listed(workspace, model):
     shutil.copytree(model, workspace.models / "my-model")
     (workspace.models / "rubbish").mkdir()
     found = {card.id: card for card in list_models(workspace)}
-    assert list(found) == ["starter:minilm", "starter:e5", "starter:smollm2", f"local:{workspace.models}/my-model"]
+    offered = ["starter:minilm", "starter:e5", "starter:smollm2", "scratch:seq2seq"]
+    assert list(found) == [*offered, f"local:{workspace.models}/my-model"]
     assert not found["starter:e5"].on_disk
     with pytest.raises(UserError) as caught:
         catalogue.card(workspace, "hub:org/tiny")

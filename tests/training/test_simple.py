@@ -9,7 +9,6 @@ from studio.evaluation.metrics import score
 from studio.events import Baseline, Note
 from studio.spec import Spec
 from studio.tasks.base import tasks
-from studio.training import rows as training_rows
 from studio.training.assemble import assemble
 from studio.training.rows import Inputs, read_table, scored_places
 from studio.training.simple import Simple
@@ -38,7 +37,7 @@ def told(tmp_path, spec, table):
 
 
 def test_lines_and_curve_are_scored_on_the_same_rows(tmp_path, monkeypatch):
-    monkeypatch.setitem(training_rows.VALIDATION_ROWS, "labels", 20)
+    monkeypatch.setattr(type(TASK.kind), "validation_rows", 20)
     spec, data, table = made(tmp_path)
     # A validation row whose label no training row has: the curve leaves it out, and so do the lines.
     table.rows[table.split["validation"][0]]["label"] = "never learnt"

@@ -16,6 +16,7 @@ from studio.errors import UserError
 from studio.inference.client import InferenceClient
 from studio.runs.desk import Desk
 from studio.web.context import Page
+from studio.web.kinds import chat as chat_face
 from studio.web.tabs import data, dataview
 from studio.words import LANGUAGES, say
 from studio.workspace import Workspace
@@ -69,7 +70,7 @@ def test_a_form_that_stands_in_for_a_model_not_here_is_called_so(
     shown = dataview.rendered(page_of(desk, language), version, USE)
     assert shown["note"] == say("web.data.as_seen_plain", language, model="starter:smollm2")
     (tmp_path / "tokenizer_config.json").write_text(json.dumps({"chat_template": "{{ messages[0].content }}!"}))
-    monkeypatch.setattr(dataview, "resolve", lambda workspace, model: tmp_path)
+    monkeypatch.setattr(chat_face, "resolve", lambda workspace, model: tmp_path)
     assert dataview.rendered(page_of(desk, language), version, USE) == {"texts": ["Q0!", "Q1!", "Q2!"], "note": ""}
 
 
@@ -82,7 +83,7 @@ def test_a_template_that_fails_costs_neither_findings_nor_charts(
     def refuse(folder: Path | None, talks: list[Any]) -> list[str]:
         raise fault
 
-    monkeypatch.setattr(dataview, "render_rows", refuse)
+    monkeypatch.setattr(chat_face, "render_rows", refuse)
     lines, drawn, seen = examined(page_of(desk, language), version)
     assert lines["problems"]
     assert drawn["figures"]

@@ -20,8 +20,8 @@ from studio.training.reporting import report_run
 from studio.training.rows import Table
 from studio.training.simple import Simple
 from studio.web.context import Page
+from studio.web.kinds.labels import told_edit
 from studio.web.live import Live
-from studio.web.tabs.playground import told_edit
 from studio.web.tabs.rules import rules_of, save_rules
 
 LABELS = ["animals", "food"]

@@ -26,7 +26,7 @@ from studio.web.context import Page
 from studio.web.server import QUIET, serve
 from studio.web.tabs import playground, train
 from studio.web.tabs.bounds import bounded
-from studio.web.tabs.playground import classify
+from studio.web.tabs.playground import answered
 from studio.words import LANGUAGES, say, say_parts
 from studio.workspace import Workspace
 
@@ -152,7 +152,7 @@ def test_an_empty_text_is_not_answered(workspace, text):
     desk = Desk(workspace)
     page = Page(desk, InferenceClient(workspace), "en")
     with pytest.raises(UserError) as caught:
-        classify(page, "r-1", text, "")
+        answered(page, "r-1", [text])
     check_spoken(caught.value, "text_empty")
     with gr.Blocks() as blocks:
         playground.build(page)
@@ -176,9 +176,10 @@ def test_texts_without_end_are_refused_by_the_handlers_themselves(workspace, whi
     ]
     long = "x" * (most + 1)
     said = [{"role": "user", "content": long}]
+    boxes = playground.most_boxes()
     calls = {
-        "text": lambda: handlers["answer"]("r-1", long, "", "all"),
-        "described": lambda: handlers["answer"]("r-1", "text", long, "all"),
+        "text": lambda: handlers["answer"]("r-1", "all", long, *[""] * (boxes - 1), ""),
+        "described": lambda: handlers["answer"]("r-1", "all", *["text"] * boxes, long),
         "rules": lambda: handlers["keep_rules"]("r-1", long),
         "message": lambda: next(handlers["talk"]("r-1", long, [], [], "", 8, 0.0, 1.0)),
         "system": lambda: next(handlers["talk"]("r-1", "text", [], [], long, 8, 0.0, 1.0)),

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import Any
 
-from studio.data.chat import as_messages
-from studio.data.checks import check, label_counts, length_histogram, shares
+from studio.data.checks import check, length_histogram, shares
 from studio.data.roles import suggest
-from studio.data.store import DataVersion, each_row
+from studio.data.store import DataVersion
 from studio.data.use import Use
-from studio.errors import UserError
-from studio.models.catalogue import resolve
-from studio.models.template import render_rows
 from studio.problem import Problem
-from studio.runs.draft import suggest_model
 from studio.tasks.base import tasks
 from studio.web.context import Page
+from studio.web.kinds.base import faces
 from studio.web.tabs.preflight import shown_problems
 
-MOST_BARS = 20
 MOST_ANSWERS = 6
-SHOWN = 3
-"""Rows shown as the model will see them."""
 
 
 def facts_line(page: Page, version: DataVersion) -> str:
@@ -60,19 +52,8 @@ def findings(page: Page, version: DataVersion, use: Use) -> tuple[list[Problem],
 
 
 def charts(page: Page, version: DataVersion, use: Use) -> list[dict[str, Any]]:
-    """Bars for the label counts and the lengths; no chart where there is nothing to draw."""
-    drawn = []
-    counts = label_counts(version, use.columns["label"], MOST_BARS) if "label" in use.columns else ()
-    if counts:
-        drawn.append(
-            {
-                "title": page.t("web.data.labels"),
-                "x": [label for label, _ in counts],
-                "y": [count for _, count in counts],
-                "x_title": page.t("web.data.rows"),
-                "horizontal": True,
-            }
-        )
+    """What the kind draws of the answers, and bars for the lengths; no chart where there is nothing to draw."""
+    drawn = faces.get(tasks.get(use.task).result).charts(page, version, use)
     if bins := length_histogram(version, use.task, use.columns):
         drawn.append(
             {
@@ -88,17 +69,5 @@ def charts(page: Page, version: DataVersion, use: Use) -> list[dict[str, Any]]:
 
 
 def rendered(page: Page, version: DataVersion, use: Use) -> dict[str, Any]:
-    """{"texts", "note"}: three usable rows of a chat data set as the model will see them, none for other tasks, and
-    what has to be known about them. A template that fails is told there: it must not cost the page its findings."""
-    task = tasks.get(use.task)
-    if task.result != "chat":
-        return {"texts": [], "note": ""}
-    usable = (row for row in each_row(version, use.columns) if task.usable(row))
-    talks = [as_messages(row, {role: role for role in row}) for row in islice(usable, SHOWN)]
-    model = suggest_model(page.workspace, version, use)
-    try:
-        folder = resolve(page.workspace, model)
-        note = "" if folder else page.t("web.data.as_seen_plain", model=model)
-        return {"texts": render_rows(folder, talks), "note": note}
-    except UserError as error:
-        return {"texts": [], "note": error.text(page.language)}
+    """{"texts", "note"}: rows as the model will see them, where the kind shows them, and what has to be known."""
+    return faces.get(tasks.get(use.task).result).rendered(page, version, use)

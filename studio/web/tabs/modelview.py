@@ -21,14 +21,14 @@ from studio.words import has
 def model_choices(page: Page, task: str) -> Choices:
     """(title, id) of the models whose kind fits the task; simple models alone where the task has them."""
     found = [(f"{card.title} ({_size(page, card.parameters)})", card.id) for card in _fitting(page, task)]
-    if tasks.get(task).result == "labels":
+    if tasks.get(task).kind.simple:
         found.append((page.t("web.train.baseline"), BASELINE))
     return found
 
 
 def _fitting(page: Page, task: str) -> list[Card]:
-    kinds = {"chat": ("decoder",), "labels": ("encoder", "decoder")}[tasks.get(task).result]
-    return [card for card in list_models(page.workspace) if card.kind in kinds]
+    fitting = tasks.get(task).models
+    return [card for card in list_models(page.workspace) if card.kind in fitting]
 
 
 def compared(page: Page, version: DataVersion, use: Use) -> list[dict[str, Any]]:

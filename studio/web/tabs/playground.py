@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,13 @@ from studio.data.importing import import_file
 from studio.data.store import find_version, read_rows
 from studio.errors import UserError
 from studio.evaluation.baseline import best, load_all
-from studio.tasks.base import tasks
+from studio.tasks.base import Row, Task, tasks
 from studio.web.context import Page
 from studio.web.describe import describe
 from studio.web.island import island, lead
-from studio.web.tabs import bounds, chatting
+from studio.web.kinds.base import More, faces
+from studio.web.tabs import bounds
 from studio.web.tabs.choose import finished_runs, pick
-from studio.web.tabs.rules import rules_of, save_rules
 from studio.workspace import Workspace
 
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "multiple"}
@@ -36,18 +36,20 @@ ALL, SIMPLE = "all", "simple"
 
 @dataclass
 class Widgets:
-    """The tab's components; each group is shown for its result kind."""
+    """The tab's components. `more` are those of a kind, shown for its runs; `boxes` and `answers` serve all others."""
 
     run: gr.Dropdown
     which: gr.Radio
     examples: gr.HTML
-    labels: gr.Column
-    chat: gr.Column
-    text: gr.Textbox
+    asking: gr.Column
+    boxes: list[gr.Textbox]
     answers: gr.HTML
-    rules: gr.Textbox
-    scored: gr.Markdown
-    descriptions: gr.Textbox
+    more: dict[str, More]
+
+    def inputs(self) -> list[Any]:
+        """What an answer is made from."""
+        further = [part for more in self.more.values() for part in more.inputs]
+        return [self.run, self.which, *self.boxes, *further]
 
 
 def build(page: Page) -> None:
@@ -56,136 +58,186 @@ def build(page: Page) -> None:
     run = gr.Dropdown(label=page.t("web.play.run"), info=page.t("web.play.run_info"), choices=[], elem_id="play-run")
     sides = [(page.t("web.play.which_all"), ALL), (page.t("web.play.which_simple"), SIMPLE)]
     which = gr.Radio(sides, value=ALL, label=page.t("web.play.which"), visible=False, elem_id="play-which")
-    with gr.Column(visible=False, elem_id="play-labels") as labels:
+    with gr.Column(visible=False, elem_id="play-asking") as asking:
         with gr.Row(equal_height=True):
-            text = gr.Textbox(
-                label=page.t("web.play.text"),
-                placeholder=page.t("web.play.placeholder"),
-                lines=3,
-                max_lines=12,
-                max_length=bounds.TEXT,
-                elem_id="play-text",
-                scale=5,
-            )
+            with gr.Column(scale=5):
+                boxes = [_box(page, number) for number in range(most_boxes())]
             send = gr.Button(page.t("web.play.send"), variant="primary", elem_id="play-send", scale=1, min_width=110)
         answers = island("answers", elem_id="play-answers")
-        with gr.Accordion(page.t("web.play.descriptions"), open=False):
-            descriptions = gr.Textbox(
-                label=page.t("web.play.descriptions"), show_label=False, lines=4, max_length=bounds.LINES
-            )
-        with gr.Accordion(page.t("web.play.rules"), open=False):
-            rules = gr.Textbox(
-                label=page.t("web.play.rules"), show_label=False, lines=6, max_length=bounds.RULES, elem_id="play-rules"
-            )
-            keep = gr.Button(page.t("web.play.rules_save"), size="sm", elem_id="play-rules-save")
-            scored = gr.Markdown(elem_id="play-rules-score")
-    with gr.Column(visible=False, elem_id="play-chat") as chat:
-        talk = chatting.build(page, run)
+    more = {face.key: found for face in faces if (found := face.more(page, run)) is not None}
     examples = island("examples", elem_id="play-examples")
-    widgets = Widgets(run, which, examples, labels, chat, text, answers, rules, scored, descriptions)
+    widgets = Widgets(run, which, examples, asking, boxes, answers, more)
     _file(page, run, which)
     page.parts["play_run"] = run
     page.parts["play_which"] = which
-    _wire(page, widgets, send, keep, talk)
+    _wire_choice(page, widgets)
+    _wire_asking(page, widgets, send)
 
 
-def _wire(page: Page, widgets: Widgets, send: gr.Button, keep: gr.Button, talk: chatting.Talk) -> None:
+def _box(page: Page, number: int) -> gr.Textbox:
+    return gr.Textbox(
+        label=page.t("web.play.text"),
+        placeholder=page.t("web.play.placeholder"),
+        lines=3,
+        max_lines=12,
+        max_length=bounds.TEXT,
+        visible=not number,
+        elem_id=f"play-text-{number + 1}" if number else "play-text",
+        elem_classes="play-box",
+    )
+
+
+def asked_roles(task: Task) -> list[str]:
+    """The roles that the playground asks for, a box each."""
+    return [role.key for role in task.asked if role.required] or [task.bare_role]
+
+
+def most_boxes() -> int:
+    """As many as the task with the most roles needs."""
+    return max(len(asked_roles(task)) for task in tasks if faces.get(task.result).asks)
+
+
+def _wire_choice(page: Page, widgets: Widgets) -> None:
     @page.told
     def choose(run: str | None) -> list[Any]:
         """Show the widgets of the run's result kind and held-out rows to try."""
         if not run:
-            return [*[gr.Column(visible=False)] * 2, gr.Radio(visible=False), [], None, "", "", ""]
-        kind, folder = tasks.get(page.desk.get(run).task).result, page.desk.folder(run)
-        rules, descriptions = rules_of(folder) if kind == "labels" else ("", "")
-        both = gr.Radio(visible=bool(rules or descriptions) and has_model(folder))
-        shown = [gr.Column(visible=kind == "labels"), gr.Column(visible=kind == "chat"), both]
-        return [*shown, held_out(page, run), None, rules, "", descriptions]
+            hidden = [part for more in widgets.more.values() for part in (gr.Column(visible=False), *_blank(more))]
+            boxes = [gr.skip()] * len(widgets.boxes)
+            return [gr.Column(visible=False), gr.Radio(visible=False), [], None, *boxes, *hidden]
+        task, folder = tasks.get(page.desk.get(run).task), page.desk.folder(run)
+        face = faces.get(task.result)
+        both = gr.Radio(visible=task.kind.simple and has_model(folder) and bool(load_all(folder)))
+        shown = [gr.Column(visible=face.asks), both, held_out(page, run), None, *_boxes(page, widgets, task)]
+        for key, more in widgets.more.items():
+            shown.append(gr.Column(visible=key == task.result))
+            shown += face.filled(page, folder) if key == task.result else _blank(more)
+        return shown
 
-    shown = [widgets.labels, widgets.chat, widgets.which, widgets.examples, widgets.answers]
-    widgets.run.change(choose, widgets.run, [*shown, widgets.rules, widgets.scored, widgets.descriptions], **QUIET)
+    filled = [part for more in widgets.more.values() for part in (more.column, *more.filled)]
+    shown = [widgets.asking, widgets.which, widgets.examples, widgets.answers, *widgets.boxes, *filled]
+    widgets.run.change(choose, widgets.run, shown, **QUIET)
     widgets.run.input(None, widgets.run, None, js="(run) => window.studio.open({ run, tab: 'playground' }, true)")
 
-    @page.told
-    def answer(run: str | None, text: str, described: str, which: str | None) -> dict[str, Any] | None:
-        return classify(page, run, text, described, which)
 
-    inputs = [widgets.run, widgets.text, widgets.descriptions, widgets.which]
+def _blank(more: More) -> list[Any]:
+    return [""] * len(more.filled)
+
+
+def _boxes(page: Page, widgets: Widgets, task: Task) -> list[Any]:
+    """A box for every role that is asked, named after it where there are several."""
+    roles = asked_roles(task)
+    named = [page.t(f"role.{task.key}.{role}") if len(roles) > 1 else page.t("web.play.text") for role in roles]
+    shown = [gr.Textbox(label=label, visible=True) for label in named]
+    return [*shown, *[gr.Textbox(visible=False)] * (len(widgets.boxes) - len(shown))][: len(widgets.boxes)]
+
+
+def _wire_asking(page: Page, widgets: Widgets, send: gr.Button) -> None:
+    count = len(widgets.boxes)
+
+    @page.told
+    def answer(run: str | None, which: str | None, *given: Any) -> dict[str, Any] | None:
+        return answered(page, run, list(given[:count]), which, _further(widgets, given[count:]))
+
     asking = gr.on(
-        [send.click, widgets.text.submit],
+        [send.click, *(box.submit for box in widgets.boxes)],
         answer,
-        inputs,
+        widgets.inputs(),
         widgets.answers,
         concurrency_id="predict",
         concurrency_limit=4,
         **HIDDEN,
     )
+    messages = {key: more.message for key, more in widgets.more.items() if more.message is not None}
 
     @page.told
-    def try_example(run: str | None, described: str, which: str | None, event: gr.EventData) -> list[Any]:
-        row = bounds.sent(event).get("row")
-        found = next((item for item in held_out(page, run or "") if item["row"] == row), None)
-        if not run or found is None:
-            return [gr.skip()] * 3
-        if found["kind"] == "chat":
-            return [gr.skip(), gr.skip(), found["text"]]
-        shown = classify(page, run, found["text"][: bounds.TEXT], described, which)
-        return [found["text"], {**(shown or {}), "truth": found["truth"]}, gr.skip()]
+    def try_example(event: gr.EventData, run: str | None, which: str | None, *given: Any) -> list[Any]:
+        """A held-out row into the boxes, and answered; or into the kind's own box."""
+        place = bounds.sent(event).get("row")
+        row = next((row for number, row in _held_rows(page, run or "") if number == place), None)
+        nothing = [gr.skip()] * (count + 1 + len(messages))
+        if not run or row is None:
+            return nothing
+        task = tasks.get(page.desk.get(run).task)
+        face = faces.get(task.result)
+        example = face.example(task, row)
+        if not face.asks:
+            return [*nothing[: count + 1], *(example["text"] if key == face.key else gr.skip() for key in messages)]
+        texts = [(row.get(role) or "")[: bounds.TEXT] for role in asked_roles(task)]
+        texts = texts if len(texts) > 1 else [example["text"][: bounds.TEXT]]
+        shown = answered(page, run, texts, which, _further(widgets, given[count:]))
+        filled = [*texts, *[gr.skip()] * (count - len(texts))]
+        return [*filled, {**(shown or {}), "truth": example["truth"]}, *[gr.skip()] * len(messages)]
 
-    asked = [widgets.run, widgets.descriptions, widgets.which]
-    trying = widgets.examples.click(try_example, asked, [widgets.text, widgets.answers, talk.message], **HIDDEN)
+    outputs = [*widgets.boxes, widgets.answers, *messages.values()]
+    trying = widgets.examples.click(try_example, widgets.inputs(), outputs, **HIDDEN)
     for done in (asking, trying):
         # Also after a refusal, which hands no answer on.
         done.then(None, None, None, js="() => window.dispatchEvent(new Event('studio:answered'))")
 
-    @page.told
-    def keep_rules(run: str | None, rules: str) -> str:
-        return told_edit(page, run, rules) if run else ""
 
-    keep.click(keep_rules, [widgets.run, widgets.rules], widgets.scored, **QUIET)
-
-
-def told_edit(page: Page, run: str, rules: str) -> str:
-    """Keep edited rules, and say what that did to their score."""
-    text = bounds.bounded(rules, bounds.RULES)
-    edited = save_rules(page.workspace, page.desk.folder(run), page.desk.spec(run), text)
-    if edited.now is None:
-        return page.t("web.play.rules_saved")
-    before = "–" if edited.before is None else f"{edited.before:.3f}"
-    metric = page.t(f"metric.{edited.metric}")
-    return page.t("web.play.rules_scored", metric=metric, score=f"{edited.now:.3f}", before=before, rows=edited.rows)
+def _further(widgets: Widgets, values: Sequence[Any]) -> dict[str, list[Any]]:
+    """The values of each kind's own inputs, by kind."""
+    found, start = {}, 0
+    for key, more in widgets.more.items():
+        found[key] = list(values[start : start + len(more.inputs)])
+        start += len(more.inputs)
+    return found
 
 
-def classify(page: Page, run: str | None, text: str, described: str, which: str | None = None) -> dict[str, Any] | None:
-    """The tuned model's bars beside what came before it, or those of the simple model alone. Raises UserError
-    (`text_empty`, `text_long`)."""
+def answered(
+    page: Page,
+    run: str | None,
+    texts: Sequence[str | None],
+    which: str | None = None,
+    further: Mapping[str, list[Any]] | None = None,
+) -> dict[str, Any] | None:
+    """The tuned model's answer beside what came before it, or that of the simple model alone; `texts` fill the roles
+    that are asked, `further` are the inputs of the kinds' own widgets. Raises UserError (`text_empty`, `text_long`)."""
     if not run:
         return None
-    if not text or not text.strip():
+    given = [bounds.bounded(text, bounds.TEXT) for text in texts]
+    for values in (further or {}).values():
+        for value in values:
+            bounds.bounded(value if isinstance(value, str) else "", bounds.LINES)
+    if not given or not given[0].strip():
         raise UserError("text_empty")
-    bounds.bounded(text, bounds.TEXT)
-    described = bounds.bounded(described, bounds.LINES)
-    folder = page.desk.folder(run)
-    answers: list[dict[str, Any]] = []
+    folder, task = page.desk.folder(run), tasks.get(page.desk.get(run).task)
+    roles = asked_roles(task)
+    if not all(text.strip() for text in given[: len(roles)]):
+        raise UserError("text_empty")
+    row = dict(zip(roles, given, strict=False))
+    told = {"kind": task.result, "truth": "", "text": given[0], "texts": given[: len(roles)], "row": dict(row)}
     if key := simple_alone(folder, which):
-        alone = page.inference.predict(folder, [text], key)
+        alone = page.inference.predict(folder, [row], key)
         title = page.t("web.play.simple", name=page.t(f"ladder.{key}"))
-        answers = [{"title": title, "note": "", "prediction": alone.predictions[0]}]
-        return {"answers": answers, "ms": alone.milliseconds, "truth": "", "text": text}
-    before = page.inference.before(folder, [text], _descriptions(described))
-    for found in before["answers"]:
-        name = page.t(f"ladder.{found['key']}")
-        untuned = found["key"] == "untuned"
-        title = page.t("web.play.untuned") if untuned else page.t("web.play.simple", name=name)
-        note = page.t("web.play.untuned_note") if untuned else ""
-        answers.append({"title": title, "note": note, "prediction": found["predictions"][0]})
+        answers = [{"key": key, "title": title, "note": "", "prediction": alone.predictions[0]}]
+        return {**told, "answers": answers, "ms": alone.milliseconds}
+    face, mine = faces.get(task.result), (further or {}).get(faces.get(task.result).key) or [""]
+    row |= face.settings(mine)
+    answers = _before(page, folder, row, face.describe(mine))
     milliseconds = None
     if has_model(folder):
-        tuned = page.inference.predict(folder, [text])
+        tuned = page.inference.predict(folder, [row])
         milliseconds = tuned.milliseconds
-        answers.insert(0, {"title": page.t("web.play.tuned"), "note": "", "prediction": tuned.predictions[0]})
-    elif answers and (told := describe(page.desk, page.desk.get(run), page.language)["without_model"]):
-        answers[-1]["note"] = told
-    return {"answers": answers, "ms": milliseconds, "truth": "", "text": text}
+        first = {"key": "tuned", "title": page.t("web.play.tuned"), "note": "", "prediction": tuned.predictions[0]}
+        answers.insert(0, first)
+    elif answers and (alone_told := describe(page.desk, page.desk.get(run), page.language)["without_model"]):
+        answers[-1]["note"] = alone_told
+    return {**told, "answers": answers, "ms": milliseconds}
+
+
+def _before(page: Page, folder: Path, row: Row, descriptions: dict[str, str]) -> list[dict[str, Any]]:
+    """What came before tuning: the simple model, and what the base says."""
+    answers: list[dict[str, Any]] = []
+    for found in page.inference.before(folder, [row], descriptions)["answers"]:
+        key = found["key"]
+        if key in ("untuned", "base"):
+            title, note = page.t(f"web.play.{key}"), page.t(f"web.play.{key}_note")
+        else:
+            title, note = page.t("web.play.simple", name=page.t(f"ladder.{key}")), ""
+        answers.append({"key": key, "title": title, "note": note, "prediction": found["predictions"][0]})
+    return answers
 
 
 def has_model(run_dir: Path) -> bool:
@@ -198,30 +250,29 @@ def simple_alone(run_dir: Path, which: str | None) -> str | None:
     return best(load_all(run_dir)) if which == SIMPLE and has_model(run_dir) else None
 
 
-def _descriptions(text: str) -> dict[str, str]:
-    pairs = (line.partition(":") for line in (text or "").replace("：", ":").splitlines())
-    return {label.strip(): told.strip() for label, colon, told in pairs if colon and told.strip()}
-
-
-def held_out(page: Page, run: str) -> list[dict[str, Any]]:
-    """Some test rows of a run with their truth: rows no model of the run trained on."""
+def _held_rows(page: Page, run: str) -> list[tuple[int, Row]]:
+    """Some test rows of a run with their places: rows no model of the run trained on."""
     if not run:
         return []
-    folder = page.desk.folder(run)
-    split = folder / "split.json"
+    split = page.desk.folder(run) / "split.json"
     if not split.is_file():
         return []
     spec = page.desk.spec(run)
     places = json.loads(split.read_text(encoding="utf-8"))["test"][:EXAMPLES]
     try:
-        rows = read_rows(find_version(page.workspace, spec.data), spec.columns, places)
+        return list(zip(places, read_rows(find_version(page.workspace, spec.data), spec.columns, places), strict=True))
     except UserError:
         return []
-    task = tasks.get(spec.task)
-    return [
-        {"row": place, "text": task.question(row), "truth": task.truth(row) or "", "kind": task.result}
-        for place, row in zip(places, rows, strict=True)
-    ]
+
+
+def held_out(page: Page, run: str) -> list[dict[str, Any]]:
+    """The same with their truth, as buttons."""
+    rows = _held_rows(page, run)
+    if not rows:
+        return []
+    task = tasks.get(page.desk.get(run).task)
+    face = faces.get(task.result)
+    return [{"row": place, **face.example(task, row), "asks": face.asks} for place, row in rows]
 
 
 def _file(page: Page, run: gr.Dropdown, side: gr.Radio) -> None:
@@ -238,7 +289,7 @@ def _file(page: Page, run: gr.Dropdown, side: gr.Radio) -> None:
             return
         folder, given = page.desk.folder(chosen), Path(path)
         tuned = has_model(folder) and asked != SIMPLE
-        which = "tuned" if tuned else best(load_all(folder)) or "tfidf"
+        which = "tuned" if tuned else best(load_all(folder)) or ""
         # Asked about, not brought: the file is read in a place of its own and does not join the data sets.
         with tempfile.TemporaryDirectory(dir=page.workspace.temporary, prefix="ask-") as place:
             try:

@@ -46,8 +46,8 @@ def save_rules(workspace: Workspace, run_dir: Path, spec: Spec, text: str) -> Ed
     rows = _validation_rows(workspace, run_dir, spec)
     rows = [row for row in rows if task.truth(row) in model.labels] or rows
     if rows:
-        answers = edited.predict([task.question(row) for row in rows])
-        found = score(task.result, answers, [task.truth(row) for row in rows], {"labels": model.labels})
+        expected = [task.expected(row) for row in rows]
+        found = score(task.result, edited.answer(task, rows), expected, {"labels": model.labels})
         edited.validation = found[task.main_metric]
     edited.save(run_dir / FOLDER / Rules.key)
     return Edited(task.main_metric, model.validation, edited.validation, len(rows))

@@ -1,0 +1,83 @@
+"""Labels: the label, how sure, and a probability of each; the download is an encoder and a small head."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from studio.errors import UserError
+from studio.inference.kinds.base import Answerer, answerers
+from studio.tasks.base import Row
+
+if TYPE_CHECKING:
+    from studio.inference.pool import Pool
+    from studio.inference.predictor import Predictor
+
+
+class LabelAnswerer(Answerer):
+    """Reads batches; before tuning, the base guesses from label names."""
+
+    key = "labels"
+    snippet = "labels.txt"
+    simple_snippet = "simple.txt"
+    program = """
+import json, runpy, sys
+import torch
+torch.set_num_threads(1)
+made = runpy.run_path(sys.argv[1])
+json.dump([made["predict"](question) for question in json.load(sys.stdin)], sys.stdout)
+"""
+
+    def cells(self, prediction: Mapping[str, Any]) -> dict[str, Any]:
+        """Label, confidence and a probability a label."""
+        scores: dict[str, float] = prediction.get("scores", {})
+        cells: dict[str, Any] = {"predicted_label": prediction["label"]}
+        if scores:
+            cells["confidence"] = round(scores[prediction["label"]], 6)
+            cells |= {f"probability_{label}": round(score, 6) for label, score in scores.items()}
+        return cells
+
+    def before(
+        self, run_dir: Path, pool: Pool, rows: Sequence[str | Row], descriptions: Mapping[str, str]
+    ) -> list[dict[str, Any]]:
+        from studio.inference.before import Encoder
+
+        try:
+            with pool.use(run_dir, "untuned") as held:
+                encoder: Encoder = held  # type: ignore[assignment]
+                return [{"key": "untuned", "predictions": encoder.guess(rows, descriptions)}]
+        except UserError as error:
+            if error.code != "base_gone":
+                raise
+            return []
+
+    def write(self, predictor: Predictor, core: Any, folder: Path) -> None:
+        write_pooled(predictor, core, folder, {"labels": predictor.facts["labels"]})
+
+    def numbers(self, predictor: Predictor, question: Any) -> dict[str, float]:
+        scores: dict[str, float] = predictor.predict([question])[0]["scores"]
+        return scores
+
+
+def write_pooled(predictor: Predictor, core: Any, folder: Path, about: dict[str, Any]) -> None:
+    """A pooled encoder with its linear head: its own folder of weights, head.safetensors, and labels.json, which says
+    how texts are read besides what `about` says."""
+    from safetensors.torch import save_file
+
+    from studio.tasks.heads import pooling_of
+
+    core.base_model.save_pretrained(folder)
+    head = {name: tensor.detach().cpu().contiguous() for name, tensor in core.classifier.state_dict().items()}
+    save_file(head, str(folder / "head.safetensors"), {"format": "pt"})
+    facts = {
+        **about,
+        "prefix": predictor.facts.get("prefix", ""),
+        "max_length": predictor.max_length,
+        "pooling": pooling_of(core.config),
+    }
+    (folder / "labels.json").write_text(json.dumps(facts, ensure_ascii=False, indent=1), "utf-8")
+
+
+answerers.register(LabelAnswerer())
