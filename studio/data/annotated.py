@@ -1,6 +1,7 @@
 """Annotations that a file keeps in a form for machines, brought into cells that a person can read.
 
-Tokens with their tags become a text and its entities, exports of Label Studio the same. What cannot be brought into that form stays as it was, and the check names the row.
+Tokens with their tags become a text and its entities, exports of Label Studio the same. What cannot be brought into
+that form stays as it was, and the check names the row.
 """
 
 from __future__ import annotations

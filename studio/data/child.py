@@ -26,8 +26,9 @@ def read(path: Path, name: str, folder: Path) -> dict[str, Any]:
     size = path.stat().st_size
     table = Table(name, lambda done: tell({"progress": [min(done, size), size]}))
     about = _fill(path, name, table)
-    frame = _publishable(table, folder)
-    made = _profile(frame, {**about, "name": name, "bytes": size, "problems": table.to_json()})
+    frame, notes = _publishable(table, folder)
+    problems = [*table.to_json(), *(note.to_json() for note in notes)]
+    made = _profile(frame, {**about, "name": name, "bytes": size, "problems": problems})
     (folder / "profile.json").write_text(json.dumps(made, ensure_ascii=False), "utf-8")
     with path.open("rb") as handle:
         return {
@@ -64,20 +65,22 @@ def _fill(path: Path, name: str, table: Any) -> dict[str, Any]:
     return about
 
 
-def _publishable(table: Any, folder: Path) -> Any:
-    """Write rows.parquet, annotations made readable, flushed to the disk, and return the Arrow table."""
+def _publishable(table: Any, folder: Path) -> tuple[Any, list[Any]]:
+    """Write rows.parquet, annotations made readable, flushed to the disk; the Arrow table, and notes on columns that
+    were made of others."""
     import pyarrow.parquet as pq
 
     from studio.data.annotated import readable
+    from studio.data.labelsets import join
 
-    made, found = readable(table.finish())
-    table.notes += found
+    made, notes = readable(table.finish())
+    made, note = join(made)
     with (folder / "rows.parquet").open("wb") as handle:
         # Small row groups let a page be read without the rest; zstd level 1 costs no more time than snappy.
         pq.write_table(made, handle, compression="zstd", compression_level=1, row_group_size=20_000)
         handle.flush()
         os.fsync(handle.fileno())
-    return made
+    return made, [*notes, note] if note else notes
 
 
 def _profile(table: Any, about: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from studio.data.labelsets import are_lists
 from studio.data.store import DataVersion
 from studio.tasks.base import Task, tasks
 
@@ -89,9 +90,7 @@ def _one_value(columns: Sequence[Column], known: Sequence[Column]) -> Suggestion
     if task is None or len(texts) != 1 or not same or (others and not named):
         return None
     text = str(texts[0]["name"])
-    options = [
-        _certain(task, {"text": text, "label": str(one["name"])}, "one_label", labels=1) for one in named or same
-    ]
+    options = [certain(task, {"text": text, "label": str(one["name"])}, "one_label", labels=1) for one in named or same]
     taken = options[0].columns
     value = next(str(one["top"][0][0])[:60] for one in same if one["name"] == taken["label"])
     told = {"text": text, "column": taken["label"], "value": value}
@@ -120,7 +119,7 @@ def _conversations(columns: Sequence[Column]) -> Suggestion | None:
     if task is None or not found:
         return None
     names = [str(column["name"]) for column in found]
-    options = [_certain(task, {"messages": name}, "conversations") for name in names]
+    options = [certain(task, {"messages": name}, "conversations") for name in names]
     return options[0] if len(options) == 1 else _ask("which_messages", options, task, ("messages",), columns=names)
 
 
@@ -142,7 +141,7 @@ def _instructions(columns: Sequence[Column]) -> Suggestion | None:
     if extra is not None:
         chosen["input"] = texts[extra]
     rest = [column for column in _of_kind(columns, "text", "label") if str(column["name"]) not in chosen.values()]
-    made = _certain(task, chosen, "instructions")
+    made = certain(task, chosen, "instructions")
     # "context" beside a question is a passage to read, not an Alpaca input: the answer may be a span of it.
     if rest or extra == "context":
         others = [str(column["name"]) for column in rest] or [texts["context"]]
@@ -151,7 +150,7 @@ def _instructions(columns: Sequence[Column]) -> Suggestion | None:
     labels = _task("labels")
     if answers["kind"] == "label" and labels is not None and extra is None:
         pair = {"text": chosen["instruction"], "label": chosen["output"]}
-        both = (_certain(labels, pair, "one_label", labels=answers["distinct"]), made)
+        both = (certain(labels, pair, "one_label", labels=answers["distinct"]), made)
         return Suggestion(
             None, {}, False, "data.question.answers_recur", {**chosen, "labels": answers["distinct"]}, both
         )
@@ -171,7 +170,7 @@ def _labels(columns: Sequence[Column]) -> Suggestion | None:
     text_choices = _narrow(texts, _obvious_text(task, texts))
     label_choices = _narrow(labels, _obvious_label(labels))
     options = [
-        _certain(task, {"text": str(text["name"]), "label": str(label["name"])}, "one_label", labels=label["distinct"])
+        certain(task, {"text": str(text["name"]), "label": str(label["name"])}, "one_label", labels=label["distinct"])
         for text in text_choices
         for label in label_choices
     ]
@@ -228,7 +227,7 @@ def _nothing_fits(columns: Sequence[Column]) -> Suggestion:
     names = [str(column["name"]) for column in texts]
     chat, labels = _task("chat"), _task("labels")
     if len(texts) == 2 and chat is not None:
-        both = [_certain(chat, {"instruction": a, "output": b}, "instructions") for a, b in (names, names[::-1])]
+        both = [certain(chat, {"instruction": a, "output": b}, "instructions") for a, b in (names, names[::-1])]
         return Suggestion(
             None, {}, False, "data.question.two_texts", {"first": names[0], "second": names[1]}, tuple(both)
         )
@@ -236,7 +235,7 @@ def _nothing_fits(columns: Sequence[Column]) -> Suggestion:
         # Any other column that repeats itself at all might be the label after all.
         others = [column for column in columns if column is not texts[0] and column["distinct"] >= 2]
         options = [
-            _certain(labels, {"text": names[0], "label": str(one["name"])}, "one_label", labels=one["distinct"])
+            certain(labels, {"text": names[0], "label": str(one["name"])}, "one_label", labels=one["distinct"])
             for one in others
             if one["kind"] in ("number", "text", "date")
         ]
@@ -245,7 +244,13 @@ def _nothing_fits(columns: Sequence[Column]) -> Suggestion:
     return Suggestion(None, {}, False, f"data.question.{code}", {"columns": names})
 
 
-def _certain(task: Task, chosen: dict[str, str], reason: str, **values: Any) -> Suggestion:
+def texts_among(task: Task, columns: Sequence[Column]) -> list[Column]:
+    """The columns that may be the text a task reads: the obvious one, else all that hold texts."""
+    texts = [column for column in _of_kind(columns, "text") if not are_lists(column)]
+    return _narrow(texts, _obvious_text(task, texts)) if texts else []
+
+
+def certain(task: Task, chosen: dict[str, str], reason: str, **values: Any) -> Suggestion:
     return Suggestion(task.key, chosen, True, f"data.reason.{reason}", {**chosen, **values})
 
 

@@ -1,7 +1,7 @@
 """Named parts of a text as they stand in a cell: read in the forms people keep them in, written in one.
 
-Written: a JSON list of {"text", "type", "start", "end"}, the places in characters, `end` not included. Read: that, lists
-of [start, end, type], and the objects of doccano, Label Studio, Prodigy and transformers' pipelines.
+Written: a JSON list of {"text", "type", "start", "end"}, the places in characters, `end` not included. Read: that,
+lists of [start, end, type], and the objects of doccano, Label Studio, Prodigy and transformers' pipelines.
 """
 
 from __future__ import annotations
@@ -77,7 +77,9 @@ def read(text: str, cell: str | None) -> Reading:
 
 def write(text: str, entities: Sequence[Entity]) -> str:
     """The cell for entities of `text`."""
-    made = [{"text": text[one.start : one.end], "type": one.type, "start": one.start, "end": one.end} for one in entities]
+    made = [
+        {"text": text[one.start : one.end], "type": one.type, "start": one.start, "end": one.end} for one in entities
+    ]
     return json.dumps(made, ensure_ascii=False)
 
 

@@ -117,10 +117,10 @@ def fit_baselines(
     from studio.evaluation.kinds.base import judges
 
     judge = judges.get(task.result)
-    known = [row for row in train if task.truth(row)]
+    known = [row for row in train if task.expected(row) not in (None, "")]
     if len(known) > MOST_ROWS:
         known = random.Random(seed).sample(known, MOST_ROWS)
-    judged = [row for row in validation if task.truth(row)]
+    judged = [row for row in validation if task.expected(row) not in (None, "")]
     if not known:
         return {}
     models: dict[str, Baseline] = {}

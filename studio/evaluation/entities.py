@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from studio.evaluation.metrics import class_scores
-
 import numpy as np
+
+from studio.evaluation.metrics import class_scores
 
 Entities = Sequence[Sequence[Any]]
 """[start, end, type] each."""

@@ -91,9 +91,24 @@ class Ner(Task):
 
     def guess(self, columns: Sequence[Column]) -> Suggestion | None:
         """A text and a column that marks parts of it."""
-        from studio.data.roles import marked_parts
+        from studio.data.roles import certain, texts_among
 
-        return marked_parts(self, columns)
+        marked = [column for column in columns if column["kind"] == "spans"]
+        texts = texts_among(self, columns)
+        if len(marked) != 1 or len(texts) != 1:
+            return None
+        return certain(self, {"text": str(texts[0]["name"]), "entities": str(marked[0]["name"])}, "marked_parts")
+
+    def offers(self, columns: Sequence[Column]) -> list[Suggestion]:
+        """Each text with each column that marks parts."""
+        from studio.data.roles import certain, texts_among
+
+        return [
+            certain(self, {"text": str(text["name"]), "entities": str(column["name"])}, "marked_parts")
+            for column in columns
+            if column["kind"] == "spans"
+            for text in texts_among(self, columns)
+        ]
 
     def facts(self, train: Rows, options: Any) -> dict[str, Any]:
         """The sorted types of the training rows, and how far windows overlap."""
@@ -169,11 +184,13 @@ class Ner(Task):
         return found
 
     def combine(self, windows: Sequence[Prediction], row: Row, facts: dict[str, Any]) -> Prediction:
-        """{"entities": [{"text", "type", "start", "end", "score"}, ...]} with the losses' sum; a word that two windows
+        """{"entities": [{"text", "type", "start", "end", "score"}, ...], "sure": mean probability of the
+        words' tags} with the losses' sum; a word that two windows
         saw is taken from the one in which it stands further from the edge."""
         text, types = row.get("text") or "", facts["types"]
         words = merged([window["words"] for window in windows])
-        found: Prediction = {"entities": decoded(text, words, types)}
+        sure = sum(word[3] for word in words) / len(words) if words else 1.0
+        found: Prediction = {"entities": decoded(text, words, types), "sure": sure}
         if all("loss" in window for window in windows):
             found["loss"] = sum(window["loss"] for window in windows)
             found["tokens"] = sum(window["tokens"] for window in windows)
@@ -256,7 +273,9 @@ def decoded(text: str, words: Sequence[Sequence[Any]], types: Sequence[str]) -> 
         part = words[chunk.start : chunk.end]
         start, end = part[0][0], part[-1][1]
         score = sum(word[3] for word in part) / len(part)
-        found.append({"text": text[start:end], "type": chunk.type, "start": start, "end": end, "score": round(score, 6)})
+        found.append(
+            {"text": text[start:end], "type": chunk.type, "start": start, "end": end, "score": round(score, 6)}
+        )
     return found
 
 

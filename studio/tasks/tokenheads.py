@@ -59,5 +59,5 @@ def logits_of(model: torch.nn.Module, batch: dict[str, torch.Tensor]) -> torch.T
 
 def overlap_of(tokenizer: Any, share: float, max_length: int, *, pair: bool = False) -> int:
     """Tokens that a window repeats of the one before it: `share` of its own text, few enough that it goes on."""
-    room = max_length - tokenizer.num_special_tokens_to_add(pair=pair)
+    room = int(max_length - tokenizer.num_special_tokens_to_add(pair=pair))
     return max(0, min(int(share * room), room - _LEAST))
