@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from studio.data.importing import import_file
+from studio.data.roles import columns_for
 from studio.data.store import DataVersion
 from studio.data.use import Use
 from studio.errors import UserError
@@ -68,7 +69,8 @@ def from_data(terminal: Terminal, desk: Desk, wish: Wish) -> tuple[Draft, str]:
     if not task:
         raise UserError("task_not_clear", question=terminal.say(code, **values))
     settings = read_settings(wish.settings, task, wish.method)
-    columns = {**(use.columns if task == use.task else {}), **settings.columns}
+    guessed = use.columns if task == use.task else columns_for(version.profile()["columns"], tasks.get(task))
+    columns = {**guessed, **settings.columns}
     required = {role.key for role in tasks.get(task).roles if role.required}
     if not sure and not required <= set(columns):
         raise UserError("columns_not_clear", question=terminal.say(code, **values), columns=list(version.columns))

@@ -22,7 +22,8 @@ _NEVER = -12.0
 
 
 class MajoritySet(Baseline):
-    """Always the commonest set of labels of the training rows."""
+    """Always the commonest set of labels of the training rows. Having none is a set only where no row has any: an F1
+    of nothing given is 0, which anything would beat."""
 
     key = "majority_set"
     result = "multilabel"
@@ -34,7 +35,8 @@ class MajoritySet(Baseline):
     @staticmethod
     def fit(sets: Sequence[Sequence[str]], labels: Sequence[str]) -> MajoritySet:
         counts = Counter(tuple(sorted(set(one) & set(labels))) for one in sets)
-        chosen = min(counts, key=lambda one: (-counts[one], one))
+        filled = [one for one in counts if one] or list(counts)
+        chosen = min(filled, key=lambda one: (-counts[one], one))
         each = Counter(label for one in sets for label in one)
         return MajoritySet(labels, chosen, {label: each[label] / len(sets) for label in labels})
 

@@ -78,9 +78,11 @@ def measure(desk: Desk, version: DataVersion, spec: Spec) -> bool:
     machine.
     """
     training = spec.options.get("training", {})
-    file = _file(desk.workspace, spec.model, spec.task, spec.method, training)
     folder = resolve(desk.workspace, spec.model) if spec.model else None
-    if folder is None or file.exists() or any(view.active for view in desk.list()):
+    if folder is None:
+        return False
+    file = _file(desk.workspace, spec.model, spec.task, spec.method, training)
+    if file.exists() or any(view.active for view in desk.list()):
         return False
     if psutil.cpu_percent(interval=0.3) > _BUSY or not _ASKING.acquire(blocking=False):
         return False

@@ -76,6 +76,9 @@ def test_nothing_decided_when_both_are_open() -> None:
 def test_several_labels_in_one_cell_are_a_question() -> None:
     found = suggest(comment=prose(1), emotions=labels("joy", "love", "anger", "joy|love", "anger|joy"))
     assert (found.sure, found.columns, found.code) == (False, {"text": "comment"}, "data.question.several_labels")
+    every = [(one.task, one.columns) for one in found.alternatives]
+    assert every[0] == ("classification", {"text": "comment", "label": "emotions"})
+    assert ("multilabel", {"text": "comment", "labels": "emotions"}) in every
 
 
 def test_two_texts_alone_could_be_several_tasks() -> None:

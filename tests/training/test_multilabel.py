@@ -22,6 +22,7 @@ from studio.data.profile import profile
 from studio.data.roles import suggest, suggest_for
 from studio.evaluation.kinds.base import judges
 from studio.evaluation.kinds.multilabel import thresholds
+from studio.evaluation.label_sets import MajoritySet
 from studio.inference import package
 from studio.inference.kinds.base import answerers
 from studio.inference.predictor import Predictor
@@ -153,6 +154,13 @@ def test_a_threshold_is_where_f1_is_best():
     # One row of a label says nothing of where its threshold should be: it shares that of all labels together.
     assert 0.05 <= found["rare"] <= 0.95
     assert thresholds([], [], ["often"]) == {}
+
+
+def test_the_commonest_set_is_one_that_holds_a_label():
+    sets = [[], [], [], ["a", "b"], ["b", "a"], ["a"]]
+    found = MajoritySet.fit(sets, ["a", "b"])
+    assert found.predict(["x"])[0]["labels"] == ["a", "b"]
+    assert MajoritySet.fit([[], []], ["a"]).predict(["x"])[0]["labels"] == []
 
 
 @pytest.fixture(scope="module")
