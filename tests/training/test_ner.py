@@ -112,6 +112,27 @@ def test_every_form_becomes_a_text_and_its_entities(tmp_path, name, text, truth)
     assert TASK.expected(made) == truth
 
 
+NUMBERS = "".join(
+    json.dumps({"tokens": ["Ana", "Li", "met", place], "ner_tags": [1, 2, 0, 3]}) + "\n" for place in PLACES
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "code", "count"),
+    [
+        ("a.conll", CONLL.replace("in IN B-PP O", "in IN B-PP", 1), "data_broken_token", 1),
+        ("b.conll", CONLL.replace("B-VP", "O"), "tags_column_guessed", 1),
+        ("c.conll", CONLL.replace("B-LOC", "I-LOC"), "tags_repaired", len(PLACES)),
+        ("d.jsonl", NUMBERS, "tags_numbers", 2),
+    ],
+)
+def test_what_a_reader_had_to_decide_is_told(tmp_path, name, text, code, count):
+    version = imported(tmp_path, name, text)
+    problem = {one["code"]: one for one in version.profile()["problems"]}[code]
+    assert problem["count"] == count
+    assert suggest(version).task == "ner"
+
+
 @pytest.mark.parametrize(
     ("row", "code"),
     [
