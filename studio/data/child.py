@@ -39,7 +39,7 @@ def read(path: Path, name: str, folder: Path) -> dict[str, Any]:
 
 
 def _fill(path: Path, name: str, table: Any) -> dict[str, Any]:
-    from studio.data import binary, delimited, jsonrows, po
+    from studio.data import binary, conll, delimited, jsonrows, po
     from studio.data.sniffing import sniff
 
     form, encoding = sniff(path, name)
@@ -54,6 +54,9 @@ def _fill(path: Path, name: str, table: Any) -> dict[str, Any]:
         jsonrows.read_lines(path, encoding, name, table)
     elif form == "po":
         po.read(path, encoding, name, table)
+    elif (tagged := conll.recognise(path, encoding, name)) is not None:
+        conll.read(path, encoding, tagged, name, table)
+        about.update(format="conll", header=False)
     else:
         dialect = delimited.recognise(path, encoding, name)
         delimited.read(path, encoding, dialect, name, table)
@@ -63,18 +66,21 @@ def _fill(path: Path, name: str, table: Any) -> dict[str, Any]:
 
 
 def _publishable(table: Any, folder: Path) -> tuple[Any, list[Any]]:
-    """Write rows.parquet, flushed to the disk; the Arrow table, and notes on columns that were made of others."""
+    """Write rows.parquet, annotations made readable, flushed to the disk; the Arrow table, and notes on columns that
+    were made of others."""
     import pyarrow.parquet as pq
 
+    from studio.data.annotated import readable
     from studio.data.labelsets import join
 
-    made, note = join(table.finish())
+    made, notes = readable(table.finish())
+    made, note = join(made)
     with (folder / "rows.parquet").open("wb") as handle:
         # Small row groups let a page be read without the rest; zstd level 1 costs no more time than snappy.
         pq.write_table(made, handle, compression="zstd", compression_level=1, row_group_size=20_000)
         handle.flush()
         os.fsync(handle.fileno())
-    return made, [note] if note else []
+    return made, [*notes, note] if note else notes
 
 
 def _profile(table: Any, about: dict[str, Any]) -> dict[str, Any]:

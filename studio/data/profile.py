@@ -13,11 +13,12 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from studio.data.chat import looks_like_chat
+from studio.data.spans import looks_like_spans
 
 if TYPE_CHECKING:
     import polars as pl
 
-KINDS = ("text", "label", "number", "id", "chat", "date", "empty", "constant")
+KINDS = ("text", "label", "number", "id", "chat", "spans", "date", "empty", "constant")
 _SAMPLE = 400
 _BINS = 20
 _TOP = 30
@@ -90,6 +91,8 @@ def _kind(sample: Sequence[str], found: dict[str, Any], rows: int) -> str:
         return "empty"
     if distinct == 1 and rows > 1:
         return "constant"
+    if looks_like_spans(sample):  # before conversations: both are lists of objects
+        return "spans"
     if looks_like_chat(sample):
         return "chat"
     if _share(_DATE, sample) > 0.95:

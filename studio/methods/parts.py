@@ -18,6 +18,7 @@ CONTEXT_BYTES = 600_000_000
 """What the libraries and one small batch take beside the weights."""
 _KINDS = {
     "SEQ_CLS": ("encoder", "decoder"),
+    "TOKEN_CLS": ("encoder",),
     "CAUSAL_LM": ("decoder",),
     "MASKED_LM": ("encoder",),
     "SEQ_2_SEQ_LM": ("seq2seq",),
