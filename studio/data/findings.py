@@ -20,7 +20,7 @@ from studio.files import write_whole
 from studio.workspace import Workspace
 
 log = logging.getLogger(__name__)
-DOCTOR = 1
+DOCTOR = 2
 """Part of the name under which findings are kept: a doctor that finds differently looks again."""
 _GRAVE = ("error", "warning", "note")
 

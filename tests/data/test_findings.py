@@ -338,3 +338,17 @@ def test_the_list_says_nothing_twice_and_is_kept(tmp_path: Path):
     (private_one,) = [one for one in listed if one.problem.code == "personal_data"]
     values: dict[str, Any] = {"column": "text", "row": 61, "kinds_codes": [["data.personal.email", {"count": 1}]]}
     assert private_one.problem.values == values
+
+
+@pytest.mark.parametrize("apart", ["; ", "|"])
+def test_cells_of_several_labels_are_not_examined_as_prose(tmp_path: Path, apart: str):
+    """The <b> in a text is found, the one in a label is a label's name."""
+    texts = [f"the kettle number {n} is{' <b>very</b>' * (n == 3)} fine" for n in range(60)]
+    labels = [apart.join(("<b>good</b>", "kitchen")[: 1 + n % 2]) for n in range(60)]
+    source = source_of(tmp_path, {"text": texts, "tags": labels})
+    case = case_of(source, "multilabel", {"text": "text", "labels": "tags"}, {"text": "text", "tags": "text"})
+    assert case.texts == ("text",)
+    assert case.required == ("text", "tags")
+    found = {told.problem.code: told for told in examine_case(case, lambda done, total: None)}
+    assert found["text_markup"].problem.count == 1
+    assert found["text_markup"].fix == (Chosen("markup", {"columns": ["text"]}),)

@@ -12,6 +12,9 @@ from studio.data.steps.base import PLACE
 from studio.errors import UserError
 from studio.tasks.base import tasks
 
+MARKS = frozenset({"label", "labels", "entities"})
+"""Roles whose cells say something of a text and are no prose: what is written there is not examined as a text."""
+
 
 def examined(source: Source, job: dict[str, Any], emit: Callable[[int, int], None]) -> dict[str, Any]:
     """{"told": [as JSON]} for {"task", "columns" (role -> column), "kinds"}; `emit` hears rows."""
@@ -26,7 +29,7 @@ def case_of(source: Source, task: str, columns: dict[str, str], kinds: dict[str,
     label = columns.get("label", "") if columns.get("label") in layout.columns else ""
     # The columns of a task's roles in the order of the roles: the first is what is asked.
     ordered = [columns[role.key] for role in member.roles if columns.get(role.key) in layout.columns]
-    texts = tuple(column for column in ordered if column != label and column not in layout.structured)
+    texts = tuple(column for column in ordered if roles[column] not in MARKS and column not in layout.structured)
     needed = {role.key for role in member.roles if role.required}
     asked = tuple(column for column in texts if roles[column] in needed) or texts
     required = tuple(column for column in ordered if roles[column] in needed)

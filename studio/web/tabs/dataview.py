@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from studio.data.doctor.examining import MARKS
 from studio.data.findings import diagnosis, known
 from studio.data.queries import check, label_counts, length_histogram, shares
 from studio.data.roles import suggest
@@ -66,7 +67,7 @@ def bench(version: DataVersion, use: Use) -> dict[str, Any]:
     """What the workshop's forms have to know of the data: its columns, what they are used for, the labels there are."""
     label = use.columns.get("label", "")
     counts = label_counts(version, label, MOST_LABELS) if label in version.columns else []
-    texts = [column for role, column in use.columns.items() if role != "label" and column in version.columns]
+    texts = [column for role, column in use.columns.items() if role not in MARKS and column in version.columns]
     return {
         "use": use.to_json(),
         "columns": list(version.columns),
