@@ -190,6 +190,16 @@ def with_kept_threads(run_dir: Path, hardware: Hardware) -> Hardware:
     return dataclasses.replace(hardware, threads=threads, values={**hardware.values, "threads": threads})
 
 
+def settle_threads(run_dir: Path, hardware: Hardware) -> Hardware:
+    """Tell torch how many threads the run computes with; returns the machine with that number."""
+    import torch
+
+    kept = with_kept_threads(run_dir, hardware)
+    torch.set_num_threads(max(1, kept.threads))
+    torch.set_flush_denormal(True)  # Adam's smallest moments would otherwise cost many times a normal number's time
+    return kept
+
+
 def _near(value: Any, planned: Any) -> bool:
     """Whether a value may come from a plan made earlier from a sample of the rows or a guess of their lengths."""
     if isinstance(value, (int, float)) and isinstance(planned, (int, float)):

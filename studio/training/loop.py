@@ -126,6 +126,8 @@ class Loop:
         """Train until the planned end, a wish to stop, no more gain, or a number that is not finite."""
         job = self.job
         job.model.train()
+        if self._over():
+            return self._outcome("early")  # it had ended when it was interrupted
         while self.step < job.steps or self._unscored:
             job.beside()
             wish = should_stop()
@@ -231,7 +233,10 @@ class Loop:
                 self._write(Snapshot(self.step, self._weights(), state={"score": list(found)}), best=True)
         else:
             self.waited += 1
-        return 0 < job.options.patience <= self.waited and self.step < job.steps
+        return self._over()
+
+    def _over(self) -> bool:
+        return 0 < self.job.options.patience <= self.waited and self.step < self.job.steps
 
     def _due(self) -> bool:
         every = self.job.options.checkpoint_every

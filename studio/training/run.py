@@ -19,17 +19,18 @@ from studio.errors import UserError
 from studio.events import Baseline, Caution, Done, Emit, Eval, Failed, Note, Phase, Plan, Resumed, Sample, Stopped
 from studio.spec import Spec
 from studio.tasks.base import Task, tasks
-from studio.training.assemble import Assembled, assemble, with_kept_threads
+from studio.training.assemble import Assembled, assemble, settle_threads
 from studio.training.checkpoints import Checkpoints, last_step
 from studio.training.encoding import frozen_features
 from studio.training.firsthead import place_head
 from studio.training.job import Asked, Job, Outcome, Progress, Score, Stop, interruptible
 from studio.training.loop import Loop, number_format, validated
-from studio.training.reporting import report_run
+from studio.training.reporting import Report, report_saved
 from studio.training.rows import Inputs, Table, read_table
-from studio.training.saving import CHECKED_ROWS, answers, check_reloaded, save_model
+from studio.training.saving import CHECKED_ROWS, answers, save_model
 from studio.training.schedule import evaluation_steps
 from studio.training.simple import Simple
+from studio.training.trained import Trained, damaged_file, forget_trained, keep_trained, read_trained
 from studio.training.validation import Validation
 
 __all__ = ["Inputs", "train_run"]
@@ -38,25 +39,27 @@ SIMPLE_METHOD = "baseline"
 CHECKPOINTS = "checkpoints"
 
 
-def train_run(run_dir: Path, spec: Spec, inputs: Inputs, emit: Emit, should_stop: Stop) -> None:
+def train_run(
+    run_dir: Path, spec: Spec, inputs: Inputs, emit: Emit, should_stop: Stop, report: Report = report_saved
+) -> None:
     """Train, save and report a run; continues an earlier attempt found in `run_dir`.
 
     `should_stop` is polled once a step: None, "stop" (save, end, can be resumed) or "best" (end with the best
-    weights and a report). "stop" also ends what lasts between steps. Raises UserError for what a person can mend.
+    weights and a report). "stop" also ends what lasts between steps. `report` judges the saved model; a worker gives
+    one that does so in a process of its own. Raises UserError for what a person can mend.
     """
-    import torch
-
-    inputs = dataclasses.replace(inputs, hardware=with_kept_threads(run_dir, inputs.hardware))
-    torch.set_num_threads(max(1, inputs.hardware.threads))
-    torch.set_flush_denormal(True)  # Adam's smallest moments would otherwise cost many times a normal number's time
+    inputs = dataclasses.replace(inputs, hardware=settle_threads(run_dir, inputs.hardware))
     task = tasks.get(spec.task)
+    if _waiting(run_dir, emit):
+        _report(run_dir, spec, inputs, emit, should_stop, report)
+        return
     emit(Phase("tokenising"))
     table, left_out = read_table(run_dir, spec, task, inputs.data)
     if left_out:
         emit(Note("timeline.rows_left_out", {"rows": left_out}))
     simple = Simple(run_dir, task, table, task.facts(table.part("train"), task.Options()), spec.seed)
     if spec.method == SIMPLE_METHOD:
-        return _simple_run(run_dir, spec, task, table, simple, emit)
+        return _simple_run(run_dir, spec, inputs, simple, emit, should_stop, report)
     if task.result == "labels":
         simple.start()
     try:
@@ -69,23 +72,43 @@ def train_run(run_dir: Path, spec: Spec, inputs: Inputs, emit: Emit, should_stop
         emit(Stopped(last_step(run_dir / CHECKPOINTS)))
         return
     if ended is not None:
-        _finish(run_dir, spec, inputs, table, found, simple, ended, emit)
+        _save(run_dir, spec, inputs, found, simple, ended, emit)
+        _report(run_dir, spec, inputs, emit, should_stop, report)
 
 
 def _telling(phase: str, emit: Emit, should_stop: Stop) -> Progress:
     return interruptible(lambda done, total: emit(Phase(phase, done, total)), should_stop)
 
 
-def _simple_run(run_dir: Path, spec: Spec, task: Task, table: Table, simple: Simple, emit: Emit) -> None:
+def _waiting(run_dir: Path, emit: Emit) -> bool:
+    """Whether an earlier attempt has left nothing to do but the report; a saved model that is damaged is named."""
+    trained = read_trained(run_dir)
+    if trained is None:
+        return False
+    if name := damaged_file(run_dir, trained):
+        forget_trained(run_dir)
+        emit(Caution("timeline.model_damaged", {"file": name}, step=trained.step))
+        return False
+    emit(Resumed(trained.step))
+    return True
+
+
+def _simple_run(
+    run_dir: Path, spec: Spec, inputs: Inputs, simple: Simple, emit: Emit, stop: Stop, report: Report
+) -> None:
     """A run without a neural model: the simple models and their report."""
-    if task.result != "labels":
-        raise UserError("baseline_needs_labels", task=task.key)
+    if tasks.get(spec.task).result != "labels":
+        raise UserError("baseline_needs_labels", task=spec.task)
     emit(Phase("baselines"))
     simple.start()
     simple.wait(emit, None)
     if not simple.models:
         raise UserError("baselines_failed", reason=simple.fault)
-    metric, value = report_run(run_dir, spec, task, table, simple.facts, simple, None, None, emit)
+    try:
+        metric, value = report(run_dir, spec, inputs, emit, stop)
+    except Asked:
+        emit(Stopped(0))
+        return
     emit(Done(0, metric, value))
 
 
@@ -220,41 +243,40 @@ def _before(job: Job, found: Assembled, emit: Emit) -> None:
     emit(Sample(0, score.samples))
 
 
-def _finish(
-    run_dir: Path,
-    spec: Spec,
-    inputs: Inputs,
-    table: Table,
-    found: Assembled,
-    simple: Simple,
-    outcome: Outcome,
-    emit: Emit,
+def _save(
+    run_dir: Path, spec: Spec, inputs: Inputs, found: Assembled, simple: Simple, outcome: Outcome, emit: Emit
 ) -> None:
-    """Save, reload, compare, report. The report is computed on what a person will use, not on what was trained."""
-    from studio.inference.predictor import Predictor
-
+    """Save the model, with what it answers to some rows, and let go of it."""
     emit(Phase("saving"))
     save_model(run_dir, spec, found, _base(inputs))
     probe = found.validation.take(range(min(CHECKED_ROWS, len(found.validation.lengths))))
-    pad = found.tokenizer.pad_token_id or 0
     with number_format(found.autocast, found.device):
-        before = answers(found.task, found.model, probe, pad, found.facts)
+        said = answers(found.task, found.model, probe, found.tokenizer.pad_token_id or 0, found.facts)
     del found.model
     gc.collect()
-    predictor = Predictor.load(run_dir, found.device)
-    after = answers(predictor.task, predictor.model, probe, pad, predictor.facts)
-    gap = check_reloaded(before, after, found.autocast)
-    emit(Note("timeline.reloaded", {"rows": len(probe), "gap": f"{gap:.1e}"}, step=outcome.step))
     if found.task.result == "labels":
         simple.wait(emit, None)
-    metric, value = report_run(run_dir, spec, found.task, table, found.facts, simple, predictor, _base(inputs), emit)
+    keep_trained(run_dir, outcome.step, outcome.reason, found.autocast, probe, said)
+
+
+def _report(run_dir: Path, spec: Spec, inputs: Inputs, emit: Emit, stop: Stop, report: Report) -> None:
+    """The report on what a person will use, not on what was trained; and the end of the run."""
+    trained = read_trained(run_dir)
+    assert isinstance(trained, Trained), "the model has been saved"
+    try:
+        metric, value = report(run_dir, spec, inputs, emit, stop)
+    except Asked:
+        emit(Stopped(trained.step))
+        return
     shutil.rmtree(run_dir / "cache", ignore_errors=True)
-    if outcome.reason == "best":
-        emit(Stopped(outcome.step))
+    if trained.reason == "best":
+        forget_trained(run_dir)
+        emit(Stopped(trained.step))
         return
     # The finished model holds the best weights, and there is nothing left to continue.
     shutil.rmtree(run_dir / CHECKPOINTS, ignore_errors=True)
-    emit(Done(outcome.step, metric, value))
+    emit(Done(trained.step, metric, value))
+    forget_trained(run_dir)
 
 
 def _base(inputs: Inputs) -> Path:
