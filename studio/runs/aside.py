@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from studio.errors import UserError
 from studio.events import Emit, Event
+from studio.runs.ending import signal_name
 from studio.runs.forking import oom_kills
 from studio.spec import Spec
 
@@ -92,8 +93,7 @@ class Aside:
         if oom_kills() > self._kills:
             return MemoryError()
         number = -(self._process.exitcode or 0)
-        name = signal.Signals(number).name if number in iter(signal.Signals) else str(number)
-        return UserError("ended_by_signal", signal=number, name=name)
+        return UserError("ended_by_signal", signal=number, name=signal_name(number))
 
 
 def _wait(work: Work, line: Connection, foreign: Connection, parent: int) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 from studio.errors import UserError
 from studio.events import Baseline, Caution, Done, Emit, Eval, Failed, Note, Phase, Plan, Resumed, Sample, Stopped
 from studio.spec import Spec
-from studio.tasks.base import Task, tasks
+from studio.tasks.base import tasks
 from studio.training.assemble import Assembled, assemble, settle_threads
 from studio.training.checkpoints import Checkpoints, last_step
 from studio.training.encoding import frozen_features
@@ -26,7 +26,7 @@ from studio.training.firsthead import place_head
 from studio.training.job import Asked, Job, Outcome, Progress, Score, Stop, interruptible
 from studio.training.loop import Loop, number_format, validated
 from studio.training.reporting import Report, report_saved
-from studio.training.rows import Inputs, Table, read_table
+from studio.training.rows import Inputs, read_table
 from studio.training.saving import CHECKED_ROWS, answers, save_model
 from studio.training.schedule import evaluation_steps
 from studio.training.simple import Simple
