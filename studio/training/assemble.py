@@ -216,10 +216,17 @@ def settle(model: torch.nn.Module, options: TrainingOptions, method: Method, aut
 
     if options.freeze_embeddings == "yes" and not method.adapter:
         model.get_input_embeddings().weight.requires_grad_(False)  # type: ignore[operator]
-    if method.adapter and autocast == "bf16":
-        for parameter in model.parameters():
-            if not parameter.requires_grad and parameter.dtype == torch.float32:
-                parameter.data = parameter.data.to(torch.bfloat16)
+    for part in halved_parts(model, method, autocast):
+        part.data = part.data.to(torch.bfloat16)
+
+
+def halved_parts(model: torch.nn.Module, method: Method, autocast: str) -> list[torch.nn.Parameter]:
+    """The frozen base below an adapter, where it is kept in bfloat16 while the adapter trains."""
+    import torch
+
+    if not method.adapter or autocast != "bf16":
+        return []
+    return [part for part in model.parameters() if not part.requires_grad and part.dtype == torch.float32]
 
 
 def recompute(model: torch.nn.Module) -> bool:

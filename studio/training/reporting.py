@@ -15,12 +15,13 @@ from studio.evaluation.exam import Exam
 from studio.evaluation.report import write_report
 from studio.evaluation.rules import with_edits
 from studio.events import Emit, Event, Note, Phase
+from studio.methods.base import methods
 from studio.spec import Spec
 from studio.tasks.base import Task, tasks
 from studio.training.assemble import settle_threads
 from studio.training.job import Asked, Stop
 from studio.training.rows import Inputs, Table, read_table
-from studio.training.saving import answers, check_reloaded
+from studio.training.saving import answers, as_trained, check_reloaded
 from studio.training.trained import damaged_file, read_trained
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ def _reloaded(run_dir: Path, inputs: Inputs, emit: Emit) -> Predictor | None:
     if name := damaged_file(run_dir, trained):
         raise UserError("model_damaged", file=name)
     tuned = Predictor.load(run_dir, inputs.hardware.device)
-    after = answers(tuned.task, tuned.model, trained.probe, tuned.tokenizer.pad_token_id or 0, tuned.facts)
+    with as_trained(tuned.model, methods.get(str(tuned.about["method"])), trained.precision):
+        after = answers(tuned.task, tuned.model, trained.probe, tuned.tokenizer.pad_token_id or 0, tuned.facts)
     gap = check_reloaded(trained.answers, after, trained.precision)
     emit(Note("timeline.reloaded", {"rows": len(trained.probe), "gap": f"{gap:.1e}"}, step=trained.step))
     return tuned

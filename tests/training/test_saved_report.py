@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file, save_file
-from tiny_training import machine, reviews, save_encoder, save_rows
+from tiny_training import machine, reviews, save_chat, save_encoder, save_rows
 
 from studio.errors import UserError
 from studio.events import Caution, Checkpoint, Done, Note, Phase, Resumed, Step, Stopped
@@ -142,3 +142,48 @@ def test_an_early_end_is_not_forgotten_by_a_kill_before_the_model_is_saved(tmp_p
     second = run(tmp_path / "run", parts, **options)
     assert only(second, Step) == []
     assert second[-1] == whole[-1]
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_a_model_trained_in_bfloat16_is_compared_in_it_and_judged_in_float32(tmp_path, method):
+    """Its base is rounded while an adapter trains, and its products always; what is used afterwards is neither."""
+    import torch
+
+    from studio.inference.predictor import Predictor
+    from studio.methods.base import methods
+    from studio.training.saving import answers, as_trained, check_reloaded
+    from studio.training.trained import read_trained
+
+    rows = [{"instruction": row["text"], "output": f"it was {row['label']}"} for row in reviews(40)]
+    data, base = save_rows(tmp_path / "data", rows), save_chat(tmp_path / "tiny")
+    options = {"training": {"epochs": 2, "batch_size": 8, "learning_rate": 1e-2, "precision": "bf16"}}
+    columns = {"instruction": "instruction", "output": "output"}
+    spec = Spec("d-1", columns, "chat", "local:tiny", method, options=options)
+    (tmp_path / "run").mkdir()
+    told: list = []
+    with pytest.raises(Killed):
+        train_run(tmp_path / "run", spec, Inputs(data, base, machine()), told.append, lambda: None, killed)
+    trained = read_trained(tmp_path / "run")
+    assert trained is not None
+    tuned = Predictor.load(tmp_path / "run")
+
+    def said() -> list[float]:
+        return answers(tuned.task, tuned.model, trained.probe, tuned.tokenizer.pad_token_id or 0, tuned.facts)
+
+    weights = {name: part.clone() for name, part in tuned.model.named_parameters()}
+    with as_trained(tuned.model, methods.get(method), trained.precision):
+        assert check_reloaded(trained.answers, said(), "fp32") < 1e-4
+    assert all(torch.equal(part, weights[name]) for name, part in tuned.model.named_parameters())
+    assert {part.dtype for part in tuned.model.parameters()} == {torch.float32}
+    with pytest.raises(UserError, match="does not answer"):
+        check_reloaded(trained.answers, said(), "fp32")
+    with pytest.raises(Killed):
+        train_run(tmp_path / "run", spec, Inputs(data, base, machine()), told.append, lambda: None, report_then_die)
+    assert [float(event.values["gap"]) < 1e-4 for event in only(told, Note) if event.code == "timeline.reloaded"] == [
+        True
+    ]
+
+
+def report_then_die(*arguments):
+    report_saved(*arguments)
+    raise Killed
