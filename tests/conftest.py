@@ -11,6 +11,9 @@ import pytest
 
 from studio.workspace import Workspace
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: the processes beside have cores too
+
 if TYPE_CHECKING:
     from fastapi.testclient import TestClient
 

@@ -126,7 +126,7 @@ def frozen_features(found: Assembled, items: Items, progress: Callable[[int, int
     import torch
 
     from studio.tasks.heads import core_of
-    from studio.training.loop import number_format
+    from studio.training.precision import number_format
     from studio.training.validation import by_length
 
     core = core_of(found.model).eval()

@@ -14,7 +14,7 @@ import numpy as np
 from studio.tasks.heads import core_of
 from studio.training.batching import collate
 from studio.training.cost import HEAD_ROWS
-from studio.training.loop import number_format
+from studio.training.precision import number_format
 from studio.training.validation import by_length
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ by their total weight, however many micro-batches they were computed in.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import math
 import time
@@ -26,6 +25,7 @@ from studio.training.checkpoints import (
 )
 from studio.training.job import Asked, Job, Outcome, Score, Stop
 from studio.training.memory import planned
+from studio.training.precision import learning_format, number_format, width
 from studio.training.schedule import is_better, rate_at
 
 if TYPE_CHECKING:
@@ -219,7 +219,7 @@ class Loop:
         for batch in batches:
 
             def loss_of(batch: dict[str, torch.Tensor] = batch) -> torch.Tensor:
-                with number_format(job.autocast, job.device):
+                with learning_format(job.autocast, job.device, width(batch)):
                     return job.task.loss(job.model, batch, job.task_options) / total
 
             if self._attack is not None:
@@ -345,15 +345,6 @@ def restore_weights(parameters: dict[str, Any], weights: dict[str, torch.Tensor]
     with torch.no_grad():
         for name, weight in weights.items():
             parameters[name].copy_(weight)
-
-
-def number_format(name: str, device: str) -> contextlib.AbstractContextManager[Any]:
-    """The context in which matrix products run in `name` ("fp32": as they are, "bf16": rounded)."""
-    import torch
-
-    if name == "fp32":
-        return contextlib.nullcontext()
-    return torch.autocast(device.partition(":")[0], dtype=torch.bfloat16)
 
 
 def _fuses(device: str) -> bool:

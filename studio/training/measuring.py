@@ -18,9 +18,9 @@ from studio.options import read_options
 from studio.tasks.base import Row, tasks
 from studio.training.assemble import settle
 from studio.training.batching import collate
-from studio.training.loop import number_format
 from studio.training.measured import Measured
 from studio.training.options import TrainingOptions
+from studio.training.precision import learning_format, number_format, width
 
 if TYPE_CHECKING:
     import torch
@@ -89,7 +89,7 @@ class Bench:
         """Seconds of a forward and a backward pass, and the bytes in use between them."""
         start = time.perf_counter()
         self.model.train()
-        with number_format(self.autocast, self.device):
+        with learning_format(self.autocast, self.device, width(batch)):
             loss = self.task.loss(self.model, batch, self.about) / max(self.task.weight(batch), 1)
         self._settled()
         used = self.used()

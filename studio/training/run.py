@@ -38,7 +38,8 @@ from studio.training.checkpoints import Checkpoints, last_step
 from studio.training.encoding import frozen_features
 from studio.training.firsthead import place_head
 from studio.training.job import Asked, Job, Outcome, Progress, Score, Stop, interruptible
-from studio.training.loop import Loop, number_format, validated
+from studio.training.loop import Loop, validated
+from studio.training.precision import number_format
 from studio.training.ranks import joined
 from studio.training.reporting import Report, report_saved
 from studio.training.rows import Inputs, read_table

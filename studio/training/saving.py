@@ -18,7 +18,7 @@ from studio.spec import Spec
 from studio.tasks.base import Item, Prediction, Task
 from studio.training.assemble import Assembled, as_options, halved_parts
 from studio.training.batching import collate
-from studio.training.loop import number_format
+from studio.training.precision import number_format
 
 if TYPE_CHECKING:
     import torch

@@ -12,8 +12,9 @@ from studio.runs.leadership import Leadership
 
 def test_killed_leader(bench):
     leader = bench.leader()
-    run = bench.submit(steps=300, pause=0.01)
-    wait_for(lambda: len(bench.steps(run)) > 20)
+    run = bench.submit(steps=600, pause=0.01)
+    # The steps are the worker's, the state is the leader's: on a busy machine it follows a little later.
+    wait_for(lambda: len(bench.steps(run)) > 20 and bench.desk.get(run).state == "running")
     before = bench.worker(run)
     shown, cursor, _ = bench.desk.events(run)
     leader.kill()
@@ -29,7 +30,7 @@ def test_killed_leader(bench):
     more, _, reset = bench.desk.events(run, cursor)
     assert not reset
     steps = [event["step"] for event in shown + more if event["event"] == "step"]
-    assert steps == bench.steps(run) == list(range(1, 301))
+    assert steps == bench.steps(run) == list(range(1, 601))
 
 
 def test_run_that_ended_without_a_leader(bench):
