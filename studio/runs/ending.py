@@ -46,7 +46,7 @@ def judge(folder: Path, attempt: int) -> Ending | None:
         return Ending(states.OUT_OF_MEMORY, "out_of_memory")
     if record.get("signal"):
         number = int(record["signal"])
-        return Ending(states.FAILED, "ended_by_signal", {"signal": number, "name": _signal_name(number)})
+        return Ending(states.FAILED, "ended_by_signal", {"signal": number, "name": signal_name(number)})
     return Ending(states.FAILED, "ended_by_code", {"code": record.get("code")})
 
 
@@ -68,7 +68,8 @@ def _from_event(final: journal.Record, folder: Path) -> Ending:
     return Ending(known, str(final.get("code", "worker_bug")), dict(final.get("values") or {}))
 
 
-def _signal_name(number: int) -> str:
+def signal_name(number: int) -> str:
+    """SIGKILL for 9; the number itself where the system has no name for it."""
     try:
         return signal.Signals(number).name
     except ValueError:

@@ -29,6 +29,7 @@ from studio.files import write_whole
 from studio.runs import process
 from studio.runs.files import read_json
 from studio.runs.forking import Child, end_group, start_child
+from studio.training import ranks
 
 RECORD = "keeper.json"
 IDLE = 900.0
@@ -65,7 +66,8 @@ def environment() -> dict[str, str]:
     # numpy's and Arrow's libraries start threads when they are loaded unless told not to; a fork wants none.
     kept = child.environment(OPENBLAS_NUM_THREADS="1", JE_ARROW_MALLOC_CONF="background_thread:false")
     kept.setdefault("OMP_WAIT_POLICY", "passive")
-    return {name: value for name, value in kept.items() if name not in _SECRETS}
+    # Each of its workers trains alone: what a cluster said to the studio is not said to them.
+    return {name: value for name, value in kept.items() if name not in (*_SECRETS, *ranks.VARIABLES)}
 
 
 def code_version(module: str) -> str:

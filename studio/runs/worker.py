@@ -27,6 +27,7 @@ from studio.errors import UserError
 from studio.events import Done, Emit, Event, Failed, Note, Phase, Stopped
 from studio.files import write_whole
 from studio.runs import states
+from studio.runs.aside import Aside
 from studio.runs.files import is_full
 from studio.runs.journal import Journal
 from studio.spec import Spec
@@ -43,7 +44,10 @@ _EVERY = 0.5
 
 def main(folder: str, attempt: str) -> int:
     """One attempt of a training run; the exit code is 0 when the run ended as planned or as asked."""
-    return attend(Path(folder), int(attempt), partial(train, attempt=int(attempt)))
+    from studio.training.reporting import report_saved
+
+    with Aside(report_saved) as aside:
+        return attend(Path(folder), int(attempt), partial(train, attempt=int(attempt), report=aside))
 
 
 def attend(folder: Path, attempt: int, body: Body) -> int:
@@ -127,8 +131,10 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY)
 
 
-def train(folder: Path, spec: Spec, emit: Emit, should_stop: ShouldStop, attempt: int = 1) -> None:
-    """Fetch what is missing, then train."""
+def train(
+    folder: Path, spec: Spec, emit: Emit, should_stop: ShouldStop, attempt: int = 1, report: Aside | None = None
+) -> None:
+    """Fetch what is missing, then train; `report` is the process that reports (None: this one)."""
     from studio import hardware
     from studio.data.store import find_version
     from studio.models.fetch import fetch
@@ -152,7 +158,7 @@ def train(folder: Path, spec: Spec, emit: Emit, should_stop: ShouldStop, attempt
     machine = hardware.read_or_probe(workspace)
     about = (spec.model, spec.task, spec.method, spec.options.get("training", {}))
     inputs = Inputs(data.folder, model, machine, speeds.known(workspace, *about) if spec.model else None)
-    train_run(folder, spec, inputs, emit, should_stop)
+    train_run(folder, spec, inputs, emit, should_stop, *([report] if report else []))
 
 
 class _Asked(Exception):

@@ -224,6 +224,16 @@ def with_kept_threads(run_dir: Path, hardware: Hardware) -> Hardware:
     return dataclasses.replace(hardware, threads=threads, values={**hardware.values, "threads": threads})
 
 
+def settle_threads(run_dir: Path, hardware: Hardware) -> Hardware:
+    """Tell torch how many threads the run computes with; returns the machine with that number."""
+    import torch
+
+    kept = with_kept_threads(run_dir, hardware)
+    torch.set_num_threads(max(1, kept.threads))
+    torch.set_flush_denormal(True)  # Adam's smallest moments would otherwise cost many times a normal number's time
+    return kept
+
+
 def _near(value: Any, planned: Any) -> bool:
     """Whether a value may come from a plan made earlier from a sample of the rows or a guess of their lengths."""
     if isinstance(value, (int, float)) and isinstance(planned, (int, float)):
@@ -240,10 +250,17 @@ def settle(model: torch.nn.Module, options: TrainingOptions, method: Method, aut
 
     if options.freeze_embeddings == "yes" and not method.adapter:
         model.get_input_embeddings().weight.requires_grad_(False)  # type: ignore[operator]
-    if method.adapter and autocast == "bf16":
-        for parameter in model.parameters():
-            if not parameter.requires_grad and parameter.dtype == torch.float32:
-                parameter.data = parameter.data.to(torch.bfloat16)
+    for part in halved_parts(model, method, autocast):
+        part.data = part.data.to(torch.bfloat16)
+
+
+def halved_parts(model: torch.nn.Module, method: Method, autocast: str) -> list[torch.nn.Parameter]:
+    """The frozen base below an adapter, where it is kept in bfloat16 while the adapter trains."""
+    import torch
+
+    if not method.adapter or autocast != "bf16":
+        return []
+    return [part for part in model.parameters() if not part.requires_grad and part.dtype == torch.float32]
 
 
 def recompute(model: torch.nn.Module) -> bool:

@@ -10,6 +10,7 @@ from studio.tasks.base import Task
 from studio.training.batching import Items
 from studio.training.checkpoints import Checkpoints
 from studio.training.options import TrainingOptions
+from studio.training.ranks import Ranks
 
 if TYPE_CHECKING:
     import torch
@@ -77,6 +78,7 @@ class Job:
     eval_steps: frozenset[int] = frozenset()
     beside: Callable[[], None] = field(default=lambda: None)
     """Called once a step, for events that work beside the loop has ready."""
+    ranks: Ranks = field(default_factory=Ranks)
     setting: dict[str, Any] = field(default_factory=dict)
     """What the bits of the result depend on besides the job: libraries, threads, number format, device."""
 

@@ -31,6 +31,10 @@ from studio.training.schedule import is_better, rate_at
 if TYPE_CHECKING:
     import torch
 
+_WISHES = (None, "best", "stop")
+"""From the least to the most urgent: where processes hear different ones, all follow that."""
+_RANK_DRAWS = 1 << 16
+"""No process has so many micro-batches in a step: each draws its own chance."""
 _CHECKPOINT_SECONDS = 45.0
 _CHECKPOINT_SHARE = 0.05
 """At most this share of the time goes into checkpoints when their rhythm is left to the studio."""
@@ -94,14 +98,15 @@ class Loop:
         for name, damage in skipped:
             values = {"checkpoint": name, "file": damage.file}
             self._emit(Caution(f"timeline.damage_{damage.code}", values, step=self.step))
-        self.job.checkpoints.forget_after(self.step)
+        if self.job.ranks.first:
+            self.job.checkpoints.forget_after(self.step)
         return self.step
 
     def _restore(self, snapshot: Snapshot) -> None:
         self._check_fit(snapshot)
         restore_weights(self._trainable, snapshot.weights)
         restore_optimizer(self._optimizer, self._names, snapshot.optimizer)
-        restore_random_states(snapshot.random, snapshot.state["random"])
+        self._restore_chance(snapshot)
         self.step = self._saved_step = snapshot.step
         best = snapshot.state["best"]
         self.best = (float(best[0]), float(best[1])) if best else None
@@ -109,10 +114,21 @@ class Loop:
         self.elapsed = float(snapshot.state["elapsed"])
         self._unscored = bool(snapshot.state.get("unscored"))
         # Older checkpoints do not say how much was computed at once: it was what the run had planned.
-        before = {**dataclasses.asdict(planned(self.job.options)), **snapshot.state.get("setting", {})}
+        plain = {**dataclasses.asdict(planned(self.job.options)), "processes": 1}
+        before = {**plain, **snapshot.state.get("setting", {})}
         self.changed = {
             name: (before.get(name), now) for name, now in self.job.setting.items() if before.get(name) != now
         }
+
+    def _restore_chance(self, snapshot: Snapshot) -> None:
+        """The state of this process's generators; one that was not there yet keeps its own."""
+        rank, others = self.job.ranks.rank, snapshot.state.get("others", [])
+        if rank == 0:
+            restore_random_states(snapshot.random, snapshot.state["random"])
+        elif rank <= len(others):
+            begin = f"{rank}."
+            mine = {name[len(begin) :]: part for name, part in snapshot.random.items() if name.startswith(begin)}
+            restore_random_states(mine, others[rank - 1])
 
     def _check_fit(self, snapshot: Snapshot) -> None:
         """Raises ValueError before anything is changed: half a restored state would be worse than none."""
@@ -126,9 +142,12 @@ class Loop:
         """Train until the planned end, a wish to stop, no more gain, or a number that is not finite."""
         job = self.job
         job.model.train()
+        job.ranks.same(list(self._trainable.values()))
+        if self._over():
+            return self._outcome("early")  # it had ended when it was interrupted
         while self.step < job.steps or self._unscored:
             job.beside()
-            wish = should_stop()
+            wish = _WISHES[int(job.ranks.most(_WISHES.index(should_stop())))]
             if wish is not None:
                 self.save()
                 return self._outcome(wish)
@@ -146,7 +165,7 @@ class Loop:
             if enough:
                 self.save()
                 return self._outcome("early")
-            if self._due():
+            if job.ranks.most(job.ranks.first and self._due()):
                 self.save()
         if self._saved_step != self.step:
             self.save()
@@ -197,12 +216,13 @@ class Loop:
         lengths = job.train.lengths
         batches = [
             collate(job.train.take(part), job.pad_id, job.device, job.task.blanks)
-            for part in micro_batches(rows, lengths, job.micro_batch)
+            for part in micro_batches(job.ranks.part(rows, lengths), lengths, job.micro_batch)
         ]
         if job.task.draws:
             for number, batch in enumerate(batches):
-                batch["draw"] = torch.tensor([job.seed, self.step + 1, number])
-        total = max(sum(job.task.weight(batch) for batch in batches), 1)
+                place = job.ranks.rank * _RANK_DRAWS + number
+                batch["draw"] = torch.tensor([job.seed, self.step + 1, place])
+        total = max(job.ranks.summed(sum(job.task.weight(batch) for batch in batches)), 1)
         summed = 0.0
         for batch in batches:
 
@@ -217,12 +237,12 @@ class Loop:
             summed += value
             if not math.isfinite(value):
                 break
-        return summed
+        return job.ranks.sum_gradients(list(self._trainable.values()), summed)
 
     def _evaluate(self) -> bool:
         """Score the validation rows; True when training should end early. Keeps the best weights where asked."""
         job = self.job
-        score = validated(job, self._emit)
+        score = job.ranks.by_first(lambda: validated(job, self._emit))
         if self.step < job.steps:
             self._emit(Phase("training", self.step, job.steps))
         found = (score.main, score.loss)
@@ -232,11 +252,14 @@ class Loop:
             self._emit(Sample(self.step, score.samples))
         if better:
             self.best, self.best_step, self.waited = found, self.step, 0
-            if job.options.keep_best:
+            if job.options.keep_best and job.ranks.first:
                 self._write(Snapshot(self.step, self._weights(), state={"score": list(found)}), best=True)
         else:
             self.waited += 1
-        return 0 < job.options.patience <= self.waited and self.step < job.steps
+        return self._over()
+
+    def _over(self) -> bool:
+        return 0 < self.job.options.patience <= self.waited and self.step < self.job.steps
 
     def _due(self) -> bool:
         every = self.job.options.checkpoint_every
@@ -247,9 +270,13 @@ class Loop:
 
     def save(self) -> None:
         """Write a checkpoint from which `resume` continues exactly."""
-        tensors, rest = random_states()
+        everyone = self.job.ranks.gathered(random_states())
+        tensors, rest = everyone[0]
+        for rank, (theirs, _) in enumerate(everyone[1:], 1):
+            tensors |= {f"{rank}.{name}": part for name, part in theirs.items()}
         state = {
             "random": rest,
+            "others": [state for _, state in everyone[1:]],
             "best": self.best,
             "best_step": self.best_step,
             "waited": self.waited,
@@ -257,9 +284,12 @@ class Loop:
             "unscored": self._unscored,
             "setting": self.job.setting,
         }
-        if self.step and self._write(
-            Snapshot(self.step, self._weights(), optimizer_tensors(self._optimizer, self._names), tensors, state)
-        ):
+
+        def write() -> bool:
+            moments = optimizer_tensors(self._optimizer, self._names)
+            return self._write(Snapshot(self.step, self._weights(), moments, tensors, state))
+
+        if self.step and self.job.ranks.by_first(write):
             self._saved_step = self.step
 
     def _write(self, snapshot: Snapshot, *, best: bool = False) -> bool:

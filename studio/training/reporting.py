@@ -1,23 +1,72 @@
-"""Hands a finished run to the report: its test rows, the reloaded model, the simple models, and the model untuned."""
+"""Reports on a saved model as anybody would find it: loaded from the disk, compared, and judged on the test rows.
+
+Nothing here knows the model that was trained, so it may run in another process than the training.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.errors import UserError
+from studio.evaluation.baseline import Baseline, load_all
 from studio.evaluation.exam import Exam
 from studio.evaluation.kinds.base import judges
 from studio.evaluation.report import write_report
 from studio.evaluation.rules import with_edits
-from studio.events import Emit, Note, Phase
+from studio.events import Emit, Event, Note, Phase
+from studio.methods.base import methods
 from studio.spec import Spec
-from studio.tasks.base import Task
-from studio.training.rows import Table
-from studio.training.simple import Simple
+from studio.tasks.base import Task, tasks
+from studio.training.assemble import settle_threads
+from studio.training.job import Asked, Stop
+from studio.training.rows import Inputs, Table, read_table
+from studio.training.saving import answers, as_trained, check_reloaded
+from studio.training.trained import damaged_file, read_trained
 
 if TYPE_CHECKING:
     from studio.inference.predictor import Predictor
+
+Report = Callable[[Path, Spec, Inputs, Emit, Stop], tuple[str, float]]
+"""Reports on the saved model of a run: the main metric and its value. Raises Asked on a wish to stop."""
+
+
+def report_saved(run_dir: Path, spec: Spec, inputs: Inputs, emit: Emit, should_stop: Stop) -> tuple[str, float]:
+    """Load what is saved, make sure that it is what was trained, and write the report.
+
+    Raises UserError (`model_damaged`, `reload_differs`, what loading raises) and Asked.
+    """
+
+    def told(event: Event) -> None:
+        if should_stop() == "stop":
+            raise Asked
+        emit(event)
+
+    task = tasks.get(spec.task)
+    settle_threads(run_dir, inputs.hardware)
+    tuned = _reloaded(run_dir, inputs, told)
+    table, _ = read_table(run_dir, spec, task, inputs.data)
+    facts = tuned.facts if tuned else task.facts(table.part("train"), task.Options())
+    simple = load_all(run_dir) if task.kind.simple else {}
+    return report_run(run_dir, spec, task, table, facts, simple, tuned, inputs.model, told)
+
+
+def _reloaded(run_dir: Path, inputs: Inputs, emit: Emit) -> Predictor | None:
+    """The saved model, which answers like the trained one; None for a run that trained none."""
+    from studio.inference.predictor import Predictor
+
+    trained = read_trained(run_dir)
+    if trained is None:
+        return None
+    if name := damaged_file(run_dir, trained):
+        raise UserError("model_damaged", file=name)
+    tuned = Predictor.load(run_dir, inputs.hardware.device)
+    with as_trained(tuned.model, methods.get(str(tuned.about["method"])), trained.precision):
+        after = answers(tuned.task, tuned.model, trained.probe, tuned.tokenizer.pad_token_id or 0, tuned.facts)
+    gap = check_reloaded(trained.answers, after, trained.precision)
+    emit(Note("timeline.reloaded", {"rows": len(trained.probe), "gap": f"{gap:.1e}"}, step=trained.step))
+    return tuned
 
 
 def report_run(
@@ -26,7 +75,7 @@ def report_run(
     task: Task,
     table: Table,
     facts: dict[str, Any],
-    simple: Simple,
+    simple: Mapping[str, Baseline],
     tuned: Predictor | None,
     base: Path | None,
     emit: Emit,
@@ -42,7 +91,7 @@ def report_run(
         emit(Phase("reporting", done, total))
 
     # Rules that were edited while the model learnt are judged as they are now.
-    report = write_report(run_dir, exam, with_edits(run_dir, simple.models), tuned, untuned, progress)
+    report = write_report(run_dir, exam, with_edits(run_dir, simple), tuned, untuned, progress)
     return task.main_metric, float(report["test"][task.main_metric])
 
 

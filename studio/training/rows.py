@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,17 +16,19 @@ from studio.hardware import Hardware
 from studio.spec import Spec
 from studio.tasks.base import Row, Rows, Task
 from studio.training.measured import Measured
+from studio.training.ranks import Ranks
 
 
 @dataclass(frozen=True)
 class Inputs:
     """What a run needs besides its spec: the data version's folder, the model's (None for simple models), the
-    machine, and what steps of this model cost here where that was measured."""
+    machine, what steps of this model cost here where that was measured, and which of several processes this is."""
 
     data: Path
     model: Path | None
     hardware: Hardware
     measured: Measured | None = None
+    ranks: Ranks = field(default_factory=Ranks)
 
 
 @dataclass(frozen=True)

@@ -17,22 +17,38 @@ from typing import Any
 
 from studio.errors import UserError
 from studio.evaluation.kinds.base import judges
-from studio.events import Baseline, Caution, Done, Emit, Eval, Failed, Note, Phase, Plan, Resumed, Sample, Stopped
+from studio.events import (
+    Baseline,
+    Caution,
+    Done,
+    Emit,
+    Eval,
+    Event,
+    Failed,
+    Note,
+    Phase,
+    Plan,
+    Resumed,
+    Sample,
+    Stopped,
+)
 from studio.spec import Spec
 from studio.tasks.base import Task, tasks
 from studio.tasks.heads import core_of
-from studio.training.assemble import Assembled, assemble, with_kept_threads
+from studio.training.assemble import Assembled, assemble, settle_threads
 from studio.training.checkpoints import Checkpoints, last_step
 from studio.training.encoding import frozen_features
 from studio.training.firsthead import place_head
 from studio.training.job import Asked, Job, Outcome, Progress, Score, Stop, interruptible
 from studio.training.loop import Loop, validated
 from studio.training.precision import number_format
-from studio.training.reporting import report_run
-from studio.training.rows import Inputs, Table, read_table
-from studio.training.saving import CHECKED_ROWS, answers, check_reloaded, save_model
+from studio.training.ranks import joined
+from studio.training.reporting import Report, report_saved
+from studio.training.rows import Inputs, read_table
+from studio.training.saving import CHECKED_ROWS, answers, save_model
 from studio.training.schedule import evaluation_steps
 from studio.training.simple import Simple
+from studio.training.trained import damaged_file, forget_trained, keep_trained, read_trained
 from studio.training.validation import Validation
 
 __all__ = ["Inputs", "train_run"]
@@ -43,46 +59,75 @@ COUNTED_ROWS = 20_000
 """Encoded rows from which the models that only count are made, at most."""
 
 
-def train_run(run_dir: Path, spec: Spec, inputs: Inputs, emit: Emit, should_stop: Stop) -> None:
+def train_run(
+    run_dir: Path, spec: Spec, inputs: Inputs, emit: Emit, should_stop: Stop, report: Report = report_saved
+) -> None:
     """Train, save and report a run; continues an earlier attempt found in `run_dir`.
 
     `should_stop` is polled once a step: None, "stop" (save, end, can be resumed) or "best" (end with the best
-    weights and a report). "stop" also ends what lasts between steps. Raises UserError for what a person can mend.
+    weights and a report). "stop" also ends what lasts between steps. `report` judges the saved model; a worker gives
+    one that does so in a process of its own. Raises UserError for what a person can mend.
     """
-    import torch
+    with joined(inputs.hardware.device) as ranks:
+        machine = settle_threads(run_dir, inputs.hardware)
+        machine = dataclasses.replace(machine, device=ranks.device(machine.device))
+        inputs = dataclasses.replace(inputs, hardware=machine, ranks=ranks)
+        tell = emit if ranks.first else _silent
+        saved = ranks.by_first(lambda: _waiting(run_dir, tell)) or _trained(run_dir, spec, inputs, tell, should_stop)
+    if saved and ranks.first:
+        _report(run_dir, spec, inputs, emit, should_stop, report)
 
-    inputs = dataclasses.replace(inputs, hardware=with_kept_threads(run_dir, inputs.hardware))
-    torch.set_num_threads(max(1, inputs.hardware.threads))
-    torch.set_flush_denormal(True)  # Adam's smallest moments would otherwise cost many times a normal number's time
-    task = tasks.get(spec.task)
+
+def _silent(event: Event) -> None:
+    """What processes but the first have to tell."""
+
+
+def _trained(run_dir: Path, spec: Spec, inputs: Inputs, emit: Emit, stop: Stop) -> bool:
+    """Everything up to the report; False when the run ended before that."""
+    task, ranks = tasks.get(spec.task), inputs.ranks
     emit(Phase("tokenising"))
-    table, left_out = read_table(run_dir, spec, task, inputs.data)
+    table, left_out = ranks.in_turn(lambda: read_table(run_dir, spec, task, inputs.data))
     if left_out:
         emit(Note("timeline.rows_left_out", {"rows": left_out}))
     simple = Simple(run_dir, task, table, task.facts(table.part("train"), task.Options()), spec.seed)
     if spec.method == SIMPLE_METHOD:
-        return _simple_run(run_dir, spec, task, table, simple, emit)
-    if task.kind.simple:
+        return ranks.by_first(lambda: _simple_run(task, simple, emit))
+    if task.kind.simple and ranks.first:
         simple.start()
     try:
-        found = assemble(run_dir, spec, inputs, table, _telling("tokenising", emit, should_stop))
+        told = _telling("tokenising", emit, ranks.heard(stop))
+        found = ranks.in_turn(lambda: assemble(run_dir, spec, inputs, table, told))
         for note in found.notes:
             emit(note)
-        ended = _train(run_dir, spec, inputs, found, simple, emit, should_stop)
+        ended = _train(run_dir, spec, inputs, found, simple, emit, stop)
     except Asked:
         # The loop ends by itself, so this attempt has made no step: what is on the disk is still the newest.
         emit(Stopped(last_step(run_dir / CHECKPOINTS)))
-        return
-    if ended is not None:
-        _finish(run_dir, spec, inputs, table, found, simple, ended, emit)
+        return False
+    if ended is not None and ranks.first:
+        _save(run_dir, spec, inputs, found, simple, ended, emit)
+    return ended is not None
 
 
 def _telling(phase: str, emit: Emit, should_stop: Stop) -> Progress:
     return interruptible(lambda done, total: emit(Phase(phase, done, total)), should_stop)
 
 
-def _simple_run(run_dir: Path, spec: Spec, task: Task, table: Table, simple: Simple, emit: Emit) -> None:
-    """A run without a neural model: the simple models and their report."""
+def _waiting(run_dir: Path, emit: Emit) -> bool:
+    """Whether an earlier attempt has left nothing to do but the report; a saved model that is damaged is named."""
+    trained = read_trained(run_dir)
+    if trained is None:
+        return False
+    if name := damaged_file(run_dir, trained):
+        forget_trained(run_dir)
+        emit(Caution("timeline.model_damaged", {"file": name}, step=trained.step))
+        return False
+    emit(Resumed(trained.step))
+    return True
+
+
+def _simple_run(task: Task, simple: Simple, emit: Emit) -> bool:
+    """A run without a neural model: the simple models alone."""
     if not task.kind.simple:
         raise UserError("baseline_needs_labels", task=task.key)
     emit(Phase("baselines"))
@@ -90,35 +135,28 @@ def _simple_run(run_dir: Path, spec: Spec, task: Task, table: Table, simple: Sim
     simple.wait(emit, None)
     if not simple.models:
         raise UserError("baselines_failed", reason=simple.fault)
-    metric, value = report_run(run_dir, spec, task, table, simple.facts, simple, None, None, emit)
-    emit(Done(0, metric, value))
+    return True
 
 
 def _train(
     run_dir: Path, spec: Spec, inputs: Inputs, found: Assembled, simple: Simple, emit: Emit, stop: Stop
 ) -> Outcome | None:
     """The loop with everything around it. None when the run ended there (stopped or not finite). May raise Asked."""
-    job = _job(run_dir, spec, found, simple, emit, stop)
+    ranks = inputs.ranks
+    heard = ranks.heard(stop)
+    job = ranks.in_turn(lambda: _job(run_dir, spec, inputs, found, simple, emit, heard))
+    ranks.own_chance(spec.seed)
     loop = Loop(job, emit)
     step = loop.resume()
     epochs = job.steps / max(1, math.ceil(len(job.train.lengths) / job.options.batch_size))
     emit(Plan(job.steps, round(epochs, 3), [decision.to_json() for decision in found.decisions]))
     if found.again:
         _tell_resumed(step, loop, emit)
-    if step == 0:
-        read = place_head(found, spec.seed, _telling("tokenising", emit, stop))
-        if read:
-            emit(Note("timeline.head_placed", {"rows": read}))
-    emit(Phase("baselines"))
-    if found.task.kind.simple:
-        simple.wait(emit)
-    if step == 0:
-        _counted(found, emit)
-        # What weights drawn at random say is no score to beat.
-        if found.task.kind.before and found.task.knows(found.model):
-            _before(job, found, emit)
+    ranks.by_first(lambda: _before(job, spec, found, simple, step, emit, heard))
     emit(Phase("training", step, job.steps))
     outcome = loop.run(stop)
+    if not ranks.first:
+        return outcome if outcome.reason not in ("non-finite", "stop") else None
     if outcome.reason == "non-finite":
         values = {"step": outcome.step + 1, "rate": job.options.learning_rate}
         emit(Failed("non_finite", values, kind="non-finite", step=outcome.step))
@@ -167,7 +205,7 @@ def _tell_resumed(step: int, loop: Loop, emit: Emit) -> None:
         emit(Caution("timeline.resumed_inexact", {"parts": ", ".join(parts)}, step=step))
 
 
-def _job(run_dir: Path, spec: Spec, found: Assembled, simple: Simple, emit: Emit, stop: Stop) -> Job:
+def _job(run_dir: Path, spec: Spec, inputs: Inputs, found: Assembled, simple: Simple, emit: Emit, stop: Stop) -> Job:
     """Validation, checkpoints and steps around what was assembled; a frozen encoder is computed once for all."""
     train, validation = found.train, found.validation
     if _computed_once(found):
@@ -207,11 +245,12 @@ def _job(run_dir: Path, spec: Spec, found: Assembled, simple: Simple, emit: Emit
         head=found.task.head,
         eval_steps=evaluation_steps(steps, options.evaluations),
         beside=lambda: simple.tell(emit),
-        setting=_setting(found),
+        setting=_setting(found, inputs.ranks.size),
+        ranks=inputs.ranks,
     )
 
 
-def _setting(found: Assembled) -> dict[str, Any]:
+def _setting(found: Assembled, processes: int) -> dict[str, Any]:
     """What other bits may come from where it differs, for the same job."""
     import torch
 
@@ -220,6 +259,7 @@ def _setting(found: Assembled) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "precision": found.autocast,
         "device": found.device,
+        **({"processes": processes} if processes > 1 else {}),
         **dataclasses.asdict(found.fit),
     }
 
@@ -241,49 +281,61 @@ def _fingerprint(spec: Spec, options: Any) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
-def _before(job: Job, found: Assembled, emit: Emit) -> None:
-    """How the base model does before the first step: its loss is the line to beat, its answers are shown first."""
-    score: Score = validated(job, emit)
-    emit(Baseline("base", found.task.main_metric, score.main))
-    emit(Eval(0, score.loss, score.metrics))
-    emit(Sample(0, score.samples))
+def _before(job: Job, spec: Spec, found: Assembled, simple: Simple, step: int, emit: Emit, stop: Stop) -> None:
+    """What comes before the first step: the head's place, and the line to beat, which is the simple models' or the
+    base model's own loss; its answers are shown first."""
+    if step == 0:
+        read = place_head(found, spec.seed, _telling("tokenising", emit, stop))
+        if read:
+            emit(Note("timeline.head_placed", {"rows": read}))
+    emit(Phase("baselines"))
+    if found.task.kind.simple:
+        simple.wait(emit)
+    if step:
+        return
+    _counted(found, emit)
+    # What weights drawn at random say is no score to beat.
+    if found.task.kind.before and found.task.knows(found.model):
+        score: Score = validated(job, emit)
+        emit(Baseline("base", found.task.main_metric, score.main))
+        emit(Eval(0, score.loss, score.metrics))
+        emit(Sample(0, score.samples))
 
 
-def _finish(
-    run_dir: Path,
-    spec: Spec,
-    inputs: Inputs,
-    table: Table,
-    found: Assembled,
-    simple: Simple,
-    outcome: Outcome,
-    emit: Emit,
+def _save(
+    run_dir: Path, spec: Spec, inputs: Inputs, found: Assembled, simple: Simple, outcome: Outcome, emit: Emit
 ) -> None:
-    """Save, reload, compare, report. The report is computed on what a person will use, not on what was trained."""
-    from studio.inference.predictor import Predictor
-
+    """Save the model, with what it answers to some rows, and let go of it."""
     emit(Phase("saving"))
     save_model(run_dir, spec, found, _base(inputs))
     probe = found.validation.take(range(min(CHECKED_ROWS, len(found.validation.lengths))))
-    pad = found.tokenizer.pad_token_id or 0
     with number_format(found.autocast, found.device):
-        before = answers(found.task, found.model, probe, pad, found.facts)
+        said = answers(found.task, found.model, probe, found.tokenizer.pad_token_id or 0, found.facts)
     del found.model
     gc.collect()
-    predictor = Predictor.load(run_dir, found.device)
-    after = answers(predictor.task, predictor.model, probe, pad, predictor.facts)
-    gap = check_reloaded(before, after, found.autocast)
-    emit(Note("timeline.reloaded", {"rows": len(probe), "gap": f"{gap:.1e}"}, step=outcome.step))
     if found.task.kind.simple:
         simple.wait(emit, None)
-    metric, value = report_run(run_dir, spec, found.task, table, found.facts, simple, predictor, _base(inputs), emit)
+    keep_trained(run_dir, outcome.step, outcome.reason, found.autocast, probe, said)
+
+
+def _report(run_dir: Path, spec: Spec, inputs: Inputs, emit: Emit, stop: Stop, report: Report) -> None:
+    """The report on what a person will use, not on what was trained; and the end of the run."""
+    trained = read_trained(run_dir)  # None where only simple models were fitted
+    step = trained.step if trained else 0
+    try:
+        metric, value = report(run_dir, spec, inputs, emit, stop)
+    except Asked:
+        emit(Stopped(step))
+        return
     shutil.rmtree(run_dir / "cache", ignore_errors=True)
-    if outcome.reason == "best":
-        emit(Stopped(outcome.step))
+    if trained and trained.reason == "best":
+        forget_trained(run_dir)
+        emit(Stopped(step))
         return
     # The finished model holds the best weights, and there is nothing left to continue.
     shutil.rmtree(run_dir / CHECKPOINTS, ignore_errors=True)
-    emit(Done(outcome.step, metric, value))
+    emit(Done(step, metric, value))
+    forget_trained(run_dir)
 
 
 def _base(inputs: Inputs) -> Path:

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.errors import UserError
 from studio.evaluation.kinds.base import judges
 from studio.files import system_errors, to_disk
+from studio.methods.base import Method
 from studio.spec import Spec
 from studio.tasks.base import Item, Task
-from studio.training.assemble import Assembled, as_options
+from studio.training.assemble import Assembled, as_options, halved_parts
 from studio.training.batching import collate
+from studio.training.precision import number_format
 
 if TYPE_CHECKING:
     import torch
 
 FORMAT = 1
 CHECKED_ROWS = 16
-_TOLERANCE = {"fp32": 1e-3, "bf16": 0.05}
+_TOLERANCE = {"fp32": 1e-3, "bf16": 0.01}
 
 
 def save_model(run_dir: Path, spec: Spec, found: Assembled, base: Path) -> Path:
@@ -71,6 +74,26 @@ def answers(
     for item in items:
         found += judge.numbers(task.read(model, collate([item], pad_id, device, task.blanks), facts)[0])
     return found
+
+
+@contextlib.contextmanager
+def as_trained(model: torch.nn.Module, method: Method, precision: str) -> Iterator[None]:
+    """A reloaded model in the number format of its training, and as it was afterwards.
+
+    What is saved is compared in the format it was trained in: a model that is used in another rounds otherwise, and
+    the difference would say nothing about what was saved.
+    """
+    import torch
+
+    before = [(part, part.data) for part in halved_parts(model, method, precision)]
+    try:
+        for part, kept in before:
+            part.data = kept.to(torch.bfloat16)
+        with number_format(precision, str(next(model.parameters()).device)):
+            yield
+    finally:
+        for part, kept in before:
+            part.data = kept
 
 
 def check_reloaded(before: Sequence[float], after: Sequence[float], precision: str) -> float:

@@ -5,8 +5,10 @@ import json
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 from stub_bench import Bench, wait_for
 
@@ -98,6 +100,41 @@ def test_killed_twice_and_equal_in_every_bit(bench, parts):
     assert bench.steps(broken) == bench.steps(unbroken)
     assert bench.weights(broken) == bench.weights(unbroken)
     assert bench.desk.report(broken)["test"] == bench.desk.report(unbroken)["test"]
+
+
+def test_the_report_is_made_by_another_process_and_made_good_when_that_is_killed(bench, parts):
+    run = bench.train(*parts, **{**LONG, "epochs": 3})
+    folder, worker = bench.desk.folder(run), psutil.Process(bench.worker(run)["pid"])
+    (reporter,) = wait_for(worker.children)
+    reporter.suspend()
+    wait_for(lambda: (folder / "trained.json").exists(), seconds=240)
+    time.sleep(1)
+    assert bench.desk.get(run).state == "running"
+    assert not (folder / "report.json").exists()
+    reporter.kill()
+    bench.until(run, "failed", seconds=10)
+    view = bench.desk.get(run)
+    assert (view.error, view.error_values["name"]) == ("ended_by_signal", "SIGKILL")
+    bench.desk.resume(run)
+    bench.until(run, "done", seconds=60)
+    assert bench.desk.report(run)["model"] == "tuned"
+    again = [event["event"] for event in bench.desk.events(run)[0] if event["attempt"] == 2]
+    assert "step" not in again
+    assert [event for event in again if event != "phase"] == ["note", "resumed", "note", "done"]
+
+
+def test_a_stop_is_heard_while_the_report_is_made(bench, parts):
+    run = bench.train(*parts, **{**LONG, "epochs": 3})
+    folder, worker = bench.desk.folder(run), psutil.Process(bench.worker(run)["pid"])
+    (reporter,) = wait_for(worker.children)
+    reporter.suspend()
+    wait_for(lambda: (folder / "trained.json").exists(), seconds=240)
+    bench.desk.stop(run)
+    bench.until(run, "stopped", seconds=10)
+    assert bench.desk.get(run).error == ""
+    assert not reporter.is_running()
+    bench.desk.resume(run)
+    bench.until(run, "done", seconds=60)
 
 
 def test_stop_keeps_the_best_with_a_report(bench, parts):

@@ -122,7 +122,7 @@ def test_a_resume_keeps_edited_rules_and_the_report_judges_them(desk, run, folde
     assert scores["tfidf"] == pytest.approx(1.0)
     # Edited once more while the model learns: the report is made with what is there then.
     save_rules(desk.workspace, folder, spec, PERFECT)
-    report_run(folder, spec, task, table, simple.facts, simple, None, None, told.append)
+    report_run(folder, spec, task, table, simple.facts, simple.models, None, None, told.append)
     ladder = {rung["key"]: rung for rung in desk.report(run)["ladder"]}
     assert (ladder["rules"]["by_hand"], ladder["rules"]["score"]) == (True, 1.0)
     assert "by_hand" not in ladder["tfidf"]
