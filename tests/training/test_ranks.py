@@ -25,6 +25,8 @@ TRAINING = {"epochs": 2, "evaluations": 2, "batch_size": 8, "learning_rate": 1e-
 
 def spec(method: str, dropout: float, **training) -> Spec:
     options = {"training": {**TRAINING, **training}, "task": {"dropout": dropout}}
+    if method == "lora":
+        options["method"] = {"dropout": dropout}
     return Spec("d-1", {"text": "text", "label": "label"}, "classification", "local:tiny", method, options=options)
 
 
