@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from studio.assets import assets
 from studio.inference.client import InferenceClient
 from studio.runs.desk import Desk
 from studio.words import LANGUAGES
@@ -62,9 +63,10 @@ TONGUES = {"en": "en", "zh": "zh-CN"}
 
 
 class Speaking:
-    """Sends a page's answer on, with the page's language told to Gradio's own widgets.
+    """Sends a page's answer on, with what Gradio's own scripts must find; Gradio inserts `head` too late for it.
 
-    They follow the browser's language, which need not be the page's. Gradio inserts `head` too late for this.
+    Its widgets follow the browser's language, which need not be the page's; its stream of answers can lose one
+    (`assets/web/stream.js`).
     """
 
     def __init__(self, send: Send, language: str) -> None:
@@ -72,7 +74,8 @@ class Speaking:
         told = f'Object.defineProperty(navigator,"language",{{get:()=>"{tongue}"}});'
         told += f'Object.defineProperty(navigator,"languages",{{get:()=>["{tongue}"]}});'
         told += f'document.documentElement.lang="{tongue}";'
-        self._script = f"<head><script>{told}</script>".encode()
+        stream = (assets() / "web" / "stream.js").read_text("utf-8")
+        self._script = f"<head><script>{told}\n{stream}</script>".encode()
         self._start: Message | None = None
         self._body = b""
 
