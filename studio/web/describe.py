@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from studio.errors import UserError
+from studio.inference.kinds.base import answerers
 from studio.runs.desk import Desk
 from studio.runs.example import sample_behind
 from studio.runs.view import RunView
+from studio.tasks.base import tasks
 from studio.words import has, say
 
 PLAYABLE = ("model", "baselines")
@@ -41,9 +43,15 @@ def _held(folder: Path) -> set[str]:
         return set()
 
 
+def _simple_packs(task: str) -> bool:
+    """Whether the simple models of a task can be taken along; a task of another studio's has none."""
+    return task in tasks.keys() and bool(answerers.get(tasks.get(task).result).simple_snippet)
+
+
 def describe(desk: Desk, view: RunView, language: str) -> dict[str, Any]:
     """JSON for the lists and the head of the live view. Lists hold hundreds: one look at the folder, no query."""
     held = _held(desk.workspace.run(view.owner, view.id))
+    small = "baselines" in held and _simple_packs(view.task)
     sample = sample_behind(view.id) if "model" not in held else None
     data_name = sample.title[language] if sample else view.data_name or view.data
     return {
@@ -66,7 +74,8 @@ def describe(desk: Desk, view: RunView, language: str) -> dict[str, Any]:
         "deleted": view.trashed is not None,
         "can_resume": view.resumable,
         "can_play": not held.isdisjoint(PLAYABLE),
-        "can_download": not held.isdisjoint(PLAYABLE) and not view.active and sample is None,
+        "can_download": ("model" in held or small) and not view.active and sample is None,
+        "can_download_simple": small and not view.active and sample is None,
         "sample": sample.key if sample else "",
         "without_model": say("web.report.without_model", language, sample=sample.title[language]) if sample else "",
         "has_report": "report.json" in held,

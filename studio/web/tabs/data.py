@@ -58,7 +58,7 @@ def build(page: Page) -> None:
                 label=page.t("web.data.upload"),
                 file_count="single",
                 type="filepath",
-                height=120,
+                height=150,
                 elem_id="data-drop",
                 elem_classes="drop",
             )
@@ -81,8 +81,8 @@ def _columns(page: Page, chosen: gr.Dropdown, facts: gr.HTML) -> Widgets:
     keys = [(page.t(f"task.{task.key}.title"), task.key) for task in tasks]
     roles: dict[tuple[str, str], gr.Dropdown] = {}
     groups: dict[str, gr.Group] = {}
+    task = gr.Radio(keys, label=page.t("web.data.task"), elem_id="data-task")
     with gr.Row(equal_height=True):
-        task = gr.Radio(keys, label=page.t("web.data.task"), elem_id="data-task", scale=2)
         for item in tasks:
             with gr.Column(visible=False, scale=4, elem_id=f"roles-{item.key}") as groups[item.key], gr.Row():
                 for role in item.roles:

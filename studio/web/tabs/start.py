@@ -16,7 +16,7 @@ def build(page: Page) -> None:
         label=page.t("web.start.drop"),
         file_count="single",
         type="filepath",
-        height=140,
+        height=165,
         elem_id="start-drop",
         elem_classes="drop",
     )
