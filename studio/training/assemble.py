@@ -90,27 +90,8 @@ def assemble(
     if card.prefix:
         facts["prefix"] = card.prefix
     options, decisions = _options(run_dir, spec, inputs, table, task, method, card, tokenizer, facts)
-    validation_places = scored_places(table.split["validation"], task, spec.seed)
-    notes: list[Note | Caution] = []
-    if len(validation_places) < len(table.split["validation"]):
-        values = {"rows": len(validation_places), "total": len(table.split["validation"])}
-        notes.append(Note("timeline.validation_capped", values))
     coder = Coder(run_dir, spec, base, task, tokenizer, facts, options.max_length, progress)
-    learnt = table.part("train")
-    more = further_rows(task, table, options, spec.seed)
-    if more:
-        notes.append(Note("timeline.augmented", {"rows": len(more), "kind_code": f"augment.{options.augment}"}))
-    coder.total = len(learnt) + len(more) + len(validation_places)
-    train = coder.items("train", [*learnt, *more])
-    validation = coder.items("validation", [table.rows[place] for place in validation_places])
-    train, lost = labelled(train, task)
-    validation, lost_too = labelled(validation, task, whole=True)
-    if lost:
-        notes.append(Caution("timeline.answers_cut", {"rows": len(lost), "tokens": options.max_length}))
-    dropped = set(lost_too)
-    validation_places = [place for number, place in enumerate(validation_places) if number not in dropped]
-    if not len(train.lengths) or not len(validation.lengths):
-        raise UserError("answers_all_cut", tokens=options.max_length)
+    train, validation, places, notes = _encoded(coder, task, table, options, spec.seed)
     seed_everything(spec.seed)
     model = task.load(str(base), facts, task_options)
     if not task.knows(model):
@@ -137,13 +118,42 @@ def assemble(
         model=model,
         train=train,
         validation=validation,
-        validation_rows=[table.rows[place] for place in validation_places],
-        validation_numbers=[table.numbers[place] for place in validation_places],
+        validation_rows=[table.rows[place] for place in places],
+        validation_numbers=[table.numbers[place] for place in places],
         autocast=autocast,
         device=device,
         again=again,
         notes=notes,
     )
+
+
+def _encoded(
+    coder: Coder, task: Task, table: Table, options: TrainingOptions, seed: int
+) -> tuple[Items, Items, list[int], list[Note | Caution]]:
+    """Training and validation rows as the model reads them, the places of the latter in the table, and what to tell.
+
+    Raises UserError (`answers_all_cut`) where nothing is left to learn or to score.
+    """
+    places = scored_places(table.split["validation"], task, seed)
+    notes: list[Note | Caution] = []
+    if len(places) < len(table.split["validation"]):
+        values = {"rows": len(places), "total": len(table.split["validation"])}
+        notes.append(Note("timeline.validation_capped", values))
+    learnt, more = table.part("train"), further_rows(task, table, options, seed)
+    if more:
+        notes.append(Note("timeline.augmented", {"rows": len(more), "kind_code": f"augment.{options.augment}"}))
+    coder.total = len(learnt) + len(more) + len(places)
+    train, lost = labelled(coder.items("train", [*learnt, *more]), task)
+    validation, lost_too = labelled(
+        coder.items("validation", [table.rows[place] for place in places]), task, whole=True
+    )
+    if lost:
+        notes.append(Caution("timeline.answers_cut", {"rows": len(lost), "tokens": options.max_length}))
+    dropped = set(lost_too)
+    places = [place for number, place in enumerate(places) if number not in dropped]
+    if not len(train.lengths) or not len(validation.lengths):
+        raise UserError("answers_all_cut", tokens=options.max_length)
+    return train, validation, places, notes
 
 
 def further_rows(task: Task, table: Table, options: TrainingOptions, seed: int) -> list[Row]:

@@ -21,6 +21,8 @@ from studio.files import system_errors, to_disk
 if TYPE_CHECKING:
     import torch
 
+    from studio.training.ranks import Ranks
+
 FORMAT = 1
 WEIGHTS, OPTIMIZER, RANDOM, STATE, MANIFEST = (
     "weights.safetensors",
@@ -226,6 +228,24 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer, names: dict[int, str]) -
     return found
 
 
+def check_fit(parameters: dict[str, Any], snapshot: Snapshot) -> None:
+    """Raises ValueError before anything is changed: half a restored state would be worse than none."""
+    for name, part in parameters.items():
+        if name not in snapshot.weights or snapshot.weights[name].shape != part.shape:
+            raise ValueError(name)
+    if set(snapshot.weights) != set(parameters):
+        raise ValueError(min(set(snapshot.weights) - set(parameters)))
+
+
+def restore_weights(parameters: dict[str, Any], weights: dict[str, torch.Tensor]) -> None:
+    """Copy saved weights into the parameters of the same names. Raises RuntimeError on another shape."""
+    import torch
+
+    with torch.no_grad():
+        for name, weight in weights.items():
+            parameters[name].copy_(weight)
+
+
 def restore_optimizer(optimizer: torch.optim.Optimizer, names: dict[int, str], tensors: Tensors) -> None:
     """Put AdamW's state back; a parameter that never had a gradient has none."""
     for group in optimizer.param_groups:
@@ -237,3 +257,23 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, names: dict[int, str], t
             optimizer.state[parameter] = {
                 moment: tensor.to(parameter.device) if moment != "step" else tensor for moment, tensor in state.items()
             }
+
+
+def everyones_chance(ranks: Ranks) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """The state of every process's generators: (tensors, those of further ones under their rank; the rest)."""
+    everyone = ranks.gathered(random_states())
+    tensors, rest = everyone[0]
+    for rank, (theirs, _) in enumerate(everyone[1:], 1):
+        tensors |= {f"{rank}.{name}": part for name, part in theirs.items()}
+    return tensors, {"random": rest, "others": [state for _, state in everyone[1:]]}
+
+
+def restore_chance(ranks: Ranks, snapshot: Snapshot) -> None:
+    """Put this process's generators back; one that was not there yet keeps its own."""
+    others = snapshot.state.get("others", [])
+    if ranks.first:
+        restore_random_states(snapshot.random, snapshot.state["random"])
+    elif ranks.rank <= len(others):
+        begin = f"{ranks.rank}."
+        mine = {name[len(begin) :]: part for name, part in snapshot.random.items() if name.startswith(begin)}
+        restore_random_states(mine, others[ranks.rank - 1])

@@ -18,13 +18,16 @@ from studio.training.adversarial import Attack
 from studio.training.batching import Sampler, collate, micro_batches
 from studio.training.checkpoints import (
     Snapshot,
+    check_fit,
+    everyones_chance,
     optimizer_tensors,
-    random_states,
+    restore_chance,
     restore_optimizer,
-    restore_random_states,
+    restore_weights,
 )
 from studio.training.job import Asked, Job, Outcome, Score, Stop
 from studio.training.memory import planned
+from studio.training.optimizer import make_optimizer
 from studio.training.precision import learning_format, number_format, width
 from studio.training.schedule import is_better, rate_at
 
@@ -44,8 +47,6 @@ class Loop:
     """One run of the loop over a job; the numbers that a checkpoint must hold are its fields."""
 
     def __init__(self, job: Job, emit: Emit) -> None:
-        import torch
-
         self.job, self._emit = job, emit
         self.step = 0
         self.best: tuple[float, float] | None = None
@@ -58,33 +59,12 @@ class Loop:
         self._sampler = Sampler(job.train.lengths, job.options.batch_size, job.seed)
         self._trainable = {name: part for name, part in job.model.named_parameters() if part.requires_grad}
         self._names = {id(part): name for name, part in self._trainable.items()}
-        self._optimizer = torch.optim.AdamW(
-            self._groups(),
-            lr=job.options.learning_rate,
-            weight_decay=job.options.weight_decay,
-            fused=_fuses(job.device),
-        )
+        self._optimizer = make_optimizer(job, self._trainable)
         kind = job.options.adversarial
         sized = (job.options.adversarial_size, job.options.adversarial_steps)
         self._attack = Attack(job.model, kind, *sized) if kind != "off" else None
         self._process = psutil.Process()
         self._saved_at, self._saving_took, self._saved_step = time.monotonic(), 0.0, 0
-
-    def _groups(self) -> list[dict[str, Any]]:
-        """Parameter groups: the new head at its own rate; biases and norms (one dimension) without decay."""
-        groups: dict[tuple[bool, bool], list[Any]] = {}
-        for name, part in self._trainable.items():
-            in_head = any(f".{head}." in f".{name}" for head in self.job.head)
-            groups.setdefault((in_head, part.ndim < 2), []).append(part)
-        options = self.job.options
-        return [
-            {
-                "params": parts,
-                "top": options.head_learning_rate if in_head else options.learning_rate,
-                **({"weight_decay": 0.0} if flat else {}),
-            }
-            for (in_head, flat), parts in sorted(groups.items())
-        ]
 
     def resume(self) -> int:
         """Continue from the newest sound checkpoint, naming each damaged one. Returns its step, 0 for none."""
@@ -103,10 +83,10 @@ class Loop:
         return self.step
 
     def _restore(self, snapshot: Snapshot) -> None:
-        self._check_fit(snapshot)
+        check_fit(self._trainable, snapshot)
         restore_weights(self._trainable, snapshot.weights)
         restore_optimizer(self._optimizer, self._names, snapshot.optimizer)
-        self._restore_chance(snapshot)
+        restore_chance(self.job.ranks, snapshot)
         self.step = self._saved_step = snapshot.step
         best = snapshot.state["best"]
         self.best = (float(best[0]), float(best[1])) if best else None
@@ -119,24 +99,6 @@ class Loop:
         self.changed = {
             name: (before.get(name), now) for name, now in self.job.setting.items() if before.get(name) != now
         }
-
-    def _restore_chance(self, snapshot: Snapshot) -> None:
-        """The state of this process's generators; one that was not there yet keeps its own."""
-        rank, others = self.job.ranks.rank, snapshot.state.get("others", [])
-        if rank == 0:
-            restore_random_states(snapshot.random, snapshot.state["random"])
-        elif rank <= len(others):
-            begin = f"{rank}."
-            mine = {name[len(begin) :]: part for name, part in snapshot.random.items() if name.startswith(begin)}
-            restore_random_states(mine, others[rank - 1])
-
-    def _check_fit(self, snapshot: Snapshot) -> None:
-        """Raises ValueError before anything is changed: half a restored state would be worse than none."""
-        for name, part in self._trainable.items():
-            if name not in snapshot.weights or snapshot.weights[name].shape != part.shape:
-                raise ValueError(name)
-        if set(snapshot.weights) != set(self._trainable):
-            raise ValueError(min(set(snapshot.weights) - set(self._trainable)))
 
     def run(self, should_stop: Stop) -> Outcome:
         """Train until the planned end, a wish to stop, no more gain, or a number that is not finite."""
@@ -270,13 +232,9 @@ class Loop:
 
     def save(self) -> None:
         """Write a checkpoint from which `resume` continues exactly."""
-        everyone = self.job.ranks.gathered(random_states())
-        tensors, rest = everyone[0]
-        for rank, (theirs, _) in enumerate(everyone[1:], 1):
-            tensors |= {f"{rank}.{name}": part for name, part in theirs.items()}
+        tensors, chance = everyones_chance(self.job.ranks)
         state = {
-            "random": rest,
-            "others": [state for _, state in everyone[1:]],
+            **chance,
             "best": self.best,
             "best_step": self.best_step,
             "waited": self.waited,
@@ -344,16 +302,3 @@ def validated(job: Job, emit: Emit) -> Score:
             return job.validate(job.model)
     finally:
         job.model.train()
-
-
-def restore_weights(parameters: dict[str, Any], weights: dict[str, torch.Tensor]) -> None:
-    """Copy saved weights into the parameters of the same names. Raises RuntimeError on another shape."""
-    import torch
-
-    with torch.no_grad():
-        for name, weight in weights.items():
-            parameters[name].copy_(weight)
-
-
-def _fuses(device: str) -> bool:
-    return device.partition(":")[0] in ("cpu", "cuda")

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import gc
-import hashlib
 import math
 import shutil
-from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 from studio.errors import UserError
 from studio.evaluation.kinds.base import judges
@@ -36,25 +33,22 @@ from studio.spec import Spec
 from studio.tasks.base import Task, tasks
 from studio.tasks.heads import core_of
 from studio.training.assemble import Assembled, assemble, settle_threads
-from studio.training.checkpoints import Checkpoints, last_step
-from studio.training.encoding import frozen_features
+from studio.training.checkpoints import last_step
 from studio.training.firsthead import place_head
-from studio.training.job import Asked, Job, Outcome, Progress, Score, Stop, interruptible
+from studio.training.job import Asked, Job, Outcome, Score, Stop
 from studio.training.loop import Loop, validated
 from studio.training.precision import number_format
+from studio.training.preparing import CHECKPOINTS, prepare_job, telling
 from studio.training.ranks import joined
 from studio.training.reporting import Report, report_saved
 from studio.training.rows import Inputs, read_table
 from studio.training.saving import CHECKED_ROWS, answers, save_model
-from studio.training.schedule import evaluation_steps
 from studio.training.simple import Simple
 from studio.training.trained import damaged_file, forget_trained, keep_trained, read_trained
-from studio.training.validation import Validation
 
-__all__ = ["Inputs", "train_run"]
+__all__ = ["CHECKPOINTS", "Inputs", "train_run"]
 
 SIMPLE_METHOD = "baseline"
-CHECKPOINTS = "checkpoints"
 COUNTED_ROWS = 20_000
 """Encoded rows from which the models that only count are made, at most."""
 
@@ -95,7 +89,7 @@ def _trained(run_dir: Path, spec: Spec, inputs: Inputs, emit: Emit, stop: Stop) 
     if task.kind.simple and ranks.first:
         simple.start()
     try:
-        told = _telling("tokenising", emit, ranks.heard(stop))
+        told = telling("tokenising", emit, ranks.heard(stop))
         found = ranks.in_turn(lambda: assemble(run_dir, spec, inputs, table, told))
         for note in found.notes:
             emit(note)
@@ -107,10 +101,6 @@ def _trained(run_dir: Path, spec: Spec, inputs: Inputs, emit: Emit, stop: Stop) 
     if ended is not None and ranks.first:
         _save(run_dir, spec, inputs, found, simple, ended, emit)
     return ended is not None
-
-
-def _telling(phase: str, emit: Emit, should_stop: Stop) -> Progress:
-    return interruptible(lambda done, total: emit(Phase(phase, done, total)), should_stop)
 
 
 def _waiting(run_dir: Path, emit: Emit) -> bool:
@@ -144,7 +134,7 @@ def _train(
     """The loop with everything around it. None when the run ended there (stopped or not finite). May raise Asked."""
     ranks = inputs.ranks
     heard = ranks.heard(stop)
-    job = ranks.in_turn(lambda: _job(run_dir, spec, inputs, found, simple, emit, heard))
+    job = ranks.in_turn(lambda: prepare_job(run_dir, spec, inputs, found, simple, emit, heard))
     ranks.own_chance(spec.seed)
     loop = Loop(job, emit)
     step = loop.resume()
@@ -205,87 +195,11 @@ def _tell_resumed(step: int, loop: Loop, emit: Emit) -> None:
         emit(Caution("timeline.resumed_inexact", {"parts": ", ".join(parts)}, step=step))
 
 
-def _job(run_dir: Path, spec: Spec, inputs: Inputs, found: Assembled, simple: Simple, emit: Emit, stop: Stop) -> Job:
-    """Validation, checkpoints and steps around what was assembled; a frozen encoder is computed once for all."""
-    train, validation = found.train, found.validation
-    if _computed_once(found):
-        everything = len(train.lengths) + len(validation.lengths)
-        told = _telling("tokenising", emit, stop)
-        train = frozen_features(found, train, lambda done, _: told(done, everything))
-        start = len(train.lengths)
-        validation = frozen_features(found, validation, lambda done, _: told(start + done, everything))
-    judge = Validation(
-        found.task,
-        found.facts,
-        found.tokenizer,
-        validation,
-        found.validation_rows,
-        found.validation_numbers,
-        found.device,
-        spec.seed,
-        _telling("evaluating", emit, stop),
-    )
-    options = found.options
-    each = math.ceil(len(train.lengths) / options.batch_size)
-    steps = max(1, math.ceil(options.epochs * each))
-    return Job(
-        task=found.task,
-        task_options=found.task_options,
-        model=found.model,
-        train=train,
-        options=options,
-        steps=steps,
-        micro_batch=found.fit.micro_batch,
-        checkpoints=Checkpoints(run_dir / CHECKPOINTS, _fingerprint(spec, options)),
-        validate=judge,
-        seed=spec.seed,
-        pad_id=found.tokenizer.pad_token_id or 0,
-        device=found.device,
-        autocast=found.autocast,
-        head=found.task.head,
-        eval_steps=evaluation_steps(steps, options.evaluations),
-        beside=lambda: simple.tell(emit),
-        setting=_setting(found, inputs.ranks.size),
-        ranks=inputs.ranks,
-    )
-
-
-def _setting(found: Assembled, processes: int) -> dict[str, Any]:
-    """What other bits may come from where it differs, for the same job."""
-    import torch
-
-    return {
-        **{name: metadata.version(name) for name in ("torch", "transformers", "peft")},
-        "threads": torch.get_num_threads(),
-        "precision": found.autocast,
-        "device": found.device,
-        **({"processes": processes} if processes > 1 else {}),
-        **dataclasses.asdict(found.fit),
-    }
-
-
-def _computed_once(found: Assembled) -> bool:
-    """Whether the encoder's vectors stay the same all through the training, and there is room to keep them."""
-    if found.method.key != "head" or found.options.adversarial != "off" or not hasattr(found.model, "pooled"):
-        return False
-    rows = len(found.train.lengths) + len(found.validation.lengths)
-    return rows * found.card.hidden * 4 < 2_000_000_000
-
-
-def _fingerprint(spec: Spec, options: Any) -> str:
-    """What a checkpoint must share with the run that continues from it: names may change, the rest may not."""
-    # Options at their defaults are left out, so that an option that is new leaves older runs as they were.
-    plain = dataclasses.asdict(type(options)())
-    chosen = sorted((name, value) for name, value in dataclasses.asdict(options).items() if value != plain[name])
-    parts = (spec.data, spec.columns, spec.task, spec.model, spec.method, spec.seed, spec.split, chosen)
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
-
-
 def _before(job: Job, spec: Spec, found: Assembled, simple: Simple, step: int, emit: Emit, stop: Stop) -> None:
     """What comes before the first step: the head's place, and the line to beat, which is the simple models' or the
     base model's own loss; its answers are shown first."""
     if step == 0:
-        read = place_head(found, spec.seed, _telling("tokenising", emit, stop))
+        read = place_head(found, spec.seed, telling("tokenising", emit, stop))
         if read:
             emit(Note("timeline.head_placed", {"rows": read}))
     emit(Phase("baselines"))

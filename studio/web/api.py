@@ -18,9 +18,10 @@ from studio.evaluation.report import open_cell
 from studio.inference.client import InferenceClient
 from studio.models.catalogue import card, resolve
 from studio.runs.desk import Desk
-from studio.runs.draft import Draft, again, draft, suggest_sample_model
+from studio.runs.draft import Draft, again, draft
 from studio.runs.example import RUN
 from studio.runs.people import LOCAL
+from studio.runs.reading import suggest_sample_model
 from studio.runs.view import RunView
 from studio.tasks.base import tasks
 from studio.web import packing, workshop

@@ -18,21 +18,20 @@ from fastapi import APIRouter, Body, Request
 from fastapi.responses import StreamingResponse
 
 from studio.data import versions
-from studio.data.doctor.base import Told
 from studio.data.exporting import FORMS, export
 from studio.data.findings import diagnosis, examine
 from studio.data.mending import Chosen
 from studio.data.process import Progress
 from studio.data.steps.base import steps
-from studio.data.store import DataVersion, find_version
+from studio.data.store import find_version
 from studio.data.use import Use
 from studio.errors import UserError
-from studio.options import Option, options_of
 from studio.runs.desk import Desk
 from studio.spec import Split
 from studio.tasks.base import tasks
 from studio.web.asking import language, person
-from studio.words import has, say
+from studio.web.stepview import declared_step, shown_finding, shown_steps, shown_version, told_line
+from studio.words import say
 from studio.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -54,7 +53,7 @@ def routes(router: APIRouter, desk: Desk) -> None:
 
     @router.get("/steps")
     def declared(request: Request) -> dict[str, Any]:
-        return {"steps": [_declared(step.key, language(request)) for step in steps if step.listed]}
+        return {"steps": [declared_step(step.key, language(request)) for step in steps if step.listed]}
 
     @router.post("/data/{version}/doctor")
     def doctor(request: Request, version: str, body: Sent) -> StreamingResponse:
@@ -73,7 +72,7 @@ def routes(router: APIRouter, desk: Desk) -> None:
 
         def work(emit: Progress) -> dict[str, Any]:
             told = versions.preview(workspace, found, chosen, emit)
-            return {"preview": {**told, "line": _line(told, lang, found.rows)}}
+            return {"preview": {**told, "line": told_line(told, lang, found.rows)}}
 
         return _answer(work, lang)
 
@@ -84,7 +83,7 @@ def routes(router: APIRouter, desk: Desk) -> None:
 
         def work(emit: Progress) -> dict[str, Any]:
             made = versions.mend(workspace, who, found, chosen, use, emit)
-            return {"data": made.version, "line": _line(dict(made.steps[-1]), lang, found.rows)}
+            return {"data": made.version, "line": told_line(dict(made.steps[-1]), lang, found.rows)}
 
         return _answer(work, lang)
 
@@ -108,8 +107,8 @@ def _versions(router: APIRouter, desk: Desk, workspace: Workspace) -> None:
         lang, found = language(request), find_version(workspace, version)
         whole = versions.family(workspace, found)
         return {
-            "steps": _steps(found, lang),
-            "versions": [_version(desk, one, found, lang) for one in whole],
+            "steps": shown_steps(found, lang),
+            "versions": [shown_version(desk, one, found, lang) for one in whole],
         }
 
     @router.post("/data/{version}/compare")
@@ -175,20 +174,6 @@ def steps_in(body: dict[str, Any]) -> list[Chosen]:
     return [Chosen.from_json(step) for step in raw]
 
 
-def shown_finding(told: Told, lang: str) -> dict[str, Any]:
-    """A finding as the page draws it."""
-    problem = told.problem
-    return {
-        "code": problem.code,
-        "severity": problem.severity,
-        "text": problem.text(lang),
-        "count": problem.count,
-        "examples": [list(example) for example in problem.examples],
-        "fix": [step.to_json() for step in told.fix],
-        "remedy": " + ".join(say(f"step.{step.key}.title", lang) for step in told.fix),
-    }
-
-
 def _answer(work: Callable[[Progress], dict[str, Any]], lang: str) -> StreamingResponse:
     return StreamingResponse(_lines(work, lang), media_type="application/x-ndjson")
 
@@ -225,85 +210,3 @@ def _lines(work: Callable[[Progress], dict[str, Any]], lang: str) -> Iterator[st
             yield json.dumps(told, ensure_ascii=False) + "\n"
     finally:
         left.set()
-
-
-def _line(told: dict[str, Any], lang: str, before: int) -> str:
-    """What a step did, in one sentence."""
-    parts = [
-        say(f"web.data.did_{name}", lang, n=told[name]) for name in ("changed", "dropped", "added") if told.get(name)
-    ]
-    done = " · ".join(parts) if parts else say("web.data.did_nothing", lang)
-    return say("web.data.did", lang, done=done, rows=told["rows"])
-
-
-def _steps(version: DataVersion, lang: str) -> list[dict[str, Any]]:
-    shown = []
-    for step, examples in zip(version.steps, versions.changes_of(version), strict=False):
-        title = say(f"step.{step['step']}.title", lang)
-        about = _told_options(str(step["step"]), dict(step["options"]), lang)
-        shown.append({"title": title, "about": about, "line": _line(dict(step), lang, 0), "examples": examples})
-    return shown
-
-
-def _told_options(key: str, values: dict[str, Any], lang: str) -> str:
-    """The options of a step that are not what they are anyway, in words."""
-    told = []
-    for item in options_of(steps.get(key).Options, "step"):
-        value = values.get(item.name, item.default)
-        if value in (item.default, list(item.default) if isinstance(item.default, tuple) else item.default, ""):
-            continue
-        if item.kind in ("column", "columns"):
-            told.append(", ".join([value] if isinstance(value, str) else value))
-        elif item.kind == "pairs":
-            told.append(", ".join(f"{old!r} → {new!r}" for old, new in value[:4]) + (" …" if len(value) > 4 else ""))
-        elif item.kind == "choice":
-            told.append(_choice(item, str(value), lang))
-        else:
-            told.append(f"{say(item.code, lang)}: {value}")
-    return " · ".join(told)
-
-
-def _choice(item: Option, key: str, lang: str) -> str:
-    code = f"{item.code}_{key.replace('-', '_')}"
-    return say(code, lang) if has(code) else key
-
-
-def _declared(key: str, lang: str) -> dict[str, Any]:
-    step = steps.get(key)
-    options = [
-        {
-            "name": item.name,
-            "kind": item.kind,
-            "label": say(item.code, lang),
-            "help": say(f"{item.code}_help", lang),
-            "default": item.default,
-            "low": item.low,
-            "high": item.high,
-            "step": item.step,
-            "choices": [[choice, _choice(item, choice, lang)] for choice in item.choices],
-        }
-        for item in options_of(step.Options, "step")
-    ]
-    return {
-        "key": key,
-        "title": say(f"step.{key}.title", lang),
-        "blurb": say(f"step.{key}.blurb", lang),
-        "family": say(f"step.family.{step.family}", lang),
-        "options": options,
-    }
-
-
-def _version(desk: Desk, one: DataVersion, current: DataVersion, lang: str) -> dict[str, Any]:
-    runs = desk.store.runs_of_data(one.version)
-    titles = [say(f"step.{step['step']}.title", lang) for step in one.steps]
-    return {
-        "version": one.version,
-        "current": one.version == current.version,
-        "root": not one.root,
-        "title": say("web.data.as_brought", lang) if not one.root else say("web.data.with_steps", lang, n=len(titles)),
-        "last": titles[-1] if titles else "",
-        "rows": one.rows,
-        "created": one.created,
-        "owner": desk.people.name_of(one.owner),
-        "runs": runs[:5],
-    }

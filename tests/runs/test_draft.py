@@ -23,7 +23,8 @@ from studio.data.store import DataVersion
 from studio.data.use import Use
 from studio.errors import UserError
 from studio.hardware import Hardware
-from studio.runs.draft import again, draft, suggest_model, suggest_sample_model
+from studio.runs.draft import again, draft
+from studio.runs.reading import suggest_model, suggest_sample_model
 from studio.runs.talks import cut_answers, places_of, talks_of
 from studio.workspace import Workspace
 

@@ -13,7 +13,7 @@ from studio.data.use import Use
 from studio.errors import UserError
 from studio.models.catalogue import resolve
 from studio.models.template import render_rows
-from studio.runs.draft import suggest_model
+from studio.runs.reading import suggest_model
 from studio.tasks.base import tasks
 from studio.web.context import Page
 from studio.web.kinds.base import Face, More, faces

@@ -14,8 +14,8 @@ from studio.problem import Problem
 from studio.tasks.base import tasks
 from studio.web.context import Page
 from studio.web.kinds.base import faces
+from studio.web.stepview import shown_finding
 from studio.web.tabs.preflight import shown_problems
-from studio.web.workshop import shown_finding
 
 MOST_LABELS = 60
 """Labels that can be given new names in the form of a step."""

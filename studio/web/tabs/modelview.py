@@ -11,7 +11,8 @@ from studio.methods.base import Verdict
 from studio.models.card import Card
 from studio.models.catalogue import card as card_of
 from studio.models.catalogue import list_models
-from studio.runs.draft import BASELINE, reads_text, suggest_model, texts_of
+from studio.runs.draft import BASELINE
+from studio.runs.reading import reads_text, suggest_model, texts_of
 from studio.tasks.base import tasks
 from studio.web.context import Page
 from studio.web.tabs.choose import Choices

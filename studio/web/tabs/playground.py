@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import tempfile
-import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from studio.data.importing import import_file
 from studio.data.store import find_version, read_rows
 from studio.errors import UserError
 from studio.evaluation.baseline import best, load_all
@@ -22,16 +19,15 @@ from studio.web.describe import describe
 from studio.web.island import island, lead
 from studio.web.kinds.base import More, faces
 from studio.web.tabs import bounds
+from studio.web.tabs.answerfile import QUIET, SIMPLE, has_model, whole_file
 from studio.web.tabs.choose import finished_runs, pick
-from studio.workspace import Workspace
 
-QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "multiple"}
 SLOW: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
 # The answers tell themselves that they are being worked on; Gradio would dim the whole block, that sentence with it.
 HIDDEN: dict[str, Any] = {**SLOW, "show_progress": "hidden"}
 EXAMPLES = 8
-ALL, SIMPLE = "all", "simple"
-"""Whose answers are shown: every model's side by side, or the best simple one's alone."""
+ALL = "all"
+"""Who answers: every model, side by side."""
 
 
 @dataclass
@@ -67,7 +63,7 @@ def build(page: Page) -> None:
     more = {face.key: found for face in faces if (found := face.more(page, run)) is not None}
     examples = island("examples", elem_id="play-examples")
     widgets = Widgets(run, which, examples, asking, boxes, answers, more)
-    _file(page, run, which)
+    whole_file(page, run, which)
     page.parts["play_run"] = run
     page.parts["play_which"] = which
     _wire_choice(page, widgets)
@@ -240,11 +236,6 @@ def _before(page: Page, folder: Path, row: Row, descriptions: dict[str, str]) ->
     return answers
 
 
-def has_model(run_dir: Path) -> bool:
-    """Whether the run has a whole neural model; a half-written folder has no studio.json yet."""
-    return (run_dir / "model" / "studio.json").is_file()
-
-
 def simple_alone(run_dir: Path, which: str | None) -> str | None:
     """The simple model that shall answer alone, when a person chose so; None where it has nothing beside it."""
     return best(load_all(run_dir)) if which == SIMPLE and has_model(run_dir) else None
@@ -273,37 +264,6 @@ def held_out(page: Page, run: str) -> list[dict[str, Any]]:
     task = tasks.get(page.desk.get(run).task)
     face = faces.get(task.result)
     return [{"row": place, **face.example(task, row), "asks": face.asks} for place, row in rows]
-
-
-def _file(page: Page, run: gr.Dropdown, side: gr.Radio) -> None:
-    """A whole file answered, with progress and a download."""
-    with gr.Accordion(page.t("web.play.file"), open=False, elem_id="play-file"):
-        with gr.Row():
-            drop = gr.File(label=page.t("web.play.file_info"), type="filepath", height=110, elem_id="play-drop")
-            result = gr.File(label=page.t("web.play.file_result"), interactive=False, height=110, elem_id="play-result")
-        state = gr.Markdown(elem_id="play-file-state")
-
-    @page.told
-    def answer_file(chosen: str | None, path: str | None, asked: str | None) -> Iterator[tuple[Any, Any]]:
-        if not chosen or not path:
-            return
-        folder, given = page.desk.folder(chosen), Path(path)
-        tuned = has_model(folder) and asked != SIMPLE
-        which = "tuned" if tuned else best(load_all(folder)) or ""
-        # Asked about, not brought: the file is read in a place of its own and does not join the data sets.
-        with tempfile.TemporaryDirectory(dir=page.workspace.temporary, prefix="ask-") as place:
-            try:
-                version = import_file(Workspace.open(place), "local", given, given.name)
-            finally:
-                given.unlink(missing_ok=True)
-            out = page.workspace.temporary / "uploads" / uuid.uuid4().hex / f"{given.stem[:60]}-answers.csv"
-            out.parent.mkdir(parents=True, mode=0o700)
-            for step in page.inference.predict_file(folder, version.rows_path, out, which):
-                if not step.finished:
-                    yield page.t("web.play.file_progress", done=step.done, total=step.total), gr.skip()
-        yield page.t("web.play.file_done", total=version.rows), str(out)
-
-    drop.upload(answer_file, [run, drop, side], [state, result], concurrency_id="file", concurrency_limit=2, **QUIET)
 
 
 def arrive(page: Page, address: dict[str, str]) -> dict[str, Any]:

@@ -11,7 +11,8 @@ import gradio as gr
 from studio.data.store import DataVersion, find_version
 from studio.data.use import Use
 from studio.errors import UserError
-from studio.runs.draft import BASELINE, Draft, draft, suggest_method, suggest_model, use_of, verdicts
+from studio.runs.draft import BASELINE, Draft, draft, suggest_method, use_of, verdicts
+from studio.runs.reading import suggest_model
 from studio.runs.speeds import measure
 from studio.tasks.base import tasks
 from studio.web.context import Page, owner

@@ -1,0 +1,76 @@
+"""What a model will read of the data, which starter reads it, and how long it is in tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from studio.data.samples import Sample
+from studio.data.store import DataVersion, read_rows
+from studio.data.use import Use
+from studio.models.catalogue import resolve
+from studio.models.coverage import reads_your_text, token_lengths
+from studio.runs.talks import places_of, talks_of
+from studio.tasks.base import tasks
+from studio.workspace import Workspace
+
+LOOKED_AT = 400
+"""Rows whose lengths stand for all."""
+_CHARACTERS_A_TOKEN = {"latin": 4.2, "other": 1.4}
+
+
+def texts_of(version: DataVersion, use: Use, limit: int = LOOKED_AT) -> list[str]:
+    """The texts a model will read, of rows spread evenly over the data."""
+    task = tasks.get(use.task)
+    if task.kind.conversational:
+        texts = [talk.whole for talk in talks_of(version, use, limit)]
+    else:
+        texts = [task.whole(row) for row in read_rows(version, use.columns, places_of(version.rows, limit))]
+    return [text for text in texts if text.strip()]
+
+
+def mostly_latin(texts: Sequence[str]) -> bool:
+    """Whether the letters of these texts are Latin ones for the most part."""
+    letters = _letters(texts)
+    return sum(letter < "ɐ" for letter in letters) >= 0.8 * len(letters)
+
+
+def looks_english(texts: Sequence[str]) -> bool:
+    """Whether hardly a letter is outside the English alphabet: accents are rare there and common elsewhere."""
+    letters = _letters(texts)
+    return sum(not letter.isascii() for letter in letters) <= 0.01 * len(letters)
+
+
+def _letters(texts: Sequence[str]) -> list[str]:
+    return [letter for text in texts for letter in text if letter.isalpha()]
+
+
+def suggest_model(workspace: Workspace, version: DataVersion, use: Use) -> str:
+    """The starter that reads this text: chat wants a model that writes, other scripts one that knows them."""
+    if fixed := tasks.get(use.task).starter:
+        return fixed
+    texts = texts_of(version, use)
+    share = reads_text(workspace, texts, "starter:minilm")
+    return "starter:minilm" if looks_english(texts) and (share is None or share >= 0.95) else "starter:e5"
+
+
+def suggest_sample_model(sample: Sample) -> str:
+    """What `suggest_model` will say of a sample, known before its rows are brought in."""
+    if fixed := tasks.get(sample.task).starter:
+        return fixed
+    return "starter:minilm" if sample.language == "en" else "starter:e5"
+
+
+def reads_text(workspace: Workspace, texts: Sequence[str], model: str) -> float | None:
+    """The share of the texts' tokens the model knows; None while it is not on disk."""
+    folder = resolve(workspace, model)
+    return None if folder is None or not texts else reads_your_text(folder, list(texts))
+
+
+def lengths_of(workspace: Workspace, texts: Sequence[str], model: str) -> list[int]:
+    """Tokens a text: counted where the tokenizer is on disk, else guessed from the script."""
+    folder = resolve(workspace, model)
+    if folder is not None:
+        counted: list[int] = token_lengths(folder, list(texts))
+        return counted
+    rate = _CHARACTERS_A_TOKEN["latin" if mostly_latin(texts) else "other"]
+    return [max(3, round(len(text) / rate) + 2) for text in texts]

@@ -1,0 +1,106 @@
+"""From what was assembled to the loop's job: validation, checkpoints, steps, and a frozen encoder computed once."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import math
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from studio.events import Emit, Phase
+from studio.spec import Spec
+from studio.training.assemble import Assembled
+from studio.training.checkpoints import Checkpoints
+from studio.training.encoding import frozen_features
+from studio.training.job import Job, Progress, Stop, interruptible
+from studio.training.rows import Inputs
+from studio.training.schedule import evaluation_steps
+from studio.training.simple import Simple
+from studio.training.validation import Validation
+
+CHECKPOINTS = "checkpoints"
+
+
+def telling(phase: str, emit: Emit, should_stop: Stop) -> Progress:
+    """Tells how far a phase is, and ends it on a wish to stop."""
+    return interruptible(lambda done, total: emit(Phase(phase, done, total)), should_stop)
+
+
+def prepare_job(
+    run_dir: Path, spec: Spec, inputs: Inputs, found: Assembled, simple: Simple, emit: Emit, stop: Stop
+) -> Job:
+    """Validation, checkpoints and steps around what was assembled; a frozen encoder is computed once for all."""
+    train, validation = found.train, found.validation
+    if _computed_once(found):
+        everything = len(train.lengths) + len(validation.lengths)
+        told = telling("tokenising", emit, stop)
+        train = frozen_features(found, train, lambda done, _: told(done, everything))
+        start = len(train.lengths)
+        validation = frozen_features(found, validation, lambda done, _: told(start + done, everything))
+    judge = Validation(
+        found.task,
+        found.facts,
+        found.tokenizer,
+        validation,
+        found.validation_rows,
+        found.validation_numbers,
+        found.device,
+        spec.seed,
+        telling("evaluating", emit, stop),
+    )
+    options = found.options
+    each = math.ceil(len(train.lengths) / options.batch_size)
+    steps = max(1, math.ceil(options.epochs * each))
+    return Job(
+        task=found.task,
+        task_options=found.task_options,
+        model=found.model,
+        train=train,
+        options=options,
+        steps=steps,
+        micro_batch=found.fit.micro_batch,
+        checkpoints=Checkpoints(run_dir / CHECKPOINTS, _fingerprint(spec, options)),
+        validate=judge,
+        seed=spec.seed,
+        pad_id=found.tokenizer.pad_token_id or 0,
+        device=found.device,
+        autocast=found.autocast,
+        head=found.task.head,
+        eval_steps=evaluation_steps(steps, options.evaluations),
+        beside=lambda: simple.tell(emit),
+        setting=_setting(found, inputs.ranks.size),
+        ranks=inputs.ranks,
+    )
+
+
+def _setting(found: Assembled, processes: int) -> dict[str, Any]:
+    """What other bits may come from where it differs, for the same job."""
+    import torch
+
+    return {
+        **{name: metadata.version(name) for name in ("torch", "transformers", "peft")},
+        "threads": torch.get_num_threads(),
+        "precision": found.autocast,
+        "device": found.device,
+        **({"processes": processes} if processes > 1 else {}),
+        **dataclasses.asdict(found.fit),
+    }
+
+
+def _computed_once(found: Assembled) -> bool:
+    """Whether the encoder's vectors stay the same all through the training, and there is room to keep them."""
+    if found.method.key != "head" or found.options.adversarial != "off" or not hasattr(found.model, "pooled"):
+        return False
+    rows = len(found.train.lengths) + len(found.validation.lengths)
+    return rows * found.card.hidden * 4 < 2_000_000_000
+
+
+def _fingerprint(spec: Spec, options: Any) -> str:
+    """What a checkpoint must share with the run that continues from it: names may change, the rest may not."""
+    # Options at their defaults are left out, so that an option that is new leaves older runs as they were.
+    plain = dataclasses.asdict(type(options)())
+    chosen = sorted((name, value) for name, value in dataclasses.asdict(options).items() if value != plain[name])
+    parts = (spec.data, spec.columns, spec.task, spec.model, spec.method, spec.seed, spec.split, chosen)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
