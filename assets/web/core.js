@@ -52,17 +52,18 @@
     if (url !== location.pathname + location.search) history[replace ? "replaceState" : "pushState"](null, "", url);
   }
   function announce() { for (const island of live.values()) island.address?.(address()); }
-  function open(changes, replace = false) {
+  // `there`: the tab is open already, so the answer, which may come late, must not open it again.
+  function open(changes, replace = false, there = false) {
     write({ ...address(), from: "", with: "", ...changes }, replace);
     announce();
-    if (bridge) bridge.trigger("click", address());
+    if (bridge) bridge.trigger("click", { ...address(), there });
     if (changes.tab) window.scrollTo({ top: 0 });
   }
   // A tab chosen by hand: its lists are asked for anew. Gradio also announces the tab it draws first and the ones that
   // Python selects; those follow the address and must not change it.
   let touched = 0;
   document.addEventListener("click", (event) => { if (event.target.closest?.(".tab-wrapper, [role=tablist], .overflow-menu")) touched = Date.now(); }, true);
-  function tabbed(tab) { if (Date.now() - touched < 2000 && address().tab !== tab) open({ tab }); }
+  function tabbed(tab) { if (Date.now() - touched < 2000 && address().tab !== tab) open({ tab }, false, true); }
   window.addEventListener("popstate", () => { announce(); if (bridge) bridge.trigger("click", address()); });
 
   function mount(kind, element, props, watch, trigger) {

@@ -35,13 +35,14 @@ def build(desk: Desk, inference: InferenceClient, language: str) -> gr.Blocks:
         @page.told
         def go(event: gr.EventData) -> list[Any]:
             """Bring tabs and forms to the address that the page's scripts hand over."""
-            return arrive(sent(event))
+            asked = sent(event)
+            return arrive(asked, there=bool(asked.get("there")))
 
         @page.told
         def load(request: gr.Request) -> list[Any]:
             return arrive(dict(request.query_params))
 
-        def arrive(address: dict[str, Any]) -> list[Any]:
+        def arrive(address: dict[str, Any], there: bool = False) -> list[Any]:
             wanted = {key: str(address.get(key) or "")[:80] for key in ("tab", "run", "data", "from", "with")}
             tab = wanted["tab"] if wanted["tab"] in TABS else ""
             found: dict[str, Any] = {name: gr.skip() for name in page.parts}
@@ -54,8 +55,8 @@ def build(desk: Desk, inference: InferenceClient, language: str) -> gr.Blocks:
                     # An address of something that is gone still opens the page, without it.
                     gr.Warning(error.text(page.language))
                     found |= part.arrive(page, {**wanted, "run": "", "data": "", "from": ""})
-            # Without a tab in the address the page stays where a person may have gone meanwhile.
-            shown = gr.Tabs(selected=tab) if tab else gr.skip()
+            # Without a tab in the address, or at one opened by hand, a person may have gone elsewhere meanwhile.
+            shown = gr.Tabs(selected=tab) if tab and not there else gr.skip()
             return [shown, *(found[name] for name in page.parts)]
 
         bridge.click(go, None, outputs, api_visibility="private", show_progress="hidden")

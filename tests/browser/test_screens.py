@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 TABS = ("start", "data", "train", "runs", "evaluate", "playground")
 
@@ -105,6 +105,25 @@ def test_arrow_keys_move_between_tabs(visit: Callable[..., Page]):
     page.get_by_role("tab", name="Start").focus()
     page.keyboard.press("ArrowRight")
     expect(page.get_by_role("tab", name="Data")).to_have_attribute("aria-selected", "true")
+
+
+def test_a_late_answer_does_not_pull_the_page_back_to_a_tab_that_was_left(visit: Callable[..., Page]):
+    page = visit()
+    held: list[Route] = []
+    page.route(
+        "**/queue/join*",
+        lambda route: held.append(route) if '"tab":"runs"' in (route.request.post_data or "") else route.continue_(),
+    )
+    page.get_by_role("tab", name="Runs").click()
+    expect(page).to_have_url(re.compile("tab=runs"))
+    page.get_by_role("tab", name="Evaluate").click()
+    expect(page).to_have_url(re.compile("tab=evaluate"))
+    assert held
+    with page.expect_response("**/queue/join*"):
+        held[0].continue_()
+    page.wait_for_timeout(1500)
+    expect(page.get_by_role("tab", name="Evaluate")).to_have_attribute("aria-selected", "true")
+    expect(page).to_have_url(re.compile("tab=evaluate"))
 
 
 def test_a_file_that_cannot_be_read_gets_its_sentence_and_leaves_nothing(visit: Callable[..., Page], tmp_path):

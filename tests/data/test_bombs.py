@@ -53,7 +53,7 @@ BOMBS: dict[str, tuple[Callable[[], bytes], set[str]]] = {
         lambda: saved(repeated("x" * 65_536, 20_000), store_schema=False, compression="zstd"),
         {"data_decodes_too_large", "data_too_much_memory"},
     ),
-    "parquet, 1.2 million rows": (lambda: saved(repeated("x", 1_200_000)), {"data_too_many_rows"}),
+    "parquet, 2.2 million rows": (lambda: saved(repeated("x", 2_200_000)), {"data_too_many_rows"}),
     "parquet, cells of 5 MB": (lambda: saved(repeated("x" * 5_000_000, 3)), {"data_cell_too_long"}),
     "parquet, 3,000 columns": (
         lambda: saved(pa.table({f"c{n}": ["x"] for n in range(3_000)})),
