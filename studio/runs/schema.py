@@ -25,11 +25,9 @@ def bring_up(engine: Engine, workspace: Workspace) -> bool:
     """Make or migrate the tables when their version is not `SCHEMA`; True when there were none.
 
     Raises UserError (`database_newer`) for a database of a newer studio, which is left untouched. Two processes
-    that open an old workspace at once are kept apart by a lock file.
+    that open a workspace at once are kept apart by a lock file, from their first connection on: SQLite answers
+    "locked" at once, without waiting, to two that turn a new database to WAL at the same moment.
     """
-    with engine.connect() as connection:
-        if current(connection) == SCHEMA:
-            return False
     with (workspace.home / "schema.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with engine.connect() as connection:

@@ -229,11 +229,11 @@ def test_keeping_the_best_lets_a_validation_end(tmp_path, encoder, data):
 def test_a_run_that_goes_on_with_another_library_does_not_claim_the_same_bits(
     tmp_path, encoder, data, monkeypatch, library
 ):
-    from studio.training import run as training
+    from studio.training import preparing
 
     run(tmp_path / "run", spec("lora"), data, encoder, after_step(13))
-    real = training.metadata.version
-    monkeypatch.setattr(training.metadata, "version", lambda name: "0.1" if name == library else real(name))
+    real = preparing.metadata.version
+    monkeypatch.setattr(preparing.metadata, "version", lambda name: "0.1" if name == library else real(name))
     told = run(tmp_path / "run", spec("lora"), data, encoder)
     assert only(told, Resumed) == [Resumed(13, False)]
     (caution,) = [event for event in only(told, Caution) if event.code == "timeline.resumed_inexact"]
