@@ -30,7 +30,7 @@ from studio.runs.talks import MARKS, cut_answers, talks_of
 from studio.spec import PRESETS, Spec
 from studio.tasks.base import Task, tasks
 from studio.training.options import TrainingOptions
-from studio.training.plan import Estimate, Plan, plan, plan_simple
+from studio.training.plan import Case, Estimate, Plan, plan, plan_simple
 from studio.workspace import Workspace
 
 BASELINE = "baseline"
@@ -165,12 +165,13 @@ def _planned(
     lengths = lengths_of(workspace, texts, model)
     if talks:
         lengths = [length + MARKS * talk.messages for talk, length in zip(talks, lengths, strict=True)]
-    about_model = (task, card, methods.get(method), lengths, machine, preset, version.rows)
-    planned = plan(*about_model, chosen=kept, shares=shares)
+    windows = getattr(about, "windows", 1)
+    case = Case(task, card, methods.get(method), lengths, machine, version.rows, shares, windows)
+    planned = plan(case, preset, kept)
     # What was measured depends on choices that the first plan makes: the word table, the number format.
     measured = known(workspace, model, use.task, method, planned.options)
     if measured is not None:
-        planned = plan(*about_model, chosen=kept, shares=shares, measured=measured)
+        planned = plan(dataclasses.replace(case, measured=measured), preset, kept)
     if talks:
         prompts = lengths_of(workspace, [talk.before for talk in talks], model)
         usable = round(version.rows * len(talks) / min(version.rows, LOOKED_AT))

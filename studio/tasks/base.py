@@ -68,6 +68,9 @@ class Task(ABC):
     draws: ClassVar[bool] = False
     """Whether the loss draws from chance: batches of the training then hold `draw`, whole numbers that follow from the
     run's seed and the step, so that a resumed run draws the same."""
+    one_window: ClassVar[bool] = False
+    """Whether every window of a long row teaches the row's one answer: a pass then learns from one of them, drawn anew.
+    Elsewhere each window teaches what lies in it, and a pass learns from all."""
     blanks: ClassVar[Mapping[str, int]] = {}
     """What pads the lists of an item besides `input_ids`, by name; `labels` are padded with -100, others with 0."""
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from studio.options import option
 from studio.problem import Problem
-from studio.tasks.base import Item, Prediction, Role, Rows, Task, tasks
+from studio.tasks.base import Item, Prediction, Role, Row, Rows, Task, tasks
 from studio.tasks.heads import core_of, inputs_of, load_encoder, pooled_classifier
+from studio.tasks.windows import mean_scores, windows
 
 if TYPE_CHECKING:
     import torch
@@ -19,11 +21,13 @@ _EXAMPLES = 3
 
 @dataclass(frozen=True)
 class ClassificationOptions:
-    """`class_weights` gives rare labels the same say as common ones; `dropout` is that of the head."""
+    """`class_weights` gives rare labels the same say as common ones; `dropout` is that of the head; `windows` how many
+    windows of a text too long for one are read at most (1: the rest is cut away)."""
 
     class_weights: bool = option(False)
     label_smoothing: float = option(0.0, low=0.0, high=0.3, step=0.05)
     dropout: float = option(0.1, low=0.0, high=0.5, step=0.05)
+    windows: int = option(4, low=1, high=64, step=1)
 
 
 class Classification(Task):
@@ -35,6 +39,7 @@ class Classification(Task):
     auto_class = "AutoModel"
     peft_type = "SEQ_CLS"
     main_metric = "macro_f1"
+    one_window = True
     alterable: ClassVar[tuple[str, ...]] = ("text",)
     head: ClassVar[tuple[str, ...]] = ("classifier",)
     roles = (
@@ -67,9 +72,10 @@ class Classification(Task):
         return found
 
     def facts(self, train: Rows, options: Any) -> dict[str, Any]:
-        """The sorted labels of the training rows, and each label's weight in the loss where weights were asked for."""
+        """The sorted labels of the training rows, how many windows of a text are read at most, and each label's weight
+        in the loss where weights were asked for."""
         counts = Counter(str(row["label"]) for row in train if row.get("label"))
-        facts: dict[str, Any] = {"labels": sorted(counts)}
+        facts: dict[str, Any] = {"labels": sorted(counts), "windows": options.windows}
         if options.class_weights:
             total = sum(counts.values())
             facts["class_weights"] = [total / (len(counts) * counts[label]) for label in facts["labels"]]
@@ -88,15 +94,11 @@ class Classification(Task):
         prefix = facts.get("prefix", "")
         places = {label: place for place, label in enumerate(facts["labels"])}
         texts = [prefix + (row.get("text") or "") for row in rows]
-        if not texts:
-            return []
-        encoded = tokenizer(texts, truncation=True, max_length=max_length)["input_ids"]
         items: list[Item] = []
-        for row, ids in zip(rows, encoded, strict=True):
-            item: Item = {"input_ids": ids}
-            if row.get("label") in places:
-                item["labels"] = places[str(row["label"])]
-            items.append(item)
+        for place, parts in enumerate(windows(texts, tokenizer, max_length, facts.get("windows", 1))):
+            label = rows[place].get("label")
+            truth = {"labels": places[str(label)]} if label in places else {}
+            items += [{"input_ids": ids, "row": place, **truth} for ids in parts]
         return items
 
     def loss(self, model: torch.nn.Module, batch: dict[str, torch.Tensor], options: Any) -> torch.Tensor:
@@ -124,6 +126,10 @@ class Classification(Task):
             {"label": labels[int(row.argmax())], "scores": dict(zip(labels, row.tolist(), strict=True))}
             for row in shares
         ]
+
+    def combine(self, found: Sequence[Prediction], row: Row, facts: dict[str, Any]) -> Prediction:
+        scores = mean_scores(found)
+        return {"label": max(scores, key=lambda label: scores[label]), "scores": scores}
 
     @staticmethod
     def _logits(model: torch.nn.Module, batch: dict[str, torch.Tensor]) -> torch.Tensor:

@@ -12,6 +12,7 @@ from studio.options import option
 from studio.problem import Problem
 from studio.tasks.base import Item, Prediction, Role, Row, Rows, Task, tasks
 from studio.tasks.heads import core_of, inputs_of, load_encoder, pooled_classifier
+from studio.tasks.windows import mean_scores, windows
 
 if TYPE_CHECKING:
     import torch
@@ -26,10 +27,12 @@ THRESHOLD = 0.5
 
 @dataclass(frozen=True)
 class MultiLabelOptions:
-    """`class_weights` gives rare labels more say; `dropout` is that of the head."""
+    """`class_weights` gives rare labels more say; `dropout` is that of the head; `windows` how many windows of a text
+    too long for one are read at most (1: the rest is cut away)."""
 
     class_weights: bool = option(False)
     dropout: float = option(0.1, low=0.0, high=0.5, step=0.05)
+    windows: int = option(4, low=1, high=64, step=1)
 
 
 class MultiLabel(Task):
@@ -41,6 +44,7 @@ class MultiLabel(Task):
     auto_class = "AutoModel"
     peft_type = "SEQ_CLS"
     main_metric = "micro_f1"
+    one_window = True
     head: ClassVar[tuple[str, ...]] = ("classifier",)
     roles = (
         Role("text", ("text", "sentence", "comment", "content", "body", "文本", "内容", "评论", "正文", "句子")),
@@ -105,9 +109,10 @@ class MultiLabel(Task):
         ]
 
     def facts(self, train: Rows, options: Any) -> dict[str, Any]:
-        """The sorted labels of the training rows, and what a row of each weighs where weights were asked for."""
+        """The sorted labels of the training rows, how many windows of a text are read at most, and what a row of each
+        label weighs where weights were asked for."""
         counts = Counter(label for row in train for label in self.expected(row) or ())
-        facts: dict[str, Any] = {"labels": sorted(counts)}
+        facts: dict[str, Any] = {"labels": sorted(counts), "windows": options.windows}
         if options.class_weights:
             total = len(train)
             weights = [(total - counts[label]) / counts[label] for label in facts["labels"]]
@@ -123,17 +128,12 @@ class MultiLabel(Task):
         return model
 
     def encode(self, rows: Rows, tokenizer: Any, facts: dict[str, Any], max_length: int) -> list[Item]:
-        if not rows:
-            return []
         texts = [facts.get("prefix", "") + (row.get("text") or "") for row in rows]
-        encoded = tokenizer(texts, truncation=True, max_length=max_length)["input_ids"]
         items: list[Item] = []
-        for row, ids in zip(rows, encoded, strict=True):
-            item: Item = {"input_ids": ids}
-            labels = self.expected(row)
-            if labels is not None:
-                item["labels"] = [float(label in labels) for label in facts["labels"]]
-            items.append(item)
+        for place, parts in enumerate(windows(texts, tokenizer, max_length, facts.get("windows", 1))):
+            labels = self.expected(rows[place])
+            truth = {} if labels is None else {"labels": [float(label in labels) for label in facts["labels"]]}
+            items += [{"input_ids": ids, "row": place, **truth} for ids in parts]
         return items
 
     def loss(self, model: torch.nn.Module, batch: dict[str, torch.Tensor], options: Any) -> torch.Tensor:
@@ -156,6 +156,9 @@ class MultiLabel(Task):
         with torch.no_grad():
             shares = torch.sigmoid(model(**inputs_of(batch)).logits.float()).cpu().tolist()
         return [answer_of(dict(zip(facts["labels"], row, strict=True)), facts.get("thresholds")) for row in shares]
+
+    def combine(self, found: Sequence[Prediction], row: Row, facts: dict[str, Any]) -> Prediction:
+        return answer_of(mean_scores(found), facts.get("thresholds"))
 
 
 def answer_of(scores: dict[str, float], thresholds: dict[str, float] | None) -> Prediction:

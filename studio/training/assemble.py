@@ -30,13 +30,15 @@ from studio.training.batching import Items
 from studio.training.encoding import Coder, labelled
 from studio.training.memory import PLAN, Fit, current
 from studio.training.options import TrainingOptions
-from studio.training.plan import plan
+from studio.training.plan import Case, plan
 from studio.training.rows import Inputs, Table, scored_places
 
 if TYPE_CHECKING:
     import torch
 
 _LENGTH_SAMPLE = 2000
+_WHOLE = 1 << 20
+"""More tokens than any row has: lengths are counted uncut."""
 SCRATCH_BASE = "base"
 """Where in its folder a run keeps the model it made from scratch."""
 
@@ -210,14 +212,21 @@ def _options(
     _refuse(problems)
     given = {name: getattr(chosen, name) for name in spec.options.get("training", {})}
     sample = table.part("train")[:_LENGTH_SAMPLE]
-    whole = card.max_positions or 1 << 20
-    lengths = [len(item["input_ids"]) for item in task.encode(sample, tokenizer, facts, whole)]
-    shares = (spec.split.validation, spec.split.test)
-    about = (task, card, method, lengths, inputs.hardware, spec.preset, len(table.rows))
+    case = Case(
+        task,
+        card,
+        method,
+        lengths=[len(item["input_ids"]) for item in task.encode(sample, tokenizer, facts, _WHOLE)],
+        hardware=inputs.hardware,
+        rows=len(table.rows),
+        shares=(spec.split.validation, spec.split.test),
+        windows=facts.get("windows", 1),
+        measured=inputs.measured,
+    )
     # The screen writes the whole plan into the spec; what it planned itself was not chosen by a person.
-    own = plan(*about, measured=inputs.measured, shares=shares).options
+    own = plan(case, spec.preset).options
     by_hand = frozenset(name for name, value in given.items() if not _near(value, own[name]))
-    found = plan(*about, measured=inputs.measured, shares=shares, chosen=given, by_hand=by_hand)
+    found = plan(case, spec.preset, given, by_hand)
     decisions = [decision.to_json() for decision in found.decisions]
     about_run = {"options": found.options, "decisions": decisions, "threads": inputs.hardware.threads}
     write_whole(kept, json.dumps(about_run, indent=1))

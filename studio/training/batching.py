@@ -64,10 +64,16 @@ def combined(
     return [task.combine(parts, row, facts) for parts, row in zip(windows, rows, strict=True)]
 
 
-def epoch_batches(lengths: Numbers, batch_size: int, seed: int, epoch: int) -> list[Numbers]:
-    """The batches of one epoch as row numbers: every row once, the last batch possibly smaller, lengths alike."""
+def epoch_batches(
+    lengths: Numbers, batch_size: int, seed: int, epoch: int, rows: Numbers | None = None
+) -> list[Numbers]:
+    """The batches of one epoch as places of items: each once, the last batch possibly smaller, lengths alike. With
+    `rows`, the row of each item, one item of every row, drawn by chance."""
     chance = np.random.default_rng([seed, epoch])
     order = chance.permutation(len(lengths))
+    if rows is not None:
+        _, first = np.unique(rows[order], return_index=True)
+        order = order[np.sort(first)]
     group = batch_size * _GROUPED_BATCHES
     batches: list[Numbers] = []
     for start in range(0, len(order), group):
@@ -78,11 +84,14 @@ def epoch_batches(lengths: Numbers, batch_size: int, seed: int, epoch: int) -> l
 
 
 class Sampler:
-    """Batches by optimizer step, without state: `batch(step)` is the same whenever it is asked for."""
+    """Batches by optimizer step, without state: `batch(step)` is the same whenever it is asked for. `one_window` takes
+    one item of each row in every epoch (`Task.one_window`)."""
 
-    def __init__(self, lengths: Numbers, batch_size: int, seed: int) -> None:
-        self._lengths, self._batch_size, self._seed = lengths, batch_size, seed
-        self.steps_per_epoch = -(-len(lengths) // batch_size)
+    def __init__(self, items: Items, batch_size: int, seed: int, one_window: bool = False) -> None:
+        self._lengths, self._batch_size, self._seed = items.lengths, batch_size, seed
+        self._rows = items.rows if one_window else None
+        self.rows_per_epoch = len(np.unique(items.rows)) if one_window else len(items.lengths)
+        self.steps_per_epoch = -(-self.rows_per_epoch // batch_size)
         self._epoch = -1
         self._batches: list[Numbers] = []
 
@@ -91,7 +100,7 @@ class Sampler:
         epoch, place = divmod(step - 1, self.steps_per_epoch)
         if epoch != self._epoch:
             self._epoch = epoch
-            self._batches = epoch_batches(self._lengths, self._batch_size, self._seed, epoch)
+            self._batches = epoch_batches(self._lengths, self._batch_size, self._seed, epoch, self._rows)
         return self._batches[place]
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from studio.hardware import Hardware
 from studio.kinds.base import Kind, kinds
 from studio.models.card import Card
+from studio.tasks.windows import count
 from studio.training.adversarial import passes
 from studio.training.measured import Measured
 from studio.training.options import TrainingOptions
@@ -54,6 +55,8 @@ class Work:
     test: int
     hardware: Hardware
     measured: Measured | None = None
+    windows: int = 1
+    """In how many windows a text too long for one is read at most; each pass learns from one of them."""
 
     @property
     def kind(self) -> Kind:
@@ -98,16 +101,22 @@ def speed(work: Work, options: TrainingOptions) -> float:
 
 
 def row_seconds(work: Work, options: TrainingOptions) -> tuple[float, float]:
-    """Seconds a row takes in a training step and in a forward pass, averaged over the lengths."""
+    """Seconds a row takes in a training step and, all its windows, in a forward pass, averaged over the lengths."""
     lengths = [min(length, options.max_length) for length in work.lengths]
+    more = windows_a_row(work, options.max_length)
     again = options.gradient_checkpointing == "yes"  # every layer is computed a second time on the way back
     if work.measured:
         learn, read = work.measured.learning(lengths), work.measured.reading(lengths)
-        return learn + again * read, read
+        return learn + again * read, more * read
     once = forward_flops(work, lengths) / speed(work, options)
     # An attack asks for gradients down to the word table, whatever is frozen above it.
     back = 3.0 if options.adversarial != "off" else _BACKWARD.get(work.method, 3.0)
-    return (back + again) * once, once
+    return (back + again) * once, more * once
+
+
+def windows_a_row(work: Work, max_length: int) -> float:
+    """How many windows a row is read in, on average."""
+    return sum(count(length, max_length, work.windows) for length in work.lengths) / len(work.lengths)
 
 
 def step_seconds(work: Work, options: TrainingOptions) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from studio.tasks.base import Task
-from studio.training.batching import Items
+from studio.training.batching import Items, Sampler
 from studio.training.checkpoints import Checkpoints
 from studio.training.options import TrainingOptions
 from studio.training.ranks import Ranks
@@ -81,6 +81,10 @@ class Job:
     ranks: Ranks = field(default_factory=Ranks)
     setting: dict[str, Any] = field(default_factory=dict)
     """What the bits of the result depend on besides the job: libraries, threads, number format, device."""
+
+    def sampler(self) -> Sampler:
+        """Which items make up which step."""
+        return Sampler(self.train, self.options.batch_size, self.seed, self.task.one_window)
 
 
 @dataclass

@@ -15,7 +15,7 @@ import psutil
 
 from studio.events import Caution, Checkpoint, Emit, Eval, Phase, Sample, Step
 from studio.training.adversarial import Attack
-from studio.training.batching import Sampler, collate, micro_batches
+from studio.training.batching import collate, micro_batches
 from studio.training.checkpoints import (
     Snapshot,
     check_fit,
@@ -56,7 +56,7 @@ class Loop:
         self.changed: dict[str, tuple[Any, Any]] = {}
         """What is another setting than the one the checkpoint was written in: name -> (then, now)."""
         self._unscored = False
-        self._sampler = Sampler(job.train.lengths, job.options.batch_size, job.seed)
+        self._sampler = job.sampler()
         self._trainable = {name: part for name, part in job.model.named_parameters() if part.requires_grad}
         self._names = {id(part): name for name, part in self._trainable.items()}
         self._optimizer = make_optimizer(job, self._trainable)

@@ -63,6 +63,8 @@ class Bench:
         self.tokenizer = load_tokenizer(folder)
         every = [row for group in wanted.groups for row in group]
         self.facts = self.task.facts(every, self.about)
+        if self.task.one_window:
+            self.facts["windows"] = 1  # what is learnt from a row; the plan counts what else is read of it
         if prefix := read_card(folder, wanted.model).prefix:
             self.facts["prefix"] = prefix
         self.autocast = machine.precision if self.options.precision == "auto" else self.options.precision

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from studio.hardware import Decision, Hardware
@@ -50,27 +51,30 @@ class Plan(NamedTuple):
     estimate: Estimate
 
 
-def plan(
-    task: Task,
-    card: Card,
-    method: Method,
-    lengths: Sequence[int],
-    hardware: Hardware,
-    preset: str,
-    rows: int,
-    *,
-    measured: Measured | None = None,
-    chosen: Mapping[str, Any] | None = None,
-    shares: tuple[float, float] = (0.15, 0.15),
-    by_hand: frozenset[str] | None = None,
-) -> Plan:
-    """Options for `preset` on this machine.
+@dataclass(frozen=True)
+class Case:
+    """What is planned for. `lengths` are tokens a row (of all `rows` or of a sample), `shares` those of validation and
+    test rows, `windows` how many windows of a long text are read at most, `measured` what steps of this model cost on
+    this machine, where that is known."""
 
-    `lengths` are tokens a row (of all `rows` or of a sample), `measured` what steps of this model cost here where
-    that is known, `chosen` what is kept as it is, `by_hand` which of that a person set (None: all of it), `shares`
-    those of validation and test rows.
-    """
-    work = _work(task, card, method, lengths, hardware, rows, measured, shares)
+    task: Task
+    card: Card
+    method: Method
+    lengths: Sequence[int]
+    hardware: Hardware
+    rows: int
+    shares: tuple[float, float] = (0.15, 0.15)
+    windows: int = 1
+    measured: Measured | None = None
+
+
+def plan(
+    case: Case, preset: str, chosen: Mapping[str, Any] | None = None, by_hand: frozenset[str] | None = None
+) -> Plan:
+    """Options for `preset` on this machine. `chosen` is kept as it is; `by_hand` says which of that a person set (None:
+    all of it)."""
+    task, card, method, hardware = case.task, case.card, case.method, case.hardware
+    work = _work(case)
     recipe = task.kind.recipes[preset if preset in BUDGETS else "quick"]
     budget = BUDGETS.get(preset, BUDGETS["quick"])
     rate, head_rate = _rates(task, method, card, work.train)
@@ -86,7 +90,7 @@ def plan(
     )
     fixed = dataclasses.replace(fixed, **{name: value for name, value in chosen.items() if name in _NAMES})
     epochs, length, wanted = _fit(work, fixed, recipe, chosen, budget * _AIM)
-    if "evaluations" not in chosen and fixed.evaluations > (most := _evaluations_within(work, epochs)):
+    if "evaluations" not in chosen and fixed.evaluations > (most := _evaluations_within(work, epochs, length)):
         fixed = dataclasses.replace(fixed, evaluations=most)
         epochs, length, wanted = _fit(work, fixed, recipe, chosen, budget * _AIM)
     options = dataclasses.replace(fixed, epochs=epochs, max_length=length)
@@ -122,29 +126,21 @@ def plan_simple(rows: int, hardware: Hardware) -> Plan:
     )
 
 
-def _work(
-    task: Task,
-    card: Card,
-    method: Method,
-    lengths: Sequence[int],
-    hardware: Hardware,
-    rows: int,
-    measured: Measured | None,
-    shares: tuple[float, float],
-) -> cost.Work:
-    known = sorted(int(length) for length in lengths) or [32]
+def _work(case: Case) -> cost.Work:
+    known = sorted(int(length) for length in case.lengths) or [32]
     return cost.Work(
-        result=task.result,
-        card=card,
-        method=method.key,
-        adapter=method.adapter,
+        result=case.task.result,
+        card=case.card,
+        method=case.method.key,
+        adapter=case.method.adapter,
         lengths=tuple(known),
-        rows=rows,
-        train=max(1, round(rows * (1 - sum(shares)))),
-        validation=round(rows * shares[0]),
-        test=round(rows * shares[1]),
-        hardware=hardware,
-        measured=measured,
+        rows=case.rows,
+        train=max(1, round(case.rows * (1 - sum(case.shares)))),
+        validation=round(case.rows * case.shares[0]),
+        test=round(case.rows * case.shares[1]),
+        hardware=case.hardware,
+        measured=case.measured,
+        windows=case.windows,
     )
 
 
@@ -187,9 +183,9 @@ def _fit(
     return epochs, length, wanted
 
 
-def _evaluations_within(work: cost.Work, epochs: float) -> int:
+def _evaluations_within(work: cost.Work, epochs: float, length: int) -> int:
     """The most evaluations that take no more than about a fifth of the training's time, at least two."""
-    scored = min(work.validation, work.kind.validation_rows)
+    scored = min(work.validation, work.kind.validation_rows) * cost.windows_a_row(work, length)
     if work.method == "head":
         return 100  # the vectors of a frozen encoder are there already
     return max(2, int(0.6 * epochs * work.train / max(scored, 1)))
@@ -233,8 +229,13 @@ def _decisions(
             },
         ),
         "max_length": (
-            "length_cut" if cut >= 0.001 else "length_whole",
-            {"tokens": options.max_length, "percent": round(100 * cut, 1), "longest": work.lengths[-1]},
+            "length_whole" if cut < 0.001 else "length_windows" if work.windows > 1 else "length_cut",
+            {
+                "tokens": options.max_length,
+                "percent": round(100 * cut, 1),
+                "longest": work.lengths[-1],
+                "windows": work.windows,
+            },
         ),
         "batch_size": ("batch", {"rows": options.batch_size, "steps": steps}),
         "learning_rate": (f"rate_{work.method}", {"rate": options.learning_rate, "head": options.head_learning_rate}),

@@ -12,6 +12,7 @@ from typing import Any
 from studio.events import Emit, Phase
 from studio.spec import Spec
 from studio.training.assemble import Assembled
+from studio.training.batching import Sampler
 from studio.training.checkpoints import Checkpoints
 from studio.training.encoding import frozen_features
 from studio.training.job import Job, Progress, Stop, interruptible
@@ -51,7 +52,7 @@ def prepare_job(
         telling("evaluating", emit, stop),
     )
     options = found.options
-    each = math.ceil(len(train.lengths) / options.batch_size)
+    each = Sampler(train, options.batch_size, spec.seed, found.task.one_window).steps_per_epoch
     steps = max(1, math.ceil(options.epochs * each))
     return Job(
         task=found.task,

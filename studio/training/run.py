@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import gc
-import math
 import shutil
 from pathlib import Path
 
@@ -138,7 +137,7 @@ def _train(
     ranks.own_chance(spec.seed)
     loop = Loop(job, emit)
     step = loop.resume()
-    epochs = job.steps / max(1, math.ceil(len(job.train.lengths) / job.options.batch_size))
+    epochs = job.steps / job.sampler().steps_per_epoch
     emit(Plan(job.steps, round(epochs, 3), [decision.to_json() for decision in found.decisions]))
     if found.again:
         _tell_resumed(step, loop, emit)

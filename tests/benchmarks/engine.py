@@ -15,7 +15,7 @@ from studio.methods.base import methods
 from studio.models.card import read_card
 from studio.spec import Spec, Split
 from studio.tasks.base import tasks
-from studio.training.plan import plan
+from studio.training.plan import Case, plan
 from studio.training.rows import Inputs
 from studio.training.run import train_run
 from studio.workspace import Workspace
@@ -38,7 +38,7 @@ def rate(place: Path, work: str, model: Path, rows: list[Any], epochs: float, ba
     given = {"epochs": epochs, "batch_size": batch, "evaluations": 1}
     task, method = tasks.get("chat" if chat else "classification"), methods.get(work)
     lengths = [120] * 100
-    made = plan(task, read_card(model, "m"), method, lengths, machine, "quick", len(rows), chosen=given)
+    made = plan(Case(task, read_card(model, "m"), method, lengths, machine, len(rows)), "quick", given)
     options = {**made.options, "max_length": 384 if chat else 256}
     spec = Spec(
         data="d-speed", columns=columns, task=task.key, model="local:m", method=work, owner="local", name="speed",

@@ -78,7 +78,7 @@ def test_a_row_needs_text_and_label():
 
 def test_labels_are_remembered_sorted_and_as_they_stand():
     rows = [{"text": "a", "label": label} for label in ("null", "00123", "NA", "NA")]
-    assert TASK.facts(rows, TASK.Options()) == {"labels": ["00123", "NA", "null"]}
+    assert TASK.facts(rows, TASK.Options()) == {"labels": ["00123", "NA", "null"], "windows": 4}
     weighed = TASK.facts(rows, ClassificationOptions(class_weights=True))
     assert weighed["class_weights"] == pytest.approx([4 / 3, 2 / 3, 4 / 3])
 

@@ -39,11 +39,12 @@ def test_like_lengths_go_together():
 
 
 def test_the_sampler_knows_any_step_without_the_ones_before():
-    whole = Sampler(LENGTHS, 16, 3)
+    items = ListItems([{"input_ids": [0] * int(length)} for length in LENGTHS])
+    whole = Sampler(items, 16, 3)
     steps = [whole.batch(step).tolist() for step in range(1, 130)]
     assert whole.steps_per_epoch == 63
     for step in (128, 64, 5, 63):
-        assert Sampler(LENGTHS, 16, 3).batch(step).tolist() == steps[step - 1]
+        assert Sampler(items, 16, 3).batch(step).tolist() == steps[step - 1]
 
 
 def test_micro_batches_hold_all_rows_of_the_batch():

@@ -14,7 +14,7 @@ from studio.options import options_of, read_options
 from studio.tasks.base import tasks
 from studio.training.measured import Measured, between
 from studio.training.options import TrainingOptions
-from studio.training.plan import BUDGETS, plan, plan_simple
+from studio.training.plan import BUDGETS, Case, plan, plan_simple
 from studio.words import LANGUAGES, catalogue, say
 
 CLASSIFY, CHAT = tasks.get("classification"), tasks.get("chat")
@@ -26,7 +26,10 @@ def lengths(mean: int, count: int = 400) -> list[int]:
 
 
 def made(task=CLASSIFY, card=MINILM.card, method="full", mean=40, preset="quick", rows=300, hardware=None, **more):
-    return plan(task, card, methods.get(method), lengths(mean), hardware or machine(), preset, rows, **more)
+    case = {name: more.pop(name) for name in ("measured", "shares", "windows") if name in more}
+    return plan(
+        Case(task, card, methods.get(method), lengths(mean), hardware or machine(), rows, **case), preset, **more
+    )
 
 
 @pytest.mark.parametrize("preset", BUDGETS)

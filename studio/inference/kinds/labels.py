@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from studio.errors import UserError
 from studio.inference.kinds.base import Answerer, answerers
 from studio.tasks.base import Row
+from studio.tasks.windows import overlap
 
 if TYPE_CHECKING:
     from studio.inference.pool import Pool
@@ -75,6 +76,8 @@ def write_pooled(predictor: Predictor, core: Any, folder: Path, about: dict[str,
         **about,
         "prefix": predictor.facts.get("prefix", ""),
         "max_length": predictor.max_length,
+        "windows": predictor.facts.get("windows", 1),
+        "stride": overlap(predictor.tokenizer, predictor.max_length),
         "pooling": pooling_of(core.config),
     }
     (folder / "labels.json").write_text(json.dumps(facts, ensure_ascii=False, indent=1), "utf-8")
