@@ -25,6 +25,8 @@ _BATCH_BYTES = 2**24
 _PLACE = 8
 """Bytes that a cell takes in Arrow beside its text."""
 _EXAMPLES = 5
+_NO_LETTER = re.compile("[\ud800-\udfff]")
+"""Bytes of a file's name that are no UTF-8, as Python keeps them, and halves of characters in JSON."""
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 
 
@@ -41,7 +43,7 @@ class Broken:
 def tidy_name(name: str, limit: int = limits.NAME_CHARACTERS) -> str:
     """A name fit for a screen: composed, one line, without control and direction marks, at most `limit` long."""
     text = unicodedata.normalize("NFC", name.replace("\n", " ").replace("\r", " ").replace("\t", " "))
-    return " ".join(_UNSEEN.sub("", text).split())[:limit].strip()
+    return " ".join(_UNSEEN.sub("", _NO_LETTER.sub("\ufffd", text)).split())[:limit].strip()
 
 
 def tidy_columns(names: list[str]) -> list[str]:

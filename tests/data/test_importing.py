@@ -16,6 +16,7 @@ from studio.data.importing import import_file
 from studio.data.rows import Table
 from studio.data.store import find_version, list_versions, open_version
 from studio.errors import UserError
+from studio.words import say
 from studio.workspace import Workspace
 
 CSV = "text,label\n" + "".join(f"sentence number {n},{'ab'[n % 2]}\n" for n in range(40))
@@ -75,26 +76,20 @@ def test_other_accounts_cannot_look_into_a_version(workspace: Workspace, tmp_pat
         assert path.stat().st_mode & 0o077 == 0, path
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "../../../../etc/passwd",
-        "..\\..\\evil.csv",
-        "/etc/shadow",
-        "a\x00b.csv",
-        "\u202egpj.csv",
-        "x" * 300 + ".csv",
-        "CON",
-        ".hidden",
-        "-rf",
-        "",
-        "..",
-        "<img src=x onerror=alert(1)>.csv",
-    ],
-)
-def test_hostile_names_stay_names(
-    workspace: Workspace, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+ROOTS = ("etc/passwd", "evil.csv", "会.csv", "studio.db", "x/../../y.csv")
+HOSTILE = [
+    *(f"{up * times}{root}" for up in ("../", "..\\", "%2e%2e/", "..%2f", "....//", "/", "C:\\") for times in (1, 3, 9) for root in ROOTS),
+    *(f"a{mark}b.csv" for mark in map(chr, [*range(32), 127, 133, *range(0x200B, 0x2010), *range(0x202A, 0x202F), 0x2066, 0xFEFF, 0xFFFD])),
+    *(f"{name}{end}" for name in ("CON", "nul", "COM1", "LPT9", "aux", "prn") for end in ("", ".csv")),
+    *(f"{char * times}.csv" for char in ("x", "好", "👍", "e\u0301") for times in (119, 120, 300, 4_000)),
+    *("", " ", ".", "..", "...", ".hidden", "-rf", "--help", "~", "~/.ssh/id", "*", "?", "$HOME", "${IFS}", "`id`", "$(id)", "|id", ";id", "&id"),
+    *("<img src=x onerror=alert(1)>.csv", "${alert(1)}", "{{7*7}}", "{name}", "%s%s%n", "' OR 1=1 --", '"; DROP TABLE runs; --', "a:b", "a::$DATA"),
+    *("\ud800.csv", "file:///etc/passwd", "http://localhost/x", "\\\\host\\share", "/proc/self/environ", "/dev/zero", "con\u0085.csv"),
+]  # fmt: skip
+
+
+def test_hostile_names_stay_names(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(set(HOSTILE)) >= 200
     path = drop(tmp_path, CSV.encode())
     before = tree(tmp_path)
 
@@ -103,12 +98,15 @@ def test_hostile_names_stay_names(
         return done
 
     monkeypatch.setattr(importing, "_run", instead)
-    made = import_file(workspace, OWNER, path, name)
-    assert made.name
-    assert len(made.name) <= 120
-    assert not set(made.name) & set("/\\\x00\u202e\n")
-    new = [entry for entry in tree(tmp_path) if entry not in before]
-    assert all(entry.startswith(f"home/{OWNER}") for entry in new)
+    for name in HOSTILE:
+        made = import_file(workspace, OWNER, path, name)
+        assert made.name, name
+        assert len(made.name) <= 120
+        assert not set(made.name) & set("/\\\x00\u202e\n")
+        assert say("web.data.line", name=made.name, rows=1, columns=1, format="", encoding="").count(made.name)
+        new = [entry for entry in tree(tmp_path) if entry not in before]
+        assert all(entry.startswith(f"home/{OWNER}") for entry in new)
+        shutil.rmtree(made.folder)
 
 
 # Two cells in opposite corners of a sheet: 17 thousand million cells lie between them.
