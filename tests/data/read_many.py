@@ -28,7 +28,7 @@ def main(folder: Path) -> None:
             told = os.open(folder / f"{path.name}.told", os.O_WRONLY | os.O_CREAT, 0o600)
             os.dup2(told, 1)
             try:
-                child.main(str(path), path.name, str(made))
+                child.main(str(made), path.name, str(path), path.name)
                 sys.stdout.flush()
                 os._exit(0)
             except BaseException:

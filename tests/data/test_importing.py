@@ -93,9 +93,8 @@ def test_hostile_names_stay_names(workspace: Workspace, tmp_path: Path, monkeypa
     path = drop(tmp_path, CSV.encode())
     before = tree(tmp_path)
 
-    def instead(file: Path, given: str, folder: Path, emit: object) -> dict[str, object]:
-        done = child.read(file, given, folder)  # in this process: the name's way is the same, a child a name is slow
-        return done
+    def instead(files: list[tuple[Path, str]], given: str, folder: Path, emit: object) -> dict[str, object]:
+        return child.read_all(files, given, folder)  # in this process: the same way, where a child a name is slow
 
     monkeypatch.setattr(importing, "_run", instead)
     for name in HOSTILE:
@@ -190,7 +189,7 @@ def test_a_full_disk_is_said_and_nothing_stays(tmp_path: Path) -> None:
     table.add(["some words"])
     (tmp_path / "rows.parquet").symlink_to("/dev/full")
     with pytest.raises(OSError, match="No space left") as caught:
-        child._publishable(table, tmp_path)
+        child._publishable(table.finish(), tmp_path)
     error = child.os_error(caught.value, "a.csv")
     assert error.code == "data_disk_full"
     assert "--home" in error.parts()[2]

@@ -3,6 +3,7 @@ ends the reader, and nothing is written beside what the reader was given."""
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import random
@@ -74,6 +75,8 @@ FORMATS: dict[str, Callable[[], bytes]] = {
     "parquet": _parquet,
     "xlsx": _workbook,
     "conll": _conll,
+    "zip": lambda: zipped({"one.csv": _csv(), "two.jsonl": _json_lines()}),
+    "gz": lambda: gzip.compress(_csv()),
 }
 NASTY = [b"\x00", b'"', b"\xff\xfe", b"\xef\xbb\xbf", b"\\ud800", b"1e999", b"[" * 60, b'{"a":' * 60, b"\r", b"\n\n", b",", b"-1"]  # fmt: skip
 NASTY += [
@@ -130,7 +133,7 @@ def test_mutated_files_are_read_or_refused_with_a_sentence(tmp_path: Path, form:
     whole = FORMATS[form]()
     for turn in range(EACH):
         chance = random.Random(f"{form} {turn}")
-        change = inside if form == "xlsx" and turn % 2 else mutated
+        change = inside if form in ("xlsx", "zip") and turn % 2 else mutated
         (folder / f"{turn:03d}.{form}").write_bytes(whole if not turn else change(whole, chance))
     before = tree(tmp_path)
     script = str(Path(__file__).with_name("read_many.py"))

@@ -56,13 +56,14 @@ def build(page: Page) -> None:
         with gr.Column(scale=2):
             drop = gr.File(
                 label=page.t("web.data.upload"),
-                file_count="single",
+                file_count="multiple",
                 type="filepath",
                 height=150,
                 elem_id="data-drop",
                 elem_classes="drop",
             )
             upload.wire(page, drop)
+            upload.paste(page)
         with gr.Column(scale=3):
             chosen = gr.Dropdown(
                 label=page.t("web.data.chosen"),
