@@ -157,11 +157,10 @@ def use_in(body: dict[str, Any]) -> Use:
     roles = {role.key for role in tasks.get(task).roles}
     chosen = {role: column for role, column in columns.items() if role in roles and isinstance(column, str)}
     try:
-        plain = Split()
-        parts = {name: float(split.get(name, getattr(plain, name))) for name in ("validation", "test")}
-        if not all(0 <= part < 1 for part in parts.values()):
+        parts = Split.sent(split)
+        if not all(0 <= part < 1 for part in (parts.validation, parts.test)):
             raise ValueError(parts)
-        return Use(task, chosen, Split(**parts, seed=int(split.get("seed", plain.seed))))
+        return Use(task, chosen, parts)
     except (TypeError, ValueError, OverflowError):
         raise UserError("request_unreadable") from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -42,3 +43,34 @@ def test_several_files_are_dropped_at_once(visit: Callable[..., Page], tmp_path:
     page.locator("#data-filter").select_option(label="two.zip/inner.csv")
     expect(page.locator("#data-grid tbody tr").first).to_contain_text("teapot 0")
     expect(page.locator("#data-grid")).to_contain_text("Rows 1–25 of 40")
+
+
+def test_the_split_goes_by_a_column(visit: Callable[..., Page], tmp_path: Path):
+    file = tmp_path / "kettles.csv"
+    lines = [
+        f"kettle {n} is fine,{'yes' if n % 2 else 'no'},{'test' if n < 40 else 'train'},2024-02-{1 + n // 8:02d}\n"
+        for n in range(200)
+    ]
+    file.write_text("text,label,part,day\n" + "".join(lines))
+    page = visit()
+    page.locator("#start-drop input[type=file]").set_input_files(file)
+    found = page.locator("#data-findings")
+    expect(found).to_contain_text("140 rows to train, 30 to validate, 30 to test")
+    expect(found).to_contain_text("The column 'part' says which rows train and which test.")
+    page.locator("#data-split button").first.click()
+    expect(page.locator("#split-column")).to_have_count(0)
+    page.locator("#split-how input").click()
+    page.get_by_role("option", name="As a column says").click()
+    expect(page.locator("#split-column input")).to_have_value("part")
+    expect(found).to_contain_text("136 rows to train, 24 to validate, 40 to test")
+    page.locator("#split-column input").click()
+    page.get_by_role("option", name="label", exact=True).click()
+    expect(found).to_contain_text("200 rows name no part of the split in 'label'; seen are: no, yes.")
+    page.locator("#split-how input").click()
+    page.get_by_role("option", name="Test on the latest").click()
+    expect(page.locator("#split-column input")).to_have_value("day")
+    expect(found).to_contain_text("140 rows to train, 30 to validate, 30 to test")
+    page.locator("#data-use").click()
+    expect(page).to_have_url(re.compile("tab=train"))
+    page.evaluate("studio.open({ tab: 'data' }, true)")
+    expect(page.locator("#split-how input")).to_have_value("Test on the latest")
