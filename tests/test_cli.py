@@ -178,6 +178,15 @@ def test_check_of_several_files_and_archives(ask, tmp_path):
     assert "'one.csv' and 'odd.csv' have different columns: text, label against a, b, c" in err
 
 
+def test_check_tells_of_personal_data_and_refuses_nothing(ask, tmp_path):
+    file = tmp_path / "letters.csv"
+    rows = [f"letter {n} about {'cats' if n % 2 else 'dogs'} from ann{n}@mail.example,{n % 2}" for n in range(60)]
+    file.write_text("\n".join(["text,label", *rows]))
+    status, out, _ = ask("check", str(file))
+    assert status == 0
+    assert "Texts in 'text' with personal data: 60, the first is row 1. Found: e-mail (60)." in out
+
+
 def test_words_follow_the_terminal(ask, monkeypatch):
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
     assert "没有编号为 r-1 的运行" in ask("show", "r-1")[2]

@@ -2,7 +2,7 @@
 (() => {
   const { kinds, results, h, fill, say, get, post, open, number, percent, duration, bytes, button, layout, plotly, plain, PLOT, colour } = window.studio;
 
-  const finding = (p) => h("div.finding", { class: p.severity }, h("div", {}, h("span.visually-hidden", {}, say("web.severity." + p.severity)), p.text), p.examples?.length ? h("details", {}, h("summary", {}, say("web.data.examples", { n: p.examples.length })), h("ul", {}, p.examples.map(([row, text]) => h("li", {}, say("web.data.row", { n: row }), " ", text)))) : null);
+  const finding = (p) => h("div.finding", { class: p.severity, "data-code": p.code }, h("div", {}, h("span.visually-hidden", {}, say("web.severity." + p.severity)), p.text), p.examples?.length ? h("details", {}, h("summary", {}, say("web.data.examples", { n: p.examples.length })), h("ul", {}, p.examples.map(([row, text]) => h("li", {}, say("web.data.row", { n: row }), " ", text)))) : null, p.protect ? h("div.ask", {}, button(say("web.train.protect"), () => window.studio.stepOn(p.protect, "redact"), ".small")) : null);
   kinds.findings = (root) => ({ update(value) {
     if (!value?.shown) return fill(root);
     fill(root, h("h2", {}, value.title), value.problems.length ? value.problems.map(finding) : h("div.banner.good", {}, say("web.data.clean")));

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
+from studio.data.exposed import exposed
 from studio.data.placing import says_parts
 from studio.data.profile import histogram
 from studio.data.split import CELL, Formula, Gathered, gather, normalised
@@ -81,7 +82,7 @@ def _looked(version: DataVersion, key: str, columns: Columns) -> tuple[Problem, 
     places = _places(version.rows)
     rows = read_rows(version, chosen, places)
     usable = [(number, row) for number, row in enumerate(rows, 1) if task.usable(row)]
-    found = [*task.problems(rows), *_rows(task, rows, usable, chosen)]
+    found = [*task.problems(rows), *_rows(task, rows, usable, chosen), *exposed(version, rows, chosen)]
     if places is not None:
         found = [_renumbered(problem, places) for problem in found]
         found.append(Problem("rows_sampled", "note", "data", len(places), values={"rows": version.rows}))

@@ -74,3 +74,25 @@ def test_the_split_goes_by_a_column(visit: Callable[..., Page], tmp_path: Path):
     expect(page).to_have_url(re.compile("tab=train"))
     page.evaluate("studio.open({ tab: 'data' }, true)")
     expect(page.locator("#split-how input")).to_have_value("Test on the latest")
+
+
+def test_personal_data_is_told_before_the_start_and_protected(visit: Callable[..., Page], tmp_path: Path):
+    file = tmp_path / "letters.csv"
+    rows = [f"letter {n} from ann{n}@mail.example,{'yes' if n % 2 else 'no'}\n" for n in range(80)]
+    file.write_text("text,label\n" + "".join(rows))
+    page = visit()
+    page.locator("#start-drop input[type=file]").set_input_files(file)
+    expect(page.locator("#data-findings [data-code=personal_data]")).to_be_visible()
+    page.locator("#data-use").click()
+    warned = page.locator("#train-preflight [data-code=personal_data]")
+    expect(warned).to_contain_text("Texts in 'text' with personal data: 80, the first is row 1. Found: e-mail (80).")
+    expect(page.locator("#train-start")).to_be_enabled()
+    warned.get_by_role("button", name="Protect it first").click()
+    expect(page.locator("#step-key")).to_have_value("redact")
+    expect(page.locator("#step-key")).to_be_in_viewport()
+    page.locator(".stepform").get_by_role("button", name="Apply").click()
+    expect(page.locator("#data-mending ol.done > li")).to_have_count(1)
+    page.locator("#data-mending").get_by_role("button", name="Train on this version").click()
+    expect(page.locator("#train-preflight .pre")).to_be_visible()
+    expect(page.locator("#train-preflight")).to_contain_text("Ready")
+    expect(page.locator("#train-preflight [data-code=personal_data]")).to_have_count(0)

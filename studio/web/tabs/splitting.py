@@ -14,7 +14,6 @@ from studio.spec import COLUMN_SPLITS, SPLITS, Split
 from studio.web.context import Page
 from studio.web.tabs.gridview import QUIET
 
-
 FIELDS = len(dataclasses.fields(Split))
 
 
@@ -23,7 +22,7 @@ def panel(page: Page) -> list[Any]:
 
     def share(name: str) -> gr.Slider:
         label, info = page.t(f"web.data.{name}"), page.t(f"web.data.{name}_info")
-        return gr.Slider(0.05, 0.4, 0.15, step=0.05, label=label, info=info)
+        return gr.Slider(0.05, 0.4, 0.15, step=0.05, label=label, info=info, min_width=240)
 
     with gr.Accordion(page.t("web.data.split"), open=False, elem_id="data-split"):
         with gr.Row():
