@@ -43,7 +43,7 @@
     toast(made.line, say("web.data.undo_short"), () => moved(value.version));
   }
 
-  Object.assign(window.studio, { mend, use: (version) => lately?.version === version ? lately.use : null });
+  Object.assign(window.studio, { mend, work, working, use: (version) => lately?.version === version ? lately.use : null });
   // Before and after, with what differs marked; what both begin and end with is left plain.
   function marked(before, after) {
     if (before === null) return h("span.came", {}, after);
@@ -82,7 +82,8 @@
         safe.length > 1 ? h("div.ask", { style: { marginBottom: "12px" } }, working(say("web.data.fix_all", { n: safe.length }), (tell) => mend(value, safe.flatMap((one) => one.fix), tell), ".small")) : null,
         list.length || looking ? null : h("div.banner.good", {}, say("web.data.clean")),
         grave.map((one) => finding(value, one)),
-        notes.length ? h("details.notes", { open }, h("summary", {}, say("web.data.notes", { n: notes.length })), notes.map((one) => finding(value, one))) : null);
+        notes.length ? h("details.notes", { open }, h("summary", {}, say("web.data.notes", { n: notes.length })), notes.map((one) => finding(value, one))) : null,
+        looking ? null : window.studio.doubts?.(value));
     }
     async function look(value) {
       const told = h("span.working", { role: "status" }, say("web.data.looking") + " …");

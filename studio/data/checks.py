@@ -14,6 +14,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from studio.data.exposed import exposed
+from studio.data.markers import LOOKED_AT, Marker, markers
 from studio.data.placing import says_parts
 from studio.data.profile import histogram
 from studio.data.split import CELL, Formula, Gathered, gather, normalised
@@ -141,6 +142,22 @@ def label_counts(version: DataVersion, column: str, most: int | None = None) -> 
     table = table.filter(pc.not_equal(pc.utf8_trim_whitespace(values), ""))
     table = table.sort_by([("count", "descending"), ("value", "ascending")]).slice(0, most)
     return tuple(zip(table.column("value").to_pylist(), table.column("count").to_pylist(), strict=True))
+
+
+@lru_cache(maxsize=16)
+def _words(version: DataVersion, key: str, columns: Columns) -> tuple[tuple[str, tuple[Marker, ...]], ...]:
+    task = tasks.get(key)
+    step = max(1, -(-version.rows // LOOKED_AT))
+    rows = read_rows(version, dict(columns), None if step == 1 else range(0, version.rows, step))
+    used = ((task.question(row), task.kind.names(task.truth(row) or "")) for row in rows if task.usable(row))
+    return tuple((label, tuple(words)) for label, words in markers(used))
+
+
+def label_words(
+    version: DataVersion, task: str, columns: Mapping[str, str]
+) -> tuple[tuple[str, tuple[Marker, ...]], ...]:
+    """(label, the words that mark it) of the commonest labels, see `markers`; of large data from an even sample."""
+    return _words(version, task, _chosen(columns))
 
 
 def length_histogram(version: DataVersion, task: str, columns: Mapping[str, str]) -> list[tuple[str, int]]:

@@ -15,6 +15,7 @@ from studio.problem import Problem
 from studio.runs.draft import use_of
 from studio.tasks.base import tasks
 from studio.web.context import Page
+from studio.web.doubting import shown_doubts
 from studio.web.island import island, lead
 from studio.web.tabs import gridview, splitting, upload
 from studio.web.tabs.choose import data_sets, pick
@@ -180,7 +181,7 @@ def _look(page: Page, widgets: Widgets) -> list[Any]:
         if not version:
             return [None] * 4
         found = find_version(page.workspace, version)
-        tools = bench(found, use)
+        tools = {**bench(found, use), "doubts": shown_doubts(page.desk, found, use, page.language)}
         if not use.task or not use.columns:
             return [None, {**tools, "version": version}, None, None]
         problems, lines = findings(page, found, use)
