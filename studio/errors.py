@@ -13,7 +13,7 @@ class UserError(Exception):
     The entry has three sentences: what happened (with the value seen), why, and what to do.
     """
 
-    def __init__(self, code: str, **values: Any) -> None:
+    def __init__(self, code: str, /, **values: Any) -> None:
         self.code = code
         self.values = values
         super().__init__(self.text())

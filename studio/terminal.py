@@ -39,7 +39,7 @@ class Terminal:
     _last: float = 0.0
     _open: bool = False
 
-    def say(self, code: str, **values: Any) -> str:
+    def say(self, code: str, /, **values: Any) -> str:
         """The catalogue's sentence in the terminal's language."""
         return say(code, self.language, **values)
 

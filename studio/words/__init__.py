@@ -45,12 +45,12 @@ def has(code: str) -> bool:
     return code in catalogue()
 
 
-def say(code: str, language: str = "en", **values: Any) -> str:
+def say(code: str, language: str = "en", /, **values: Any) -> str:
     """The sentence for `code` in `language` with `values` filled in. Raises KeyError for an unknown code."""
     return " ".join(say_parts(code, language, **values))
 
 
-def say_parts(code: str, language: str = "en", **values: Any) -> list[str]:
+def say_parts(code: str, language: str = "en", /, **values: Any) -> list[str]:
     """The sentence or sentences for `code`, each filled in. Raises KeyError for an unknown code.
 
     A value called `<name>_code` is itself a code: its sentence fills `{name}`. `<name>_codes` is a list of (code,

@@ -10,6 +10,7 @@ from spoken import check_ended
 from stub_bench import wait_for
 
 from studio.runs import process
+from studio.terminal import Terminal
 
 
 def test_done(bench):
@@ -58,7 +59,11 @@ def test_ends(bench, how, state, error):
     bench.lead()
     run = bench.submit(steps=5, pause=0.001, fail_at=3, how=how)
     bench.until(run, state, seconds=10)
-    assert bench.desk.get(run).error == error
+    seen = bench.desk.get(run)
+    assert seen.error == error
+    told = Terminal(language="en").why(seen)
+    assert told.count(". ") >= 2, told  # what happened, why, what to do
+    assert "{" not in told
     log, kept = bench.desk.log(run), bench.desk.folder(run) / "traceback-1.txt"
     assert "Traceback" not in log
     if how == "bug":
