@@ -70,7 +70,7 @@ def import_text(workspace: Workspace, owner: str, text: str, name: str, emit: Pr
     if not text.strip():
         raise UserError("data_paste_empty")
     if len(text) > limits.PASTED_CHARACTERS:
-        raise UserError("data_paste_long", count=len(text), limit=limits.PASTED_CHARACTERS)
+        raise UserError("data_paste_long", limit=limits.PASTED_CHARACTERS)
     path = workspace.temporary / f"pasted-{secrets.token_hex(8)}"
     try:
         path.write_text(text, "utf-8", errors="replace", newline="")

@@ -16,6 +16,13 @@ def test_rows_are_pasted(visit: Callable[..., Page]):
     page.get_by_role("button", name="或粘贴数据").click()
     page.get_by_role("button", name="导入这些数据").click()
     expect(page.locator("#data-paste [role=alert]")).to_contain_text("没有粘贴任何内容")
+    box = page.locator("#data-pasted textarea")
+    box.evaluate(
+        "box => { box.value = 'x'.repeat(6000000); box.dispatchEvent(new Event('input', { bubbles: true })); }"
+    )
+    page.get_by_role("button", name="导入这些数据").click()
+    expect(page.locator("#data-paste [role=alert]")).to_contain_text("粘贴的内容超过 1000000 个字符")
+    assert box.evaluate("box => box.value.length") == 6_000_000, "what was refused is kept"
     rows = "\n".join(f"味道很好，下次还来 {n}\t{'好评' if n % 2 else '差评'}" for n in range(60))
     page.locator("#data-pasted textarea").fill(f"评论\t情感\n{rows}")
     page.get_by_role("button", name="导入这些数据").click()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reading_room import bring
+from reading_room import bring, zipped
 from spoken import check_problem, check_spoken
 
 from studio.data.checks import check, given_column, shares
@@ -272,3 +272,13 @@ def test_a_run_divides_its_rows_as_the_check_said(tmp_path: Path):
         assert left == 0
         assert set(table.rows[0]) == {"text", "label"}, "no model sees the column that splits"
         assert read_table(run, spec, tasks.get("classification"), version.folder)[0].split == table.split
+
+
+def test_an_archive_of_train_and_test_files_says_the_split_itself(tmp_path: Path):
+    rows = "text,label\n" + "".join(f"a sentence {n},{'ab'[n % 2]}\n" for n in range(60))
+    version = bring(
+        tmp_path, "set.zip", zipped({"set/train.csv": rows, "set/test.csv": rows.replace("sentence", "line")})
+    )
+    assert given_column(version) == "file"
+    split = Split(how="given", column="file")
+    assert shares(version, "classification", COLUMNS, split).sizes == {"train": 51, "validation": 9, "test": 60}

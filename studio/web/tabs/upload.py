@@ -10,6 +10,7 @@ from typing import Any
 
 import gradio as gr
 
+from studio.data import limits
 from studio.data.importing import import_files, import_text
 from studio.data.store import DataVersion
 from studio.errors import UserError
@@ -63,14 +64,21 @@ def paste(page: Page) -> None:
         go = gr.Button(page.t("web.data.paste_go"), elem_id="data-paste-go")
     made = gr.Textbox(visible="hidden", elem_classes="visually-hidden")
 
-    def bring(text: str | None, request: gr.Request) -> tuple[str, str, list[str] | None]:
+    def bring(text: str | None, request: gr.Request) -> tuple[str, Any, list[str] | None]:
         rows = text or ""
         name = page.t("web.data.pasted", start=" ".join(rows[: 4 * _SHOWN].split())[:_SHOWN])
         version, why = _brought(page, lambda: import_text(page.workspace, owner(request), rows, name))
-        return version, "" if version else rows, why
+        return version, "" if version else gr.skip(), why
 
+    # Of too much only as much is sent as tells that it is: the gate would cut a larger request off without a word.
     go.click(
-        bring, box, [made, box, refused], api_visibility="private", concurrency_id="import", concurrency_limit=2
+        bring,
+        box,
+        [made, box, refused],
+        js=f"(text) => (text ?? '').slice(0, {limits.PASTED_CHARACTERS + 1})",
+        api_visibility="private",
+        concurrency_id="import",
+        concurrency_limit=2,
     ).success(None, made, None, js=_OPEN)
 
 
