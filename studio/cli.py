@@ -78,21 +78,21 @@ def serve(
 
 
 @_command("check")
-def check(file: Annotated[Path, typer.Argument(help=_help("file"))]) -> bool:
-    return commands.check(terminal, file)
+def check(files: Annotated[list[Path], typer.Argument(help=_help("file"))]) -> bool:
+    return commands.check(terminal, files)
 
 
 @_command("train")
 def train(
     spec: Annotated[Path | None, typer.Argument(help=_help("spec"))] = None,
-    data: Annotated[Path | None, typer.Option(help=_help("data"))] = None,
+    data: Annotated[list[Path] | None, typer.Option(help=_help("data"))] = None,
     task: Annotated[str, typer.Option(help=_help("task"))] = "",
     model: Annotated[str, typer.Option(help=_help("model"))] = "",
     method: Annotated[str, typer.Option(help=_help("method"))] = "",
     preset: Annotated[str, typer.Option(help=_help("preset"))] = "",
     settings: Annotated[list[str] | None, typer.Option("--set", help=_help("set"))] = None,
 ) -> bool:
-    wish = Wish(spec, data, task, model, method, preset, tuple(settings or ()))
+    wish = Wish(spec, tuple(data or ()), task, model, method, preset, tuple(settings or ()))
     return commands.train(terminal, wish)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -39,16 +39,17 @@ def _desk(terminal: Terminal) -> Iterator[Desk]:
 # ---- data ----
 
 
-def check(terminal: Terminal, file: Path) -> bool:
-    """What a file holds and everything that is wrong with it; nothing is kept."""
+def check(terminal: Terminal, files: Sequence[Path]) -> bool:
+    """What files hold together and everything that is wrong with them; nothing is kept."""
     with tempfile.TemporaryDirectory(prefix="studio-check-") as place:
         workspace = Workspace.open(place)
-        version = imported(terminal, workspace, file)
+        version = imported(terminal, workspace, files)
         use, code, values, sure = use_of(workspace, version)
         profile = version.profile()
         problems = _data_problems(version, use) if use.task else []
         found = {
-            "file": str(file),
+            "file": str(files[0]),
+            "files": [str(file) for file in files],
             "format": profile["format"],
             "encoding": profile["encoding"],
             "delimiter": profile["delimiter"],
@@ -60,7 +61,7 @@ def check(terminal: Terminal, file: Path) -> bool:
             "reason": {"code": code, "text": terminal.say(code, **values)},
             "problems": [_problem(terminal, problem) for problem in problems],
         }
-    lines = [terminal.say("cli.check_file", file=file.name, format=profile["format"], rows=version.rows)]
+    lines = [terminal.say("cli.check_file", file=version.name, format=profile["format"], rows=version.rows)]
     lines += table(
         [[str(column["name"]), str(column["kind"]), str(column["missing"])] for column in profile["columns"]]
     )
@@ -177,7 +178,7 @@ def predict(terminal: Terminal, run: str, data: Path, out: Path, which: str) -> 
         rows = 0
         # Asked about, not brought: the file is read in a place of its own and does not join the data sets.
         with tempfile.TemporaryDirectory(dir=desk.workspace.temporary, prefix="ask-") as place:
-            version = imported(terminal, Workspace.open(place), data)
+            version = imported(terminal, Workspace.open(place), [data])
             with closing(client.predict_file(folder, version.rows_path, out, which)) as answers:
                 for answer in answers:
                     rows = answer.done

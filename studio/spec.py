@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,13 +16,33 @@ PRESETS = ("quick", "balanced", "thorough")
 """The time budgets a run can be planned for, shortest first."""
 
 
+SPLITS = ("stratified", "random", "group", "time", "given")
+"""How rows can be divided: the same mix of labels in every part, at random, whole groups of a column, the latest rows
+of a column held back, or as a column says."""
+COLUMN_SPLITS = SPLITS[2:]
+"""Those that need a column."""
+
+
 @dataclass(frozen=True)
 class Split:
-    """How rows are divided: shares of validation and test (the rest trains) and the seed of the shuffle."""
+    """How rows are divided: shares of validation and test (the rest trains), the seed of the shuffle, one of SPLITS,
+    and the column that it goes by, or ""."""
 
     validation: float = 0.15
     test: float = 0.15
     seed: int = 13
+    how: str = SPLITS[0]
+    column: str = ""
+
+    @staticmethod
+    def sent(raw: Mapping[str, Any]) -> Split:
+        """From what a page sent. Raises TypeError, ValueError or OverflowError for what is none; the check of a draft
+        judges the shares."""
+        split = Split(**raw)
+        if split.how not in SPLITS:
+            raise ValueError(split.how)
+        numbers = (float(split.validation), float(split.test), int(split.seed))
+        return Split(*numbers, split.how, str(split.column) if split.how in COLUMN_SPLITS else "")
 
 
 @dataclass(frozen=True)
@@ -95,9 +115,12 @@ def problems_of(raw: dict[str, Any]) -> list[Problem]:
     split = raw.get("split")
     if isinstance(split, dict):
         found += _names(split, "split.", [item.name for item in dataclasses.fields(Split)], ())
-        for name, kind in (("validation", "share"), ("test", "share"), ("seed", "whole")):
+        for name, kind in _SPLIT_KINDS.items():
             if name in split:
                 found += _kind(f"split.{name}", split[name], kind)
+        if isinstance(split.get("how"), str) and split["how"] not in SPLITS:
+            values = {"seen": split["how"][:40], "known": list(SPLITS)}
+            found.append(Problem("spec_split", "error", "split.how", values=values))
     return found
 
 
@@ -150,3 +173,4 @@ _KINDS = {
     "data": "word", "columns": "names", "task": "word", "model": "text", "method": "word", "owner": "word",
     "name": "text", "preset": "text", "seed": "whole", "split": "object", "options": "groups", "version": "whole",
 }  # fmt: skip
+_SPLIT_KINDS = {"validation": "share", "test": "share", "seed": "whole", "how": "text", "column": "text"}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from studio.data.importing import import_file
+from studio.data.importing import import_files
 from studio.data.roles import columns_for
 from studio.data.store import DataVersion
 from studio.data.use import Use
@@ -28,7 +29,7 @@ class Wish:
     """What `train` was given; empty means that the studio chooses."""
 
     spec: Path | None
-    data: Path | None
+    data: tuple[Path, ...]
     task: str
     model: str
     method: str
@@ -36,13 +37,14 @@ class Wish:
     settings: tuple[str, ...]
 
 
-def imported(terminal: Terminal, workspace: Workspace, file: Path) -> DataVersion:
-    """The file as a data version of the workspace, told while it is read."""
+def imported(terminal: Terminal, workspace: Workspace, files: Sequence[Path]) -> DataVersion:
+    """The files, one after the other, as a data version of the workspace, told while they are read."""
+    name = ", ".join(file.name for file in files)
 
     def heard(done: int, total: int) -> None:
-        terminal.progress(terminal.say("cli.reading", name=file.name, share=round(100 * done / max(1, total))))
+        terminal.progress(terminal.say("cli.reading", name=name, share=round(100 * done / max(1, total))))
 
-    return import_file(workspace, OWNER, file, file.name, heard)
+    return import_files(workspace, OWNER, [(file, file.name) for file in files], heard)
 
 
 def from_spec(workspace: Workspace, wish: Wish) -> tuple[Draft, str]:
@@ -61,7 +63,7 @@ def from_spec(workspace: Workspace, wish: Wish) -> tuple[Draft, str]:
 def from_data(terminal: Terminal, desk: Desk, wish: Wish) -> tuple[Draft, str]:
     """The draft for a file and a few choices; the model's steps are measured first where that can be done."""
     workspace = desk.workspace
-    if wish.data is None:
+    if not wish.data:
         raise UserError("nothing_to_train")
     version = imported(terminal, workspace, wish.data)
     use, code, values, sure = use_of(workspace, version)

@@ -1,7 +1,9 @@
 """What the commands say: one JSON document or one line, in the terminal's language, with true exit codes."""
 
+import gzip
 import json
 import re
+import zipfile
 
 import pytest
 from spoken import check_spoken
@@ -156,6 +158,33 @@ def test_check(ask, tmp_path):
     assert document["roles"] == {"text": "text", "label": "label"}
     assert all(problem["text"] for problem in document["problems"])
     assert not (tmp_path / "home").exists()
+
+
+def test_check_of_several_files_and_archives(ask, tmp_path):
+    rows = "text,label\n" + "".join(f"this is message number {n},{'ab'[n % 2]}\n" for n in range(30))
+    (tmp_path / "one.csv").write_text(rows)
+    with zipfile.ZipFile(tmp_path / "more.zip", "w") as archive:
+        archive.writestr("two.csv", rows.replace("message", "letter"))
+    (tmp_path / "three.csv.gz").write_bytes(gzip.compress(rows.replace("message", "note").encode()))
+    files = [str(tmp_path / name) for name in ("one.csv", "more.zip", "three.csv.gz")]
+    status, out, _ = ask("check", *files, "--json")
+    document = json.loads(out)
+    assert (status, document["rows"], document["task"]) == (0, 90, "classification")
+    assert document["files"] == files
+    assert [column["name"] for column in document["columns"]] == ["text", "label", "file"]
+    (tmp_path / "odd.csv").write_text("a,b,c\n1,2,3\n")
+    status, _, err = ask("check", files[0], str(tmp_path / "odd.csv"))
+    assert status == 1
+    assert "'one.csv' and 'odd.csv' have different columns: text, label against a, b, c" in err
+
+
+def test_check_tells_of_personal_data_and_refuses_nothing(ask, tmp_path):
+    file = tmp_path / "letters.csv"
+    rows = [f"letter {n} about {'cats' if n % 2 else 'dogs'} from ann{n}@mail.example,{n % 2}" for n in range(60)]
+    file.write_text("\n".join(["text,label", *rows]))
+    status, out, _ = ask("check", str(file))
+    assert status == 0
+    assert "Texts in 'text' with personal data: 60, the first is row 1. Found: e-mail (60)." in out
 
 
 def test_words_follow_the_terminal(ask, monkeypatch):

@@ -119,6 +119,8 @@ SPEC = {"data": "d", "columns": {}, "task": "t", "model": "m", "method": "f"}
         ({"version": True}, "version"),
         ({"split": []}, "split"),
         ({"split": {"seed": "x"}}, "split.seed"),
+        ({"split": {"how": 3}}, "split.how"),
+        ({"split": {"column": None}}, "split.column"),
         ({"split": {"seed": -1}}, "split.seed"),
         ({"split": {"test": float("nan")}}, "split.test"),
         ({"split": {"validation": "much"}}, "split.validation"),
@@ -145,23 +147,34 @@ def test_a_part_of_a_spec_of_another_kind_is_a_problem_of_its_field(change, fiel
 
 
 def test_every_problem_of_a_spec_is_told_at_once():
-    raw = {"data": "d", "columns": 1, "task": "t", "model": "m", "preset": "slow", "colour": 1, "split": {"sed": 1}}
+    raw = {
+        "data": "d",
+        "columns": 1,
+        "task": "t",
+        "model": "m",
+        "preset": "slow",
+        "colour": 1,
+        "split": {"sed": 1, "how": "fair"},
+    }
     found = problems_of(raw)
     check_problem(found, "spec_missing", "error", "method", name="method")
     check_problem(found, "spec_preset", "error", "preset", seen="slow", known=["quick", "balanced", "thorough"])
+    known = ["stratified", "random", "group", "time", "given"]
+    check_problem(found, "spec_split", "error", "split.how", seen="fair", known=known)
     assert [(one.code, one.field) for one in found] == [
         ("spec_unknown", "colour"),
         ("spec_missing", "method"),
         ("spec_kind", "columns"),
         ("spec_preset", "preset"),
         ("spec_unknown", "split.sed"),
+        ("spec_split", "split.how"),
     ]
     with pytest.raises(UserError) as caught:
         Spec.from_json(raw)
     for language in ("en", "zh"):
         what, why, _ = caught.value.parts(language)
         assert all(problem.text(language) in what for problem in found)
-        assert "5" in why
+        assert "6" in why
 
 
 def test_presets_are_those_that_can_be_planned():

@@ -2,7 +2,7 @@
 (() => {
   const { kinds, results, h, fill, say, get, post, open, number, percent, duration, bytes, button, layout, plotly, plain, PLOT, colour } = window.studio;
 
-  const finding = (p) => h("div.finding", { class: p.severity }, h("div", {}, h("span.visually-hidden", {}, say("web.severity." + p.severity)), p.text), p.examples?.length ? h("details", {}, h("summary", {}, say("web.data.examples", { n: p.examples.length })), h("ul", {}, p.examples.map(([row, text]) => h("li", {}, say("web.data.row", { n: row }), " ", text)))) : null);
+  const finding = (p) => h("div.finding", { class: p.severity, "data-code": p.code }, h("div", {}, h("span.visually-hidden", {}, say("web.severity." + p.severity)), p.text), p.examples?.length ? h("details", {}, h("summary", {}, say("web.data.examples", { n: p.examples.length })), h("ul", {}, p.examples.map(([row, text]) => h("li", {}, say("web.data.row", { n: row }), " ", text)))) : null, p.protect ? h("div.ask", {}, button(say("web.train.protect"), () => window.studio.stepOn(p.protect, "redact"), ".small")) : null);
   kinds.findings = (root) => ({ update(value) {
     if (!value?.shown) return fill(root);
     fill(root, h("h2", {}, value.title), value.problems.length ? value.problems.map(finding) : h("div.banner.good", {}, say("web.data.clean")));
@@ -14,6 +14,8 @@
     fill(root, h("p", { style: { fontSize: "17px", fontWeight: 600 } }, value.line), value.reason ? h("div.banner", { class: value.sure ? "good" : "amber" }, value.reason, answers) : null);
   } });
 
+  // The words that mark each label, the surest first.
+  const marking = (figure) => h("div.marking", {}, h("h3", {}, figure.title), h("small.muted", {}, figure.help), h("dl", {}, figure.words.map(([label, words]) => [h("dt", {}, label), h("dd", {}, words.map(([word, rows, others]) => h("span.chip", { title: say("web.data.words_rows", { rows: number(rows), others: number(others) }) }, word, h("small.muted", {}, " " + number(rows)))))])));
   kinds.charts = (root) => {
     let value = null, turn = 0;
     async function draw() {
@@ -23,6 +25,7 @@
       if (mine !== turn) return;
       fill(root);
       for (const figure of value.figures) {
+        if (figure.words) { root.append(marking(figure)); continue; }
         const node = h("div", { role: "img", "aria-label": figure.title }); root.append(h("div", {}, h("h3", {}, figure.title), node));
         const names = figure.x.map(plain);
         const bars = figure.horizontal ? { type: "bar", orientation: "h", y: names, x: figure.y } : { type: "bar", x: names, y: figure.y };

@@ -43,7 +43,7 @@
     toast(made.line, say("web.data.undo_short"), () => moved(value.version));
   }
 
-  Object.assign(window.studio, { mend, use: (version) => lately?.version === version ? lately.use : null });
+  Object.assign(window.studio, { mend, work, working, use: (version) => lately?.version === version ? lately.use : null });
   // Before and after, with what differs marked; what both begin and end with is left plain.
   function marked(before, after) {
     if (before === null) return h("span.came", {}, after);
@@ -82,7 +82,8 @@
         safe.length > 1 ? h("div.ask", { style: { marginBottom: "12px" } }, working(say("web.data.fix_all", { n: safe.length }), (tell) => mend(value, safe.flatMap((one) => one.fix), tell), ".small")) : null,
         list.length || looking ? null : h("div.banner.good", {}, say("web.data.clean")),
         grave.map((one) => finding(value, one)),
-        notes.length ? h("details.notes", { open }, h("summary", {}, say("web.data.notes", { n: notes.length })), notes.map((one) => finding(value, one))) : null);
+        notes.length ? h("details.notes", { open }, h("summary", {}, say("web.data.notes", { n: notes.length })), notes.map((one) => finding(value, one))) : null,
+        looking ? null : window.studio.doubts?.(value));
     }
     async function look(value) {
       const told = h("span.working", { role: "status" }, say("web.data.looking") + " …");
@@ -139,7 +140,16 @@
   let declared = null;
   const stepsKnown = () => declared ??= get("/api/steps").then((told) => told.steps).catch((error) => { declared = null; throw error; });
 
-  async function form(value, place, close) {
+  // A step that another tab asked for: its form opens once the version is drawn.
+  let wanted = null;
+  function stepOn(data, step) {
+    wanted = { data, step };
+    open({ tab: "data", data, run: "" });
+    window.dispatchEvent(new Event("studio:step"));
+  }
+  window.studio.stepOn = stepOn;
+
+  async function form(value, place, close, first = "") {
     const known = await stepsKnown();
     const choose = h("select", { id: "step-key" }), fields = h("div.fields"), shown = h("div"), blurb = h("p.muted");
     const groups = Map.groupBy ? Map.groupBy(known, (step) => step.family) : known.reduce((map, step) => map.set(step.family, [...(map.get(step.family) ?? []), step]), new Map());
@@ -154,6 +164,7 @@
       fill(fields, drawn.map(([, one]) => one.node));
       fill(shown);
     }
+    if (first) choose.value = first;
     choose.addEventListener("change", pick);
     pick();
     fill(place, h("div.stepform", {}, h("div.field", {}, h("label", { for: "step-key" }, say("web.data.add_which")), choose), blurb, fields,
@@ -206,7 +217,15 @@
         h("div.ask", {}, add, told.steps.length ? back : null, train), place,
         h("details.versions", { open }, h("summary", {}, say("web.data.versions", { n: told.versions.length })), h("ul", {}, told.versions.map((one) => version(value, one)))));
     }
-    const again = () => { if (now?.version) draw(now).catch(notice); };
+    async function asked() {
+      if (!wanted || wanted.data !== now?.version || drawn !== now.version || !place.isConnected) return;
+      const { step } = wanted;
+      wanted = null;
+      await form(now, place, () => fill(place), step);
+      place.scrollIntoView({ block: "center" });
+    }
+    window.addEventListener("studio:step", () => asked().catch(notice));
+    const again = () => { if (now?.version) draw(now).then(asked).catch(notice); };
     return {
       update(value) { now = lately = value; if (now?.version) again(); else fill(root); },
       // Runs made meanwhile may use a version.

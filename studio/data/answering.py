@@ -53,8 +53,12 @@ def length_histogram(folder: str, task: str, columns: dict[str, str]) -> Any:
     return checks.length_histogram(_version(folder), task, columns)
 
 
+def label_words(folder: str, task: str, columns: dict[str, str]) -> Any:
+    return checks.label_words(_version(folder), task, columns)
+
+
 QUESTIONS: dict[str, Callable[..., Any]] = {
-    work.__name__: work for work in (page, count, check, shares, label_counts, length_histogram)
+    work.__name__: work for work in (page, count, check, shares, label_counts, label_words, length_histogram)
 }
 
 

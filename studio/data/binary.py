@@ -8,7 +8,6 @@ from __future__ import annotations
 import datetime
 import json
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,23 +15,15 @@ from typing import Any
 import pyarrow as pa
 
 from studio.data import limits
+from studio.data.archives import BAD_ZIP
 from studio.data.delimited import header_of
-from studio.data.jsonrows import cell
+from studio.data.jsonrows import TooDeep, cell
 from studio.data.rows import Table
 from studio.errors import UserError
 from studio.problem import Problem
 
 _ROWS_AT_ONCE = 512
 _CHUNK = 2**20
-_BAD_ZIP = (
-    zipfile.BadZipFile,
-    zipfile.LargeZipFile,
-    zlib.error,
-    EOFError,
-    NotImplementedError,
-    RuntimeError,
-    ValueError,
-)
 
 
 def read_parquet(path: Path, name: str, table: Table) -> None:
@@ -67,6 +58,8 @@ def read_parquet(path: Path, name: str, table: Table) -> None:
                 table.progress(int(path.stat().st_size * len(table) / max(file.metadata.num_rows, 1)))
     except MemoryError:
         raise
+    except (TooDeep, RecursionError):
+        raise UserError("data_json_deep", name=name, limit=limits.DEPTH) from None
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno:
             raise
@@ -162,5 +155,5 @@ def _weigh(path: Path, name: str) -> None:
                         if b"<!DOCTYPE" in (before[-9:] + chunk) or b"<!ENTITY" in (before[-9:] + chunk):
                             raise UserError("data_xml_unsafe", name=name, part=member.filename[:80])
                         before = chunk
-    except _BAD_ZIP as error:
+    except BAD_ZIP as error:
         raise UserError("data_damaged", name=name, reason=str(error)[:160]) from error

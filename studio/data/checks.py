@@ -13,9 +13,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
+from studio.data.exposed import exposed
+from studio.data.markers import LOOKED_AT, Marker, markers
+from studio.data.placing import says_parts
 from studio.data.profile import histogram
-from studio.data.split import Formula, Gathered, gather, normalised
+from studio.data.split import CELL, Formula, Gathered, gather, normalised
 from studio.data.store import DataVersion, each_row, read_column, read_rows
+from studio.errors import UserError
 from studio.problem import Problem
 from studio.spec import Split
 from studio.tasks.base import Row, Task, tasks
@@ -41,6 +45,9 @@ class Shares:
     sizes: Mapping[str, int]
     untested: tuple[str, ...]
     formulas: tuple[Formula, ...]
+    left: int = 0
+    """Usable rows in no part, since their text stands in another one; see `placing.Placed`."""
+    unread: int = 0
 
 
 def check(version: DataVersion, task: str, columns: Mapping[str, str], split: Split) -> list[Problem]:
@@ -76,7 +83,7 @@ def _looked(version: DataVersion, key: str, columns: Columns) -> tuple[Problem, 
     places = _places(version.rows)
     rows = read_rows(version, chosen, places)
     usable = [(number, row) for number, row in enumerate(rows, 1) if task.usable(row)]
-    found = [*task.problems(rows), *_rows(task, rows, usable, chosen)]
+    found = [*task.problems(rows), *_rows(task, rows, usable, chosen), *exposed(version, rows, chosen)]
     if places is not None:
         found = [_renumbered(problem, places) for problem in found]
         found.append(Problem("rows_sampled", "note", "data", len(places), values={"rows": version.rows}))
@@ -84,18 +91,21 @@ def _looked(version: DataVersion, key: str, columns: Columns) -> tuple[Problem, 
 
 
 @lru_cache(maxsize=1)
-def _gathered(version: DataVersion, key: str, columns: Columns, seed: int) -> Gathered:
+def _gathered(version: DataVersion, key: str, columns: Columns, seed: int, column: str) -> Gathered:
     """All rows, passed by once; kept for one data set only, since of a million rows it is some hundred megabytes."""
     task = tasks.get(key)
-    return gather(task, (row for row in each_row(version, dict(columns)) if task.usable(row)), seed)
+    wanted = {**dict(columns), CELL: column}
+    return gather(task, (row for row in each_row(version, wanted) if task.usable(row)), seed, bool(column))
 
 
 @lru_cache(maxsize=64)
 def _shares(version: DataVersion, key: str, columns: Columns, split: Split) -> Shares:
-    parts, labels, formulas = _gathered(version, key, columns, split.seed).divide(split)
-    sizes = {part: len(places) for part, places in parts.items()}
-    untested = sorted(_names(key, labels) - _names(key, [labels[place] for place in parts["test"]])) if labels else []
-    return Shares(sum(sizes.values()), sizes, tuple(untested), tuple(formulas))
+    found = _gathered(version, key, columns, split.seed, split.column).divide(split)
+    labels, sizes = found.labels, {part: len(places) for part, places in found.parts.items()}
+    tested = [labels[place] for place in found.parts["test"]] if labels else []
+    untested = sorted(_names(key, labels) - _names(key, tested)) if labels else []
+    usable = sum(sizes.values()) + found.left
+    return Shares(usable, sizes, tuple(untested), tuple(found.formulas), found.left, found.unread)
 
 
 def _names(key: str, truths: Sequence[str]) -> set[str]:
@@ -132,6 +142,22 @@ def label_counts(version: DataVersion, column: str, most: int | None = None) -> 
     table = table.filter(pc.not_equal(pc.utf8_trim_whitespace(values), ""))
     table = table.sort_by([("count", "descending"), ("value", "ascending")]).slice(0, most)
     return tuple(zip(table.column("value").to_pylist(), table.column("count").to_pylist(), strict=True))
+
+
+@lru_cache(maxsize=16)
+def _words(version: DataVersion, key: str, columns: Columns) -> tuple[tuple[str, tuple[Marker, ...]], ...]:
+    task = tasks.get(key)
+    step = max(1, -(-version.rows // LOOKED_AT))
+    rows = read_rows(version, dict(columns), None if step == 1 else range(0, version.rows, step))
+    used = ((task.question(row), task.kind.names(task.truth(row) or "")) for row in rows if task.usable(row))
+    return tuple((label, tuple(words)) for label, words in markers(used))
+
+
+def label_words(
+    version: DataVersion, task: str, columns: Mapping[str, str]
+) -> tuple[tuple[str, tuple[Marker, ...]], ...]:
+    """(label, the words that mark it) of the commonest labels, see `markers`; of large data from an even sample."""
+    return _words(version, task, _chosen(columns))
 
 
 def length_histogram(version: DataVersion, task: str, columns: Mapping[str, str]) -> list[tuple[str, int]]:
@@ -242,11 +268,21 @@ def _split(task: Task, version: DataVersion, columns: Columns, split: Split) -> 
     if min(split.validation, split.test) <= 0 or split.validation + split.test >= 1:
         asked = {"validation": split.validation, "test": split.test}
         return [Problem("split_shares", "error", "split", values=asked)]
-    given = _shares(version, task.key, columns, split)
+    if split.column and split.column not in version.columns:
+        known = {"column": split.column, "known": list(version.columns)[:30]}
+        return [Problem("column_unknown", "error", "split", values=known)]
+    try:
+        given = _shares(version, task.key, columns, split)
+    except UserError as error:
+        values = dict(error.values)
+        return [Problem(f"error.{error.code}", "error", "split", values.pop("count", 0), values=values)]
     empty = [part for part, rows in given.sizes.items() if not rows]
+    if empty and given.usable and split.how == "group":
+        values = {"column": split.column, "parts": empty}
+        return [Problem("split_groups_few", "error", "split", given.usable, values=values)]
     if empty and given.usable:
         return [Problem("split_empty", "error", "split", given.usable, values={"parts": empty})]
-    found = []
+    found = _by_column(version, split, given)
     tested, unseen = given.sizes["test"], given.untested
     if 0 < tested < _FEW_TEST:
         found.append(Problem("split_few_test", "note", "split", tested, values={"wanted": _FEW_TEST}))
@@ -258,6 +294,27 @@ def _split(task: Task, version: DataVersion, columns: Columns, split: Split) -> 
         values = {"text": " → ".join(" ".join(part.split())[:60] for part in text.split("\0")), "rows": rows}
         found.append(Problem("split_formula", "note", "split", len(given.formulas), values=values))
     return found
+
+
+def _by_column(version: DataVersion, split: Split, given: Shares) -> list[Problem]:
+    """What a column that splits could not do, or that there is one which says the parts and is not asked."""
+    found = []
+    if given.left:
+        found.append(Problem("split_repeated", "note", "split", given.left, values={"column": split.column}))
+    if given.unread:
+        found.append(Problem("split_times_missing", "warning", "split", given.unread, values={"column": split.column}))
+    if split.how != "given" and (column := given_column(version)):
+        found.append(Problem("split_column_there", "note", "split", values={"column": column}))
+    return found
+
+
+def given_column(version: DataVersion) -> str:
+    """The first column whose every value names a part of the split, or ""."""
+    for column in version.profile()["columns"]:
+        values = [value for value, _ in column["top"]]
+        if column["distinct"] == len(values) and not column["missing"] and says_parts(values):
+            return str(column["name"])
+    return ""
 
 
 def _shown(row: Row) -> str:

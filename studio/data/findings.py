@@ -11,12 +11,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from studio.data.doctor.base import Told, findings
+from studio.data.doctor.personal import Personal
 from studio.data.process import Progress
 from studio.data.queries import check
 from studio.data.store import DataVersion
 from studio.data.use import Use
 from studio.data.versions import kinds_of, run_job
 from studio.files import write_whole
+from studio.problem import Problem
 from studio.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -47,6 +49,16 @@ def examine(workspace: Workspace, version: DataVersion, use: Use, emit: Progress
         # A full disk, or a version deleted meanwhile: the answer is as good, and is only asked for again.
         log.warning("the findings of %s were not kept: %s", version.version, error)
     return [Told.from_json(one) for one in told["told"]]
+
+
+def counted(version: DataVersion, use: Use, problems: list[Problem]) -> list[Problem]:
+    """The problems, those of personal data as the doctor counted them where it has looked at all rows."""
+    doctor = known(version, use)
+    codes = (Personal.key, *Personal.covers)
+    if doctor is None:
+        return problems
+    told = [told.problem for told in doctor if told.problem.code in codes and told.problem.field != "data"]
+    return [problem for problem in problems if problem.code not in codes] + told
 
 
 def diagnosis(version: DataVersion, use: Use, doctor: list[Told] | None) -> list[Told]:

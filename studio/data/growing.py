@@ -8,7 +8,7 @@ from typing import Any
 
 from studio.data import lexicon
 from studio.data.augment import Growth, grown, words_of
-from studio.data.split import divide
+from studio.data.split import CELL, divide
 from studio.data.store import load_version, read_rows
 from studio.errors import UserError
 from studio.spec import Split
@@ -31,7 +31,8 @@ def previewed(job: dict[str, Any]) -> dict[str, Any]:
         raise UserError("data_unknown", version=Path(job["source"]).name)
     task, growth = tasks.get(job["task"]), Growth(**job["growth"])
     step = max(1, -(-version.rows // _LOOKED_AT))
-    rows = read_rows(version, job["columns"], range(0, version.rows, step))
+    split = Split(**job["split"])
+    rows = read_rows(version, {**job["columns"], CELL: split.column}, range(0, version.rows, step))
     usable = [row for row in rows if task.usable(row)]
     words = None
     if growth.kind == "synonyms":
@@ -39,7 +40,7 @@ def previewed(job: dict[str, Any]) -> dict[str, Any]:
         if place is None:
             raise UserError("lexicon_gone", lexicon=lexicon.NAME)
         words = lexicon.read(place)
-    parts = divide(task, usable, Split(**job["split"])).parts
+    parts = divide(task, usable, split).parts
     train = [usable[place] for place in parts["train"]]
     held = [usable[place] for part in ("validation", "test") for place in parts[part]]
     found = grown(task, train, held, growth, int(job["seed"]), words)

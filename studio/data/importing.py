@@ -1,6 +1,6 @@
-"""From somebody's file to a data version: a limited child reads it, this process publishes the result in one rename.
+"""From somebody's files to a data version: a limited child reads it, this process publishes the result in one rename.
 
-This process never looks inside the file. Whatever goes wrong, nothing is left behind.
+This process never looks inside a file. Whatever goes wrong, nothing is left behind.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import secrets
 import shutil
 import stat
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,27 +36,69 @@ def import_file(
 
     `emit(done, total)` hears bytes read. Raises UserError (`error.data_*`) with nothing left behind.
     """
-    name = tidy_name(Path(name.replace("\\", "/")).name, 120) or "data"
+    return import_files(workspace, owner, [(path, name)], emit, sample)
+
+
+def import_files(
+    workspace: Workspace,
+    owner: str,
+    files: Sequence[tuple[Path, str]],
+    emit: Progress | None = None,
+    sample: str = "",
+) -> DataVersion:
+    """Read several files (path, what its owner calls it) as one table, as `import_file` does one: the same columns are
+    put one after the other, with a column that names each row's file."""
+    given = [(path, tidy_name(Path(name.replace("\\", "/")).name, 120) or "data") for path, name in files]
+    name = given[0][1] + (f" + {len(given) - 1}" if len(given) > 1 else "")
     try:
-        _check(path, name)
-        digest = _digest(path)
-        version = "d-" + hashlib.sha256(f"{READER}:{owner}:{digest}".encode()).hexdigest()[:16]
+        _check(given, name)
+        digests = [_digest(path) for path, _ in given]
+        version = "d-" + hashlib.sha256(f"{READER}:{owner}:{_told(digests, given)}".encode()).hexdigest()[:16]
         final = workspace.data(owner, version)
         if not final.is_dir():
-            source = {"name": name, "sha256": digest, "reader": READER, "created": time.time(), "sample": sample}
-            _make(workspace, path, final, source, emit or (lambda done, total: None))
+            source = {"name": name, "sha256": digests[0], "reader": READER, "created": time.time(), "sample": sample}
+            if len(given) > 1:
+                source["files"] = [[named, digest] for (_, named), digest in zip(given, digests, strict=True)]
+            _make(workspace, given, final, source, digests, emit or (lambda done, total: None))
     except OSError as error:
         raise os_error(error, name) from error
     return open_version(workspace, owner, version)
 
 
-def _check(path: Path, name: str) -> None:
-    about = path.stat()
-    if not stat.S_ISREG(about.st_mode):
-        raise UserError("data_unreadable", name=name, reason="not a file")
-    if about.st_size > limits.UPLOAD_BYTES:
-        size = round(about.st_size / 10**6, 1)
-        raise UserError("data_too_large", name=name, size=size, limit=limits.UPLOAD_BYTES // 10**6)
+def import_text(workspace: Workspace, owner: str, text: str, name: str, emit: Progress | None = None) -> DataVersion:
+    """Rows that somebody pasted, read as a file called `name` would be. Raises UserError (`data_paste_*`) besides."""
+    if not text.strip():
+        raise UserError("data_paste_empty")
+    if len(text) > limits.PASTED_CHARACTERS:
+        raise UserError("data_paste_long", limit=limits.PASTED_CHARACTERS)
+    path = workspace.temporary / f"pasted-{secrets.token_hex(8)}"
+    try:
+        path.write_text(text, "utf-8", errors="replace", newline="")
+        return import_file(workspace, owner, path, name, emit)
+    except OSError as error:
+        raise os_error(error, name) from error
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _told(digests: Sequence[str], files: Sequence[tuple[Path, str]]) -> str:
+    """What the id is drawn from: the content; of several files also their names, which stand in a column."""
+    if len(digests) == 1:
+        return digests[0]
+    return json.dumps([[name, digest] for (_, name), digest in zip(files, digests, strict=True)])
+
+
+def _check(files: Sequence[tuple[Path, str]], name: str) -> None:
+    if len(files) > limits.ARCHIVE_MEMBERS:
+        raise UserError("data_files_many", count=len(files), limit=limits.ARCHIVE_MEMBERS)
+    size = 0
+    for path, named in files:
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode):
+            raise UserError("data_unreadable", name=named, reason="not a file")
+        size += about.st_size
+    if size > limits.UPLOAD_BYTES:
+        raise UserError("data_too_large", name=name, size=round(size / 10**6, 1), limit=limits.UPLOAD_BYTES // 10**6)
 
 
 def _digest(path: Path) -> str:
@@ -63,12 +106,19 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def _make(workspace: Workspace, path: Path, final: Path, source: dict[str, Any], emit: Progress) -> None:
+def _make(
+    workspace: Workspace,
+    files: Sequence[tuple[Path, str]],
+    final: Path,
+    source: dict[str, Any],
+    digests: Sequence[str],
+    emit: Progress,
+) -> None:
     folder = workspace.temporary / f"import-{secrets.token_hex(8)}"
     folder.mkdir(mode=0o700)
     try:
-        done = _run(path, source["name"], folder, emit)
-        if done.pop("sha256") != source["sha256"]:
+        done = _run(files, source["name"], folder, emit)
+        if done.pop("sha256") != list(digests):
             raise UserError("data_changed", name=source["name"])
         (folder / "source.json").write_text(json.dumps({**source, **done}, ensure_ascii=False), "utf-8")
         publish(folder, final)
@@ -89,6 +139,7 @@ def publish(folder: Path, final: Path) -> None:
     to_disk(final.parent)
 
 
-def _run(path: Path, name: str, folder: Path, emit: Progress) -> dict[str, Any]:
+def _run(files: Sequence[tuple[Path, str]], name: str, folder: Path, emit: Progress) -> dict[str, Any]:
     """Run the child to its end and return what it told. Raises UserError for what it, or its end, says."""
-    return process.run(["studio.data.child", str(path.resolve()), name, str(folder)], name, emit, _ENDS)
+    told = [text for path, named in files for text in (str(path.resolve()), named)]
+    return process.run(["studio.data.child", str(folder), name, *told], name, emit, _ENDS)

@@ -40,7 +40,7 @@ class _Real(float):
         return made
 
 
-class _TooDeep(ValueError):
+class TooDeep(ValueError):
     """Nested beyond the limit."""
 
 
@@ -64,7 +64,7 @@ def read_lines(path: Path, encoding: str, name: str, table: Table) -> None:
                     table.broken(Broken("data_broken_object", lines.number, text[:200]))
                     continue
                 table.add_object({str(key): cell(part) for key, part in value.items()})
-            except (_TooDeep, RecursionError):
+            except (TooDeep, RecursionError):
                 table.broken(Broken("data_broken_deep", lines.number, text[:200], {"limit": limits.DEPTH}))
             except ValueError as error:
                 reason = getattr(error, "msg", str(error))
@@ -95,7 +95,7 @@ def read_document(path: Path, encoding: str, name: str, table: Table) -> None:
             continue
         try:
             table.add_object({str(key): cell(part) for key, part in row.items()})
-        except (_TooDeep, RecursionError):
+        except (TooDeep, RecursionError):
             table.broken(Broken("data_broken_deep", number, "", {"limit": limits.DEPTH}))
 
 
@@ -108,7 +108,7 @@ def cell(value: Any) -> str | None:
     if isinstance(value, (_Whole, _Real)):
         return value.written
     if _depth(value) > limits.DEPTH:
-        raise _TooDeep
+        raise TooDeep
     return _whole_characters(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
 
 

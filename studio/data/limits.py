@@ -17,6 +17,13 @@ JSON_BYTES = 64 * 10**6
 DEPTH = 32
 """Nesting of JSON values."""
 ARCHIVE_MEMBERS = 1_000
+"""Files in an archive, parts of a workbook, and files brought at once."""
+UNPACKED_BYTES = 600 * 10**6
+"""Real bytes of all files of an archive, unpacked."""
+UNPACKING = 10
+"""How many times larger than the archive its files are taken to be, where time is allowed for reading them."""
+PASTED_CHARACTERS = 1_000_000
+"""Characters pasted as rows."""
 ARCHIVE_BYTES = 256 * 2**20
 """Real bytes of all parts of a workbook, unpacked."""
 QUOTED_LINES = 1_000

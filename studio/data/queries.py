@@ -23,6 +23,7 @@ from typing import IO, Any
 from studio import child
 from studio.data import answering, limits, process
 from studio.data.checks import Shares
+from studio.data.markers import Marker
 from studio.data.paging import Rows, View
 from studio.data.split import Formula
 from studio.data.store import DataVersion
@@ -196,12 +197,18 @@ def shares(version: DataVersion, task: str, columns: Mapping[str, str], split: S
     """See `checks.shares`."""
     raw = _ask(version, "shares", task, dict(columns), dataclasses.asdict(split))
     formulas = tuple(Formula(*formula) for formula in raw["formulas"])
-    return Shares(raw["usable"], raw["sizes"], tuple(raw["untested"]), formulas)
+    return Shares(**{**raw, "untested": tuple(raw["untested"]), "formulas": formulas})
 
 
 def label_counts(version: DataVersion, column: str, most: int | None = None) -> list[tuple[str, int]]:
     """See `checks.label_counts`."""
     return [(label, rows) for label, rows in _ask(version, "label_counts", column, most)]
+
+
+def label_words(version: DataVersion, task: str, columns: Mapping[str, str]) -> list[tuple[str, list[Marker]]]:
+    """See `checks.label_words`."""
+    found = _ask(version, "label_words", task, dict(columns))
+    return [(label, [Marker(*word) for word in words]) for label, words in found]
 
 
 def length_histogram(version: DataVersion, task: str, columns: Mapping[str, str]) -> list[tuple[str, int]]:

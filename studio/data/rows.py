@@ -5,7 +5,6 @@ It collects and reports; where rows come from (`delimited`, `jsonrows`, `binary`
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import unicodedata
 from collections.abc import Callable
@@ -25,6 +24,8 @@ _BATCH_BYTES = 2**24
 _PLACE = 8
 """Bytes that a cell takes in Arrow beside its text."""
 _EXAMPLES = 5
+_NO_LETTER = re.compile("[\ud800-\udfff]")
+"""Bytes of a file's name that are no UTF-8, as Python keeps them, and halves of characters in JSON."""
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 
 
@@ -41,7 +42,7 @@ class Broken:
 def tidy_name(name: str, limit: int = limits.NAME_CHARACTERS) -> str:
     """A name fit for a screen: composed, one line, without control and direction marks, at most `limit` long."""
     text = unicodedata.normalize("NFC", name.replace("\n", " ").replace("\r", " ").replace("\t", " "))
-    return " ".join(_UNSEEN.sub("", text).split())[:limit].strip()
+    return " ".join(_UNSEEN.sub("", _NO_LETTER.sub("\ufffd", text)).split())[:limit].strip()
 
 
 def tidy_columns(names: list[str]) -> list[str]:
@@ -59,9 +60,10 @@ def tidy_columns(names: list[str]) -> list[str]:
 
 
 class Table:
-    """Collects rows in small Arrow batches. `tell(done)` hears how many bytes of the file have been read."""
+    """Collects rows in small Arrow batches. `tell(done)` hears how many bytes of the file have been read; `used` are
+    rows and decoded bytes of files before it that count towards the limits."""
 
-    def __init__(self, name: str, tell: Callable[[int], None]) -> None:
+    def __init__(self, name: str, tell: Callable[[int], None], used: tuple[int, int] = (0, 0)) -> None:
         self._name = name
         self._tell = tell
         self._names: list[str] = []
@@ -69,8 +71,8 @@ class Table:
         self._pending: list[Cells] = []
         self._batches: list[pa.Table] = []
         self._rows = 0
-        self._bytes = 0
-        self._flushed = 0
+        self._before, self._bytes = used
+        self._flushed = self._bytes
         self._damaged: list[tuple[int, str]] = []
         self._damaged_count = 0
         self._broken: dict[str, list[Broken]] = {}
@@ -80,6 +82,11 @@ class Table:
 
     def __len__(self) -> int:
         return self._rows
+
+    @property
+    def used(self) -> tuple[int, int]:
+        """Rows and decoded bytes, those of files before it among them."""
+        return self._before + self._rows, self._bytes
 
     def columns(self, names: list[str]) -> None:
         """Name all columns at once. Raises UserError for too many."""
@@ -101,7 +108,7 @@ class Table:
     def add(self, cells: Cells) -> None:
         """One row with a cell for every column. Raises UserError where a limit is passed."""
         self._rows += 1
-        if self._rows > limits.ROWS:
+        if self._before + self._rows > limits.ROWS:
             raise UserError("data_too_many_rows", name=self._name, limit=limits.ROWS)
         self._bytes += _PLACE * len(cells)
         for cell in cells:
@@ -186,7 +193,3 @@ class Table:
                 )
             )
         return found + self.notes
-
-    def to_json(self) -> list[dict[str, Any]]:
-        """`problems` as JSON."""
-        return [dataclasses.asdict(problem) for problem in self.problems()]

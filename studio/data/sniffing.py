@@ -1,6 +1,6 @@
 """What a file is, by its content; its name only breaks ties. It opens nothing but the file's first bytes.
 
-Known formats that are not read here (pictures, archives, old Excel, pickles, ...) are refused by name.
+Known formats that are not read here (pictures, other archives, old Excel, pickles, ...) are refused by name.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ _REFUSED = (
     (b"II*\x00", "picture"),
     (b"MM\x00*", "picture"),
     (b"%PDF", "document"),
-    (b"\x1f\x8b", "archive"),
     (b"BZh", "archive"),
     (b"\xfd7zXZ", "archive"),
     (b"7z\xbc\xaf", "archive"),
@@ -54,7 +53,7 @@ CHAT_KEYS = ("messages", "conversations", "conversation")
 
 
 def sniff(path: Path, name: str) -> tuple[str, str]:
-    """(format, encoding): csv, json, jsonl, po, txt, parquet or xlsx; encoding is "" for the last two.
+    """(format, encoding): csv, json, jsonl, po, txt, parquet, xlsx, zip or gzip; encoding is "" for the last four.
 
     "csv" stands for any delimited or plain text; `delimited` decides between them. Raises UserError for what
     is empty, too large, binary or of a kind that is not read.
@@ -70,6 +69,10 @@ def sniff(path: Path, name: str) -> tuple[str, str]:
         return "parquet", ""
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _zipped(path, name), ""
+    if head.startswith(b"\x1f\x8b"):
+        return "gzip", ""
+    if head[257:262] == b"ustar":
+        raise UserError("data_is_archive", name=name)
     _refuse_known(head, name)
     encoding = detect(path)
     text = head.decode(encoding, "ignore").lstrip("\ufeff")
@@ -101,7 +104,8 @@ def _refuse_binary(text: str, name: str) -> None:
 
 
 def _zipped(path: Path, name: str) -> str:
-    """ "xlsx" for a workbook without macros; every other archive is refused, named where its kind is known."""
+    """ "xlsx" for a workbook without macros, "zip" for an archive of files; what is known to be something else is
+    refused by name."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = set(archive.namelist()[: limits.ARCHIVE_MEMBERS])
@@ -118,7 +122,7 @@ def _zipped(path: Path, name: str) -> str:
     elif any(member.endswith(("data.pkl", ".npy")) for member in members):
         kind = "model"
     else:
-        kind = "archive"
+        return "zip"
     raise UserError(f"data_is_{kind}", name=name)
 
 

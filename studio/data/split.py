@@ -1,8 +1,9 @@
 """Which rows train, validate and test: stratified by label, seeded, and never the same text in two parts.
 
-The division depends on texts, labels and seed alone, not on the order of rows, the process or the machine: every
-group of equal texts has its place in line by a hash of its text under the seed. `divide` is what the screen and a run
-both ask, so that the one shows what the other uses.
+`Split.how` may say otherwise: at random, whole groups of a column, by time, or as a column says; the rule about texts
+holds in all of them. The division depends on texts, labels, that column and the seed alone, not on the order of rows,
+the process or the machine: every group of equal texts has its place in line by a hash of its text under the seed.
+`divide` is what the screen and a run both ask, so that the one shows what the other uses.
 """
 
 from __future__ import annotations
@@ -14,15 +15,17 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Sequence, Set
 from typing import NamedTuple
 
-from studio.spec import Split
+from studio.data.placing import PARTS, Groups, Placed, as_given, by_time
+from studio.errors import UserError
+from studio.spec import COLUMN_SPLITS, Split
 from studio.tasks.base import Row, Task
 
-PARTS = ("train", "validation", "test")
+CELL = "\0split"
+"""The key under which a row carries the cell of the column that splits, beside its roles."""
 _ASSURED = 5
 """Groups of one label from which on every part gets at least one of them."""
 _FORMULA, _FEW = 0.05, 20
 """Share of the rows, and number of them, from which on what they share may be a formula such as a greeting."""
-Groups = dict[bytes, list[int]]
 
 
 class Formula(NamedTuple):
@@ -33,11 +36,14 @@ class Formula(NamedTuple):
 
 
 class Division(NamedTuple):
-    """Places (from 0) of rows by part, their labels (None where the task has none), and what was too common."""
+    """Places (from 0) of rows by part, their labels (None where the task has none), what was too common, and how many
+    rows a column that splits left out or could not place (see `placing.Placed`)."""
 
     parts: dict[str, list[int]]
     labels: list[str] | None
     formulas: list[Formula]
+    left: int = 0
+    unread: int = 0
 
 
 def normalised(text: str) -> str:
@@ -48,17 +54,19 @@ def normalised(text: str) -> str:
 
 
 def divide(task: Task, rows: Iterable[Row], split: Split) -> Division:
-    """The parts of usable rows: `split_rows`, stratified by label where the task has labels, grouped by its `ties`.
+    """The parts of usable rows: `split_rows`, stratified by label where the task has labels, grouped by its `ties`. A
+    column that splits stands in each row under CELL.
 
-    Rows are read once and not kept, so that a large file can pass by. Raises ValueError as `split_rows`.
+    Rows are read once and not kept, so that a large file can pass by. Raises ValueError as `split_rows`, UserError
+    (`split_column_missing`, and those of `placing`).
     """
     _check(split)
-    return gather(task, rows, split.seed).divide(split)
+    return gather(task, rows, split.seed, bool(split.column)).divide(split)
 
 
-def gather(task: Task, rows: Iterable[Row], seed: int) -> Gathered:
+def gather(task: Task, rows: Iterable[Row], seed: int, by_column: bool = False) -> Gathered:
     """What the division of usable rows depends on besides the shares: other shares then read no row again."""
-    found = Gathered(seed, [] if task.kind.strings else None)
+    found = Gathered(seed, [] if task.kind.strings else None, [] if by_column else None)
     known: dict[str, str] = {}
     alone = type(task).ties is Task.ties
     for row in rows:
@@ -69,6 +77,9 @@ def gather(task: Task, rows: Iterable[Row], seed: int) -> Gathered:
         if found.labels is not None:
             label = task.truth(row) or ""
             found.labels.append(known.setdefault(label, label))
+        if found.cells is not None:
+            cell = row.get(CELL)
+            found.cells.append(None if cell is None else known.setdefault(cell, cell))
     found.close()
     return found
 
@@ -76,9 +87,10 @@ def gather(task: Task, rows: Iterable[Row], seed: int) -> Gathered:
 class Gathered:
     """Keys and labels of rows, and which texts they share: a union-find over the texts, in about linear time."""
 
-    def __init__(self, seed: int, labels: list[str] | None) -> None:
+    def __init__(self, seed: int, labels: list[str] | None, cells: list[str | None] | None = None) -> None:
         self.keys: list[bytes] = []
         self.labels = labels
+        self.cells = cells
         self._seed = seed
         self._numbers: dict[bytes, int] = {}
         self._counts = array("q")
@@ -87,10 +99,30 @@ class Gathered:
         self._flat, self._ends = array("q"), array("q")
 
     def divide(self, split: Split) -> Division:
-        """The parts for these shares. Raises ValueError as `split_rows`."""
+        """The parts for these shares. Raises as `divide`."""
         _check(split)
+        if split.how in COLUMN_SPLITS and self.cells is None:
+            raise UserError("split_column_missing", how_code=f"split.{split.how}")
         groups, formulas = self._groups(1 - split.validation - split.test)
-        return Division(_parts(self.keys, self.labels, split, groups), self.labels, formulas)
+        placed = self._placed(split, [] if groups is None else [groups])
+        return Division(placed.parts, self.labels, formulas, placed.left, placed.unread)
+
+    def _placed(self, split: Split, groupings: list[Sequence[Hashable]]) -> Placed:
+        cells = self.cells or []
+        if split.how == "group":
+            groupings.append([(cell or "").strip() or None for cell in cells])
+        members = _members(self.keys, groupings)
+        if split.how == "time":
+            return by_time(members, cells, split)
+        if split.how == "given":
+            return as_given(members, cells, split, lambda rows, shares: self._carved(members, rows, shares))
+        return Placed(_parts(members, None if split.how == "random" else self.labels, split))
+
+    def _carved(self, members: Groups, rows: list[int], split: Split) -> dict[str, list[int]]:
+        """Parts of some rows only, stratified; groups of which not all rows are among them give those that are."""
+        wanted = set(rows)
+        some = {key: kept for key, group in members.items() if (kept := [row for row in group if row in wanted])}
+        return _parts(some, self.labels, split)
 
     def close(self) -> None:
         """No row is added any more; what finds known texts is much of the memory."""
@@ -156,7 +188,8 @@ def split_rows(
     below 0 or of 1 and more in all.
     """
     _check(split)
-    return _parts([_key(text, split.seed) for text in texts], labels, split, groups)
+    keys = [_key(text, split.seed) for text in texts]
+    return _parts(_members(keys, [] if groups is None else [groups]), labels, split)
 
 
 def _check(split: Split) -> None:
@@ -170,10 +203,11 @@ def _key(text: str, seed: int) -> bytes:
     return hashlib.blake2b(normalised(text).encode("utf-8", "replace"), digest_size=16, key=key).digest()
 
 
-def _parts(
-    keys: Sequence[bytes], labels: Sequence[str | None] | None, split: Split, groups: Sequence[Hashable] | None
-) -> dict[str, list[int]]:
-    members = _by_text(keys) if groups is None else _by_group(keys, groups)
+def _members(keys: Sequence[bytes], groupings: Sequence[Sequence[Hashable]]) -> Groups:
+    return _by_group(keys, groupings) if groupings else _by_text(keys)
+
+
+def _parts(members: Groups, labels: Sequence[str | None] | None, split: Split) -> dict[str, list[int]]:
     strata: dict[str, list[bytes]] = defaultdict(list)
     for key, rows in members.items():
         strata[_label_of(rows, labels)].append(key)
@@ -202,8 +236,8 @@ def _by_text(keys: Sequence[bytes]) -> Groups:
     return members
 
 
-def _by_group(keys: Sequence[bytes], groups: Sequence[Hashable]) -> Groups:
-    """Rows joined by text or by group, however long the chain; a group's key is the smallest of its texts'."""
+def _by_group(keys: Sequence[bytes], groupings: Sequence[Sequence[Hashable]]) -> Groups:
+    """Rows joined by text or by any grouping, however long the chain; a group's key is the smallest of its texts'."""
     leader: dict[Hashable, Hashable] = {}
 
     def lead(one: Hashable) -> Hashable:
@@ -212,9 +246,10 @@ def _by_group(keys: Sequence[bytes], groups: Sequence[Hashable]) -> Groups:
             one = above
         return one
 
-    for key, group in zip(keys, groups, strict=True):
-        if group is not None:
-            leader[lead(("text", key))] = lead(("group", group))
+    for number, groups in enumerate(groupings):
+        for key, group in zip(keys, groups, strict=True):
+            if group is not None:
+                leader[lead(("text", key))] = lead((number, group))
     gathered: dict[Hashable, list[int]] = defaultdict(list)
     for row, key in enumerate(keys):
         gathered[lead(("text", key))].append(row)

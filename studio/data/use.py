@@ -35,7 +35,7 @@ def saved_use(workspace: Workspace, owner: str, version: str) -> Use | None:
     """What a person confirmed for this version, or None."""
     try:
         raw = json.loads(_path(workspace, owner, version).read_text(encoding="utf-8"))
-        return Use(raw["task"], raw["columns"], Split(**raw["split"]))
+        return Use(raw["task"], raw["columns"], Split.sent(raw["split"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -187,15 +187,21 @@ def compare(workspace: Workspace, before: DataVersion, after: DataVersion) -> di
     return run_job(workspace, after, job, None)
 
 
-def run_job(workspace: Workspace, version: DataVersion, job: dict[str, Any], emit: Progress | None) -> dict[str, Any]:
-    """Have a limited child do a job on a version. Raises UserError for what it, or its end, says."""
+def run_job(
+    workspace: Workspace,
+    version: DataVersion,
+    job: dict[str, Any],
+    emit: Progress | None,
+    module: str = "studio.data.workshop",
+) -> dict[str, Any]:
+    """Have a limited child (`module`) do a job on a version. Raises UserError for what it, or its end, says."""
     file = workspace.temporary / f"job-{secrets.token_hex(8)}.json"
     size = version.rows_path.stat().st_size * max(1, len(job.get("steps", ())))
     # Text is packed about fivefold in Parquet.
     told = {**job, "name": version.name, "bytes": 5 * size}
     try:
         file.write_text(json.dumps(told, ensure_ascii=False), "utf-8")
-        return process.run(["studio.data.workshop", str(file)], version.name, emit or (lambda *_: None), _ENDS)
+        return process.run([module, str(file)], version.name, emit or (lambda *_: None), _ENDS)
     except OSError as error:
         raise os_error(error, version.name) from error
     finally:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -99,16 +99,17 @@ Work = Callable[[dict[str, Any]], dict[str, Any]]
 KINDS: dict[str, Work] = {"mend": mend, "preview": preview, "compare": compare, "examine": examine, "grow": grow}
 
 
-def main(file: str) -> None:
-    """Limit this process, do the job, and tell the outcome."""
+def main(file: str, kinds: Mapping[str, Work] = KINDS) -> None:
+    """Limit this process, do the job with one of `kinds`, and tell the outcome."""
     import resource
 
     job = json.loads(Path(file).read_text("utf-8"))
     try:
-        seconds = limits.SECONDS + int(limits.WORK_SECONDS_PER_MB * job["bytes"] / 10**6)
+        # A job may say that it needs longer than reading does.
+        seconds = int(job.get("seconds", limits.SECONDS)) + int(limits.WORK_SECONDS_PER_MB * job["bytes"] / 10**6)
         child.limit(memory=limits.MEMORY, seconds=seconds, file_bytes=limits.OUTPUT_BYTES)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        tell({"done": KINDS[job["kind"]](job)})
+        tell({"done": kinds[job["kind"]](job)})
     except UserError as error:
         tell({"error": error.code, "values": error.values})
     except MemoryError:

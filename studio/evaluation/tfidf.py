@@ -67,6 +67,17 @@ class Tfidf(Baseline):
                 found.append((value, model))
         return max(found, key=lambda item: item[0])[1] if found else None
 
+    @staticmethod
+    def of(texts: Sequence[str], truths: Sequence[str], labels: Sequence[str], analyser: str) -> Tfidf | None:
+        """The model over one kind of n-grams; None as for `fit`."""
+        if len(set(truths)) < 2:
+            return None
+        vectoriser = Vectoriser(analyser)
+        rows = vectoriser.fit(texts, min(MOST_NGRAMS, _MOST_WEIGHTS // len(labels)))
+        if not len(vectoriser.codes):
+            return None
+        return Tfidf(labels, *_regress(rows, truths, _STRENGTHS[-1], vectoriser))
+
     def predict(self, texts: Sequence[Question], /) -> list[Prediction]:
         return self._answer(self.vectoriser.transform([text or "" for text in texts]))
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from studio import hardware
 from studio.data import lexicon
+from studio.data.findings import counted
 from studio.data.queries import check
 from studio.data.roles import suggest
 from studio.data.store import DataVersion, find_version
@@ -100,7 +101,7 @@ def draft(
     task = tasks.get(use.task)
     model = absolute(model or suggest_model(workspace, version, use))
     given = {group: dict(values) for group, values in (options or {}).items()}
-    problems = check(version, use.task, use.columns, use.split) + _groups(given)
+    problems = counted(version, use, check(version, use.task, use.columns, use.split)) + _groups(given)
     if model == BASELINE:
         planned, method = plan_simple(version.rows, hardware.read_or_probe(workspace)), BASELINE
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,26 +10,28 @@ from typing import Any
 from studio.errors import UserError
 from studio.methods.base import methods
 from studio.options import options_of
-from studio.spec import Split
+from studio.spec import COLUMN_SPLITS, SPLITS, Split
 from studio.tasks.base import tasks
 from studio.training.options import TrainingOptions
 
-_SPLIT = ("validation", "test", "seed")
+_SHARES = ("validation", "test", "seed")
 
 
 @dataclass
 class Settings:
-    """`options` by group, `columns` by role, shares and seed of the split, and the run's name."""
+    """`options` by group, `columns` by role, what is set of the split, and the run's name."""
 
     options: dict[str, dict[str, Any]] = field(default_factory=dict)
     columns: dict[str, str] = field(default_factory=dict)
-    split: dict[str, float] = field(default_factory=dict)
+    split: dict[str, Any] = field(default_factory=dict)
     name: str = ""
 
     def split_of(self, known: Split) -> Split:
-        """`known` with what was set here."""
-        seed = int(self.split.get("seed", known.seed))
-        return Split(self.split.get("validation", known.validation), self.split.get("test", known.test), seed)
+        """`known` with what was set here. Raises UserError (`split_how_missing`) for a column that nothing goes by."""
+        made = Split.sent({**dataclasses.asdict(known), **self.split})
+        if self.split.get("column") and not made.column:
+            raise UserError("split_how_missing", column=self.split["column"], known=list(COLUMN_SPLITS))
+        return made
 
 
 def known_options(task: str, method: str) -> dict[str, list[str]]:
@@ -47,9 +50,11 @@ def _names(options: type, group: str) -> list[str]:
 
 
 def read_settings(words: Sequence[str], task: str, method: str) -> Settings:
-    """Read `--set` words. Besides options: `name=`, `seed=`, `split.validation=`, `split.test=`, `column.<role>=`.
+    """Read `--set` words. Besides options: `name=`, `seed=`, `split.validation=`, `split.test=`, `split.how=` (one of
+    SPLITS), `split.column=`, `column.<role>=`.
 
-    Raises UserError (`setting_unreadable`, `setting_unknown`). Values are checked where the options are.
+    Raises UserError (`setting_unreadable`, `setting_unknown`, `unknown_key` for a way to split that there is not).
+    Values are checked where the options are.
     """
     found = Settings()
     known = known_options(task, method)
@@ -60,7 +65,11 @@ def read_settings(words: Sequence[str], task: str, method: str) -> Settings:
         group, dot, option = name.partition(".")
         if name == "name":
             found.name = value
-        elif name == "seed" or (group == "split" and option in _SPLIT):
+        elif name == "split.how" and value not in SPLITS:
+            raise UserError("unknown_key", kind="split.how", key=value[:40], near=SPLITS[0], known=list(SPLITS))
+        elif name in ("split.how", "split.column"):
+            found.split[option] = value
+        elif name == "seed" or (group == "split" and option in _SHARES):
             found.split[option or "seed"] = _number(word, value)
         elif group == "column" and option:
             found.columns[option] = value

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from studio.data.split import divide
+from studio.data.split import CELL, divide
 from studio.errors import UserError
 from studio.files import write_whole
 from studio.hardware import Hardware
@@ -60,10 +60,11 @@ def read_table(run_dir: Path, spec: Spec, task: Task, data: Path) -> tuple[Table
         raise UserError("data_gone", data=spec.data)
     columns = {role: name for role, name in spec.columns.items() if name}
     known = parquet.read_schema(file).names
-    for role, name in columns.items():
+    by = spec.split.column
+    for role, name in [*columns.items(), *([("split", by)] if by else [])]:
         if name not in known:
             raise UserError("data_column_unknown", column=name, role=role, known=known)
-    wanted = list(dict.fromkeys(columns.values()))
+    wanted = list(dict.fromkeys([*columns.values(), *([by] if by else [])]))
     loaded = Dataset.from_parquet(str(file), columns=wanted, cache_dir=str(run_dir / "cache"))
     stored = {name: loaded[name][:] for name in wanted}
     every = [{role: stored[name][number] for role, name in columns.items()} for number in range(len(loaded))]
@@ -71,7 +72,8 @@ def read_table(run_dir: Path, spec: Spec, task: Task, data: Path) -> tuple[Table
     rows: list[Row] = [every[number] for number in numbers]
     if not rows:
         raise UserError("rows_unusable", rows=len(every))
-    split = _split(run_dir, spec, task, rows, numbers)
+    # The column that splits is no part of the rows: no model may see it.
+    split = _split(run_dir, spec, task, rows, numbers, [stored[by][number] for number in numbers] if by else None)
     for name in ("train", "validation", "test"):
         if not split[name]:
             raise UserError("split_too_small", part=name, rows=len(rows))
@@ -87,7 +89,9 @@ def scored_places(places: Sequence[int], task: Task, seed: int) -> list[int]:
     return [places[int(number)] for number in np.sort(drawn)]
 
 
-def _split(run_dir: Path, spec: Spec, task: Task, rows: Rows, numbers: Sequence[int]) -> dict[str, list[int]]:
+def _split(
+    run_dir: Path, spec: Spec, task: Task, rows: Rows, numbers: Sequence[int], cells: Sequence[str | None] | None
+) -> dict[str, list[int]]:
     """The split of an earlier attempt, or a new one: every attempt and the report use the same rows.
 
     split.json holds the rows' places in the file, so that it can be read without knowing which were usable.
@@ -97,6 +101,7 @@ def _split(run_dir: Path, spec: Spec, task: Task, rows: Rows, numbers: Sequence[
         places = {number: place for place, number in enumerate(numbers)}
         stored: dict[str, list[int]] = json.loads(kept.read_text("utf-8"))
         return {name: [places[number] for number in part] for name, part in stored.items()}
-    found = divide(task, rows, spec.split).parts
+    told = rows if cells is None else [{**row, CELL: cell} for row, cell in zip(rows, cells, strict=True)]
+    found = divide(task, told, spec.split).parts
     write_whole(kept, json.dumps({name: [int(numbers[place]) for place in part] for name, part in found.items()}))
     return found

@@ -24,7 +24,7 @@ from studio.runs.people import LOCAL
 from studio.runs.reading import suggest_sample_model
 from studio.runs.view import RunView
 from studio.tasks.base import tasks
-from studio.web import packing, workshop
+from studio.web import doubting, packing, workshop
 from studio.web.asking import language, person
 from studio.web.describe import describe
 from studio.web.live import Live
@@ -48,6 +48,7 @@ def routes(desk: Desk, workspace: Workspace, inference: InferenceClient) -> APIR
     _run(router, desk, live, inference)
     _acts(router, desk, workspace)
     workshop.routes(router, desk)
+    doubting.routes(router, desk)
     return router
 
 

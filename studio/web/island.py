@@ -15,7 +15,7 @@ import gradio as gr
 
 from studio.assets import assets
 
-_SCRIPTS = ("core.js", "start.js", "live.js", "runs.js", "report.js", "forms.js", "workshop.js", "grid.js")
+_SCRIPTS = ("core.js", "start.js", "live.js", "runs.js", "report.js", "forms.js", "workshop.js", "doubts.js", "grid.js")
 
 
 def scripts() -> list[Path]:

@@ -7,7 +7,7 @@ from typing import Any
 from studio.methods.base import methods
 from studio.options import Option, options_of
 from studio.runs.view import RunView
-from studio.spec import Spec
+from studio.spec import SPLITS, Spec
 from studio.tasks.base import tasks
 from studio.training.options import TrainingOptions
 from studio.web.describe import method_title, model_title
@@ -30,6 +30,7 @@ def shown_settings(spec: Spec, view: RunView, language: str) -> list[Part]:
         [t("web.settings.task"), t(f"task.{spec.task}.title")],
         *([t(f"role.{spec.task}.{role}"), column] for role, column in spec.columns.items() if column),
         [t("web.settings.split"), split],
+        *([[t("web.data.split_how"), _way(spec, language)]] if spec.split.how != SPLITS[0] else []),
         [t("web.data.seed"), str(spec.seed)],
         [t("web.col.model"), model_title(spec.model, language)],
     ]
@@ -37,6 +38,11 @@ def shown_settings(spec: Spec, view: RunView, language: str) -> list[Part]:
         about.append([t("web.col.method"), method_title(spec.method, language)])
         about.append([t("web.train.preset"), t(preset) if has(preset) else spec.preset])
     return [{"title": t("web.settings.about"), "rows": about}, *_options(spec, language)]
+
+
+def _way(spec: Spec, language: str) -> str:
+    way = say(f"split.{spec.split.how}", language)
+    return f"{way}: {spec.split.column}" if spec.split.column else way
 
 
 def _options(spec: Spec, language: str) -> list[Part]:

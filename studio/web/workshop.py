@@ -63,7 +63,7 @@ def routes(router: APIRouter, desk: Desk) -> None:
             told = diagnosis(found, use, examine(workspace, found, use, emit))
             return {"findings": [shown_finding(one, lang) for one in told]}
 
-        return _answer(work, lang)
+        return streamed(work, lang)
 
     @router.post("/data/{version}/preview")
     def preview(request: Request, version: str, body: Sent) -> StreamingResponse:
@@ -74,7 +74,7 @@ def routes(router: APIRouter, desk: Desk) -> None:
             told = versions.preview(workspace, found, chosen, emit)
             return {"preview": {**told, "line": told_line(told, lang, found.rows)}}
 
-        return _answer(work, lang)
+        return streamed(work, lang)
 
     @router.post("/data/{version}/mend")
     def mend(request: Request, version: str, body: Sent) -> StreamingResponse:
@@ -85,7 +85,7 @@ def routes(router: APIRouter, desk: Desk) -> None:
             made = versions.mend(workspace, who, found, chosen, use, emit)
             return {"data": made.version, "line": told_line(dict(made.steps[-1]), lang, found.rows)}
 
-        return _answer(work, lang)
+        return streamed(work, lang)
 
     @router.post("/data/{version}/undo")
     def undo(request: Request, version: str, body: Sent) -> StreamingResponse:
@@ -96,7 +96,7 @@ def routes(router: APIRouter, desk: Desk) -> None:
         def work(emit: Progress) -> dict[str, Any]:
             return {"data": versions.undo(workspace, who, found, turn, emit).version}
 
-        return _answer(work, language(request))
+        return streamed(work, language(request))
 
     _versions(router, desk, workspace)
 
@@ -120,7 +120,7 @@ def _versions(router: APIRouter, desk: Desk, workspace: Workspace) -> None:
             told = versions.compare(workspace, before, after)
             return {"compared": {**told, "line": say("web.data.compared", lang, **told)}}
 
-        return _answer(work, lang)
+        return streamed(work, lang)
 
     @router.post("/data/{version}/delete")
     def delete(version: str, body: Sent) -> dict[str, str]:
@@ -157,11 +157,10 @@ def use_in(body: dict[str, Any]) -> Use:
     roles = {role.key for role in tasks.get(task).roles}
     chosen = {role: column for role, column in columns.items() if role in roles and isinstance(column, str)}
     try:
-        plain = Split()
-        parts = {name: float(split.get(name, getattr(plain, name))) for name in ("validation", "test")}
-        if not all(0 <= part < 1 for part in parts.values()):
+        parts = Split.sent(split)
+        if not all(0 <= part < 1 for part in (parts.validation, parts.test)):
             raise ValueError(parts)
-        return Use(task, chosen, Split(**parts, seed=int(split.get("seed", plain.seed))))
+        return Use(task, chosen, parts)
     except (TypeError, ValueError, OverflowError):
         raise UserError("request_unreadable") from None
 
@@ -174,7 +173,8 @@ def steps_in(body: dict[str, Any]) -> list[Chosen]:
     return [Chosen.from_json(step) for step in raw]
 
 
-def _answer(work: Callable[[Progress], dict[str, Any]], lang: str) -> StreamingResponse:
+def streamed(work: Callable[[Progress], dict[str, Any]], lang: str) -> StreamingResponse:
+    """What `work` tells meanwhile and its answer, as lines of JSON."""
     return StreamingResponse(_lines(work, lang), media_type="application/x-ndjson")
 
 

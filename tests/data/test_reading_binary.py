@@ -113,8 +113,8 @@ def test_xlsx_entity_bomb_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "code"),
     [
-        (zipped({"data.csv": b"text,label\n"}), "data_is_archive"),
-        (zipped({"zeros": bytes(5_000_000)}), "data_is_archive"),
+        (zipped({"data.csv": b"text,label\n"}), "data_no_rows"),
+        (zipped({"zeros": bytes(5_000_000)}), "data_is_binary"),
         (zipped({"word/document.xml": b"<x/>"}), "data_is_document"),
         (zipped({"content.xml": b"<x/>"}), "data_is_old_excel"),
         (zipped({"archive/data.pkl": b"x"}), "data_is_model"),

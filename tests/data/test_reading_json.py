@@ -102,3 +102,9 @@ def test_a_bracket_at_the_start_does_not_make_a_csv_json(tmp_path: Path) -> None
     )
     assert made.profile["format"] == "csv"
     assert len(made.rows) == 9
+
+
+def test_half_a_character_in_a_name_or_a_cell_is_marked(tmp_path: Path) -> None:
+    found = read_bytes(tmp_path, "a.jsonl", b'{"te\\ud800xt": "good \\ud83d day", "label": "a"}\n' * 3)
+    assert found.names == ["te\ufffdxt", "label"]
+    assert found.rows[0]["te\ufffdxt"] == "good \ufffd day"

@@ -1,6 +1,7 @@
 """Settings as words."""
 
 import pytest
+from spoken import check_spoken
 
 from studio.errors import UserError
 from studio.runs.settings import read_settings
@@ -29,3 +30,16 @@ def test_unknown(word):
         read_settings([word], "classification", "full")
     assert caught.value.code == "setting_unknown"
     assert "training.epochs" in caught.value.values["known"]
+
+
+def test_how_to_split_is_said_in_words_too():
+    words = ["split.how=group", "split.column=who", "split.test=0.2"]
+    found = read_settings(words, "classification", "lora").split_of(Split(seed=5))
+    assert found == Split(0.15, 0.2, 5, "group", "who")
+    assert read_settings(["split.how=random"], "classification", "").split_of(found) == Split(0.15, 0.2, 5, "random")
+    with pytest.raises(UserError) as caught:
+        read_settings(["split.how=fair"], "classification", "")
+    assert caught.value.code == "unknown_key"
+    with pytest.raises(UserError) as caught:
+        read_settings(["split.column=who"], "classification", "").split_of(Split())
+    check_spoken(caught.value, "split_how_missing", column="who", known=["group", "time", "given"])

@@ -53,7 +53,7 @@ def examined(page: Page, version: DataVersion) -> list[Any]:
     roles = {("chat", "messages"): None}
     widgets = SimpleNamespace(roles=roles, findings=None, mending=None, charts=None, rendered=None, inputs=list)
     examine = data._look(page, cast(data.Widgets, widgets))[0]
-    found: list[Any] = examine(version.version, "chat", 0.15, 0.15, 13, "messages")
+    found: list[Any] = examine(version.version, "chat", 0.15, 0.15, 13, "stratified", None, "messages")
     return found
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from fastapi.testclient import TestClient
+from hostile import HOSTILE
 from spoken import check_answer
 
 from studio.data import process
 from studio.data.importing import import_file
+from studio.data.rows import tidy_name
 from studio.data.steps.base import steps
 from studio.data.store import DataVersion, list_versions
 from studio.data.use import saved_use
@@ -182,3 +186,20 @@ def test_a_stranger_gets_nothing(stranger, version):
     for path in ("versions", "export"):
         assert stranger.get(f"/api/data/{version.version}/{path}").status_code in (303, 401)
     assert stranger.post(f"/api/data/{version.version}/mend", json={"steps": [MARKUP]}).status_code in (303, 401, 403)
+
+
+def test_two_hundred_hostile_names_stay_names_in_what_is_exported(site, analyst, version):
+    desk, source = site[0], version.folder / "source.json"
+    kept, before = source.read_text("utf-8"), sorted(desk.workspace.home.rglob("*"))
+    for name in HOSTILE:
+        source.write_text(json.dumps({**json.loads(kept), "name": tidy_name(name) or "data"}), "utf-8")
+        reply = analyst.get(f"/api/data/{version.version}/export?form=jsonl")
+        assert reply.status_code == 200
+        told = reply.headers["content-disposition"]
+        plain = re.fullmatch(
+            r'attachment; filename="([\w-]+)\.jsonl"; filename\*=UTF-8\'\'([\w%.-]+)\.jsonl', told, re.ASCII
+        )
+        assert plain, told
+        assert not set(unquote(plain[2])) & set('/\\"<>|:*?\0\r\n')
+    source.write_text(kept, "utf-8")
+    assert sorted(desk.workspace.home.rglob("*")) == before

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 class Personal(Finding):
     key = "personal_data"
     order = 34
+    covers = ("personal_data_some",)
 
     def __init__(self, case: Case) -> None:
         super().__init__(case)

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import gradio as gr
 
+from studio.data.queries import label_words
 from studio.data.store import DataVersion
 from studio.data.use import Use
 from studio.registry import Registry
@@ -59,7 +60,8 @@ class Face(ABC):
         return {}
 
     def charts(self, page: Page, version: DataVersion, use: Use) -> list[dict[str, Any]]:
-        """Charts of the answers on the Data tab: {"title", "x", "y", "x_title", "y_title", "horizontal"} each."""
+        """Charts of the answers on the Data tab: {"title", "x", "y", "x_title", "y_title", "horizontal"} each, or words
+        by label as `word_chart` gives them."""
         return []
 
     def rendered(self, page: Page, version: DataVersion, use: Use) -> dict[str, Any]:
@@ -83,3 +85,12 @@ def label_chart(page: Page, counts: Any) -> dict[str, Any]:
         "x_title": page.t("web.data.rows"),
         "horizontal": True,
     }
+
+
+def word_chart(page: Page, version: DataVersion, use: Use) -> list[dict[str, Any]]:
+    """The words that mark each label: {"title", "help", "words": [[label, [[word, its rows, rows of others]]]]}, once,
+    or nothing where no word does."""
+    found = label_words(version, use.task, use.columns)
+    words = [[label, [[one.word, one.rows, one.others] for one in marking]] for label, marking in found]
+    told = {"title": page.t("web.data.words"), "help": page.t("web.data.words_help"), "words": words}
+    return [told] if words else []

@@ -11,7 +11,7 @@ from studio.data.queries import label_counts
 from studio.data.store import DataVersion
 from studio.data.use import Use
 from studio.web.context import Page
-from studio.web.kinds.base import Face, More, faces, label_chart
+from studio.web.kinds.base import Face, More, faces, label_chart, word_chart
 from studio.web.tabs import bounds
 from studio.web.tabs.rules import rules_of, save_rules
 
@@ -57,7 +57,7 @@ class LabelFace(Face):
 
     def charts(self, page: Page, version: DataVersion, use: Use) -> list[dict[str, Any]]:
         counts = label_counts(version, use.columns["label"], MOST_BARS) if "label" in use.columns else []
-        return [label_chart(page, counts)] if counts else []
+        return [label_chart(page, counts), *word_chart(page, version, use)] if counts else []
 
 
 def told_edit(page: Page, run: str, rules: str) -> str:

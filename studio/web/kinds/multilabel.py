@@ -10,7 +10,7 @@ from studio.data.labelsets import parse
 from studio.data.store import DataVersion
 from studio.data.use import Use
 from studio.web.context import Page
-from studio.web.kinds.base import Face, faces, label_chart
+from studio.web.kinds.base import Face, faces, label_chart, word_chart
 from studio.web.kinds.labels import MOST_BARS
 
 
@@ -26,7 +26,9 @@ class MultiLabelFace(Face):
                 counts.update(dict.fromkeys(parse(cell), rows))
             except ValueError:
                 continue
-        return [label_chart(page, counts.most_common(MOST_BARS))] if counts else []
+        if not counts:
+            return []
+        return [label_chart(page, counts.most_common(MOST_BARS)), *word_chart(page, version, use)]
 
 
 faces.register(MultiLabelFace())

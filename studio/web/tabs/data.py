@@ -13,11 +13,11 @@ from studio.data.use import Use, save_use
 from studio.errors import UserError
 from studio.problem import Problem
 from studio.runs.draft import use_of
-from studio.spec import Split
 from studio.tasks.base import tasks
 from studio.web.context import Page
+from studio.web.doubting import shown_doubts
 from studio.web.island import island, lead
-from studio.web.tabs import gridview, upload
+from studio.web.tabs import gridview, splitting, upload
 from studio.web.tabs.choose import data_sets, pick
 from studio.web.tabs.dataview import answers, bench, charts, facts_line, findings, rendered
 from studio.web.tabs.gridview import QUIET
@@ -56,13 +56,14 @@ def build(page: Page) -> None:
         with gr.Column(scale=2):
             drop = gr.File(
                 label=page.t("web.data.upload"),
-                file_count="single",
+                file_count="multiple",
                 type="filepath",
                 height=150,
                 elem_id="data-drop",
                 elem_classes="drop",
             )
             upload.wire(page, drop)
+            upload.paste(page)
         with gr.Column(scale=3):
             chosen = gr.Dropdown(
                 label=page.t("web.data.chosen"),
@@ -94,27 +95,7 @@ def _columns(page: Page, chosen: gr.Dropdown, facts: gr.HTML) -> Widgets:
                         min_width=140,
                     )
         use = gr.Button(page.t("web.data.use"), variant="primary", elem_id="data-use", min_width=160)
-    with gr.Accordion(page.t("web.data.split"), open=False):
-        with gr.Row():
-            split: list[Any] = [
-                gr.Slider(
-                    0.05,
-                    0.4,
-                    0.15,
-                    step=0.05,
-                    label=page.t("web.data.validation"),
-                    info=page.t("web.data.validation_info"),
-                ),
-                gr.Slider(0.05, 0.4, 0.15, step=0.05, label=page.t("web.data.test"), info=page.t("web.data.test_info")),
-                gr.Number(
-                    13,
-                    precision=0,
-                    minimum=0,
-                    maximum=2**31 - 1,
-                    label=page.t("web.data.seed"),
-                    info=page.t("web.data.seed_info"),
-                ),
-            ]
+    split = splitting.panel(page)
     with gr.Row():
         with gr.Column(scale=3):
             found = island("doctor", elem_id="data-findings")
@@ -148,13 +129,13 @@ def _wire(page: Page, widgets: Widgets) -> None:
         if not version:
             blank = [gr.Dropdown(choices=[], value=None)] * len(roles)
             hidden = [gr.Column(visible=False)] * len(widgets.groups)
-            return [None, None, *hidden, *blank, None, None, "", *[gr.skip()] * 3]
+            return [None, None, *hidden, *blank, None, None, "", *[gr.skip()] * len(widgets.split)]
         found = find_version(page.workspace, version)
         use, reason, values, sure = use_of(page.workspace, found)
         grid, place = gridview.first_page(page, found)
         line = {"line": facts_line(page, found), "reason": page.t(reason, **values), "sure": sure}
         line["answers"] = [] if sure else answers(page, found)
-        split = [use.split.validation, use.split.test, use.split.seed]
+        split = splitting.filled(found, use.split)
         return [line, *_filled(page, widgets, found.columns, use), grid, "", place, *split]
 
     @page.told
@@ -184,8 +165,9 @@ def _wire(page: Page, widgets: Widgets) -> None:
     widgets.task.input(choose_task, [widgets.chosen, widgets.task], columns[1:], **QUIET).then(*look, **QUIET)
     widgets.facts.click(answer, widgets.chosen, columns, **QUIET).then(*look, **QUIET)
     # Only what a person changes asks again; what the handlers above fill in has been examined by them.
-    edited = [*(role.input for role in roles), *(part.input for part in widgets.split)]
+    edited = [*(role.input for role in roles), *(part.input for part in splitting.plain(widgets.split))]
     gr.on(edited, *look, **{**QUIET, "trigger_mode": "always_last"})
+    splitting.wire(page, widgets.chosen, widgets.split).then(*look, **QUIET)
     _wire_use(page, widgets)
 
 
@@ -199,7 +181,7 @@ def _look(page: Page, widgets: Widgets) -> list[Any]:
         if not version:
             return [None] * 4
         found = find_version(page.workspace, version)
-        tools = bench(found, use)
+        tools = {**bench(found, use), "doubts": shown_doubts(page.desk, found, use, page.language)}
         if not use.task or not use.columns:
             return [None, {**tools, "version": version}, None, None]
         problems, lines = findings(page, found, use)
@@ -256,13 +238,14 @@ def _blocked(problems: list[Problem]) -> list[Problem]:
 
 def _read(widgets: Widgets, values: tuple[Any, ...]) -> tuple[str | None, Use]:
     """The form's values as a data version and how it is used; roles of other tasks are left out."""
-    version, task, validation, test, seed, *named = values
+    version, task, *rest = values
+    split, named = rest[: splitting.FIELDS], rest[splitting.FIELDS :]
     columns = {
         role: str(column)
         for (of, role), column in zip(widgets.roles, named, strict=True)
         if of == task and column not in (None, NO_COLUMN)
     }
-    return version, Use(str(task or ""), columns, Split(float(validation), float(test), int(seed or 0)))
+    return version, Use(str(task or ""), columns, splitting.read(split))
 
 
 def arrive(page: Page, address: dict[str, str]) -> dict[str, Any]:

@@ -5,7 +5,6 @@ It travels with the page, so that what starts is what was shown, whatever is sav
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -56,9 +55,4 @@ def read_for(raw: Any, version: str) -> Given:
 def _use(sent: dict[str, Any]) -> Use:
     """Only what a Use can be: text to text, and a split of numbers; the check of the draft judges them."""
     columns = {str(role): str(column) for role, column in dict(sent["columns"]).items()}
-    split = Split(**sent["split"])
-    return Use(
-        str(sent["task"]),
-        columns,
-        dataclasses.replace(split, validation=float(split.validation), test=float(split.test), seed=int(split.seed)),
-    )
+    return Use(str(sent["task"]), columns, Split.sent(sent["split"]))

@@ -14,7 +14,7 @@ def build(page: Page) -> None:
     lead(page.t("web.start.lead"), page.t("web.start.title"))
     drop = gr.File(
         label=page.t("web.start.drop"),
-        file_count="single",
+        file_count="multiple",
         type="filepath",
         height=165,
         elem_id="start-drop",
