@@ -59,7 +59,7 @@ def fresh(folder, questions):
 )
 def test_labels(tmp_path, method):
     base = save_encoder_base(tmp_path / "base")
-    facts = {**LABELS, "prefix": "the "}
+    facts = {**LABELS, "prefix": "the ", "windows": 3}
     run, _ = save_run(tmp_path, f"r-{method}", base, "classification", method, facts)
     (run / "report.json").write_text(json.dumps({"rows": 40, "test": {"macro_f1": 0.8123, "accuracy": 0.8}}))
     (run / "predictions.jsonl").write_text(json.dumps({"text": "two three"}) + "\n")

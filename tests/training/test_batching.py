@@ -47,6 +47,22 @@ def test_the_sampler_knows_any_step_without_the_ones_before():
         assert Sampler(items, 16, 3).batch(step).tolist() == steps[step - 1]
 
 
+def test_a_pass_learns_from_one_window_of_each_row_and_another_pass_from_others():
+    chance = np.random.default_rng(4)
+    parts = chance.integers(1, 5, 300)
+    items = ListItems(
+        [{"input_ids": [0] * int(chance.integers(3, 30)), "row": row} for row in range(300) for _ in range(parts[row])]
+    )
+    sampler = Sampler(items, 16, 3, one_window=True)
+    assert (sampler.rows_per_epoch, sampler.steps_per_epoch) == (300, 19)
+    passes = [np.concatenate([sampler.batch(19 * number + step) for step in range(1, 20)]) for number in range(40)]
+    for drawn in passes:
+        assert sorted(items.rows[drawn]) == list(range(300))
+    assert {int(place) for drawn in passes for place in drawn} == set(range(len(items.rows)))
+    assert Sampler(items, 16, 3, one_window=True).batch(25).tolist() == sampler.batch(25).tolist()
+    assert Sampler(items, 16, 3).rows_per_epoch == len(items.rows)
+
+
 def test_micro_batches_hold_all_rows_of_the_batch():
     rows = np.array([5, 900, 17, 3, 44])
     parts = list(micro_batches(rows, LENGTHS, 2))

@@ -65,6 +65,10 @@ def test_long_texts_are_cut_and_the_share_is_said():
     decisions = {decision.name: decision for decision in made(mean=300, rows=300).decisions}
     assert decisions["max_length"].reason == "reason.length_cut"
     assert decisions["max_length"].values["percent"] > 50
+    read = {decision.name: decision for decision in made(mean=300, rows=300, windows=4).decisions}
+    assert read["max_length"].reason == "reason.length_windows"
+    for language, words in (("en", "up to 4 overlapping parts"), ("zh", "最多读取 4 个相互重叠的片段")):
+        assert words in say(read["max_length"].reason, language, **read["max_length"].values)
     short = {decision.name: decision for decision in made(mean=10).decisions}
     assert short["max_length"].reason == "reason.length_whole" or short["max_length"].values["percent"] < 2
 
