@@ -88,9 +88,9 @@ def test_encoding_puts_the_prefix_first_cuts_and_leaves_unknown_labels_out():
     rows = [{"text": "one three fives", "label": "y"}, {"text": "one", "label": "z"}, {"text": None}]
     items = TASK.encode(rows, Words(), facts, 4)
     assert items == [
-        {"input_ids": [1, 6, 3, 2], "labels": 1},
-        {"input_ids": [1, 6, 3, 2]},
-        {"input_ids": [1, 6, 2]},
+        {"input_ids": [1, 6, 3, 2], "row": 0, "labels": 1},
+        {"input_ids": [1, 6, 3, 2], "row": 1},
+        {"input_ids": [1, 6, 2], "row": 2},
     ]
     assert TASK.encode([], Words(), facts, 4) == []
 
