@@ -72,9 +72,10 @@ def attend(folder: Path, attempt: int, body: Body) -> int:
         if not ended:
             raise RuntimeError("the work ended without saying how")
     except BaseException as error:
-        _keep_traceback(folder, attempt, error)
+        # First: where memory is short, telling a traceback may not go well.
         if not ended:
             emit(failure(error, folder))
+        _keep_traceback(folder, attempt, error)
     finally:
         journal.close()
         os.close(lock)
@@ -87,7 +88,7 @@ def _keep_traceback(folder: Path, attempt: int, error: BaseException) -> None:
     if isinstance(error, UserError):
         return
     file = folder / f"traceback-{attempt}.txt"
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, MemoryError):
         file.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
         sys.stderr.write(say("timeline.fault", kind=type(error).__name__, file=file.name) + "\n")
 
