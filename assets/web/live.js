@@ -56,7 +56,8 @@
       else if (kind === "plan") data.plan = event;
       else if (kind === "phase") { data.phase = event; if (event.name !== "evaluating") data.stage = event.name; }
       // Not every ending knows its step; it happened where the curve had come to.
-      if (event.text) data.marks.push({ ...event, at: event.step || data.last?.step || 0 });
+      const at = kind === "failed" ? data.last?.step || event.step : event.step || data.last?.step;
+      if (event.text) data.marks.push({ ...event, at: at || 0 });
     }
 
     function traces() {

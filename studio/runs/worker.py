@@ -137,7 +137,7 @@ def train(
 ) -> None:
     """Fetch what is missing, then train; `report` is the process that reports (None: this one)."""
     from studio import hardware
-    from studio.data.store import find_version
+    from studio.data.versions import held
     from studio.models.fetch import fetch
     from studio.runs import speeds
     from studio.training.checkpoints import last_step
@@ -145,7 +145,7 @@ def train(
 
     workspace = Workspace.open(folder.parents[2])
     keep_versions(folder, attempt)
-    data = find_version(workspace, spec.data, spec.owner)
+    data = held(workspace, spec.owner, spec.data)
     model: Path | None = None
     if spec.model:
         emit(Phase("fetching"))

@@ -15,6 +15,7 @@ from studio.training.assemble import Assembled
 from studio.training.checkpoints import Checkpoints
 from studio.training.encoding import frozen_features
 from studio.training.job import Job, Progress, Stop, interruptible
+from studio.training.memory import evaluated
 from studio.training.rows import Inputs
 from studio.training.schedule import evaluation_steps
 from studio.training.simple import Simple
@@ -49,6 +50,7 @@ def prepare_job(
         found.device,
         spec.seed,
         telling("evaluating", emit, stop),
+        evaluated(found.fit, found.options),
     )
     options = found.options
     each = math.ceil(len(train.lengths) / options.batch_size)

@@ -6,7 +6,9 @@ import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from studio.evaluation.coach import advise
@@ -176,7 +178,11 @@ def seconds_left(records: list[Record]) -> float | None:
     steps = [record for record in records if record["event"] == "step" and record.get("attempt") == newest][-30:]
     if plan is None or len(steps) < 2 or steps[-1]["step"] <= steps[0]["step"]:
         return None
-    pace = (steps[-1]["time"] - steps[0]["time"]) / (steps[-1]["step"] - steps[0]["step"])
+    took = [after["time"] - before["time"] for before, after in pairwise(steps)]
+    # One step in which the clock was put forward or back is none of the pace.
+    usual = median(took)
+    real = [seconds for seconds in took if 0 <= seconds <= max(600.0, 100 * usual)]
+    pace = sum(real) / max(len(real), 1) * len(took) / (steps[-1]["step"] - steps[0]["step"])
     left: float = max(0.0, (plan["steps"] - steps[-1]["step"]) * pace)
     return left
 

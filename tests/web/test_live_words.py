@@ -143,3 +143,9 @@ def test_how_a_run_goes_on_is_told_apart():
     }
     assert len(said) == 3
     assert any("began again at the first step" in text for text in said)
+
+
+@pytest.mark.parametrize("jump", [-3600.0, 3600.0, 90_000.0])
+def test_a_clock_that_was_put_right_is_no_pace(jump):
+    records = [{**step, "time": step["time"] + (jump if step["step"] > 30 else 0.0)} for step in steps(40, 0.5)]
+    assert seconds_left([{"event": "plan", "steps": 100}, *records]) == pytest.approx(30.0)
