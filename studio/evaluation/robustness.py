@@ -11,12 +11,10 @@ from studio.evaluation.exam import Contender, Exam, questions_of
 from studio.evaluation.ladder import Progress
 from studio.evaluation.metrics import confusion, of_counts
 from studio.evaluation.noise import KINDS, noisy
+from studio.training.cost import FAULTY_ROWS, FAULTY_SECONDS
 
-ROWS = 500
 FEWEST = 30
 """Rows below which a few answers move the score more than the faults do."""
-SECONDS = 10.0
-"""About how long all copies may take; slow models answer fewer rows."""
 
 
 def robustness(
@@ -34,7 +32,7 @@ def robustness(
     are left out.
     """
     slowest = max(rivals[key].milliseconds for key in models) / 1000
-    most = min(ROWS, len(exam.rows), int(SECONDS / len(KINDS) / max(slowest, 1e-6)))
+    most = min(FAULTY_ROWS, len(exam.rows), int(FAULTY_SECONDS / len(KINDS) / max(slowest, 1e-6)))
     if most < FEWEST:
         return None
     places = sorted(random.Random(exam.seed).sample(range(len(exam.rows)), most))

@@ -56,7 +56,7 @@ def test_chinese_has_no_case_to_change():
 
 def test_slow_models_answer_fewer_rows_and_very_slow_ones_none():
     exam, rivals, simple = tried(ENGLISH)
-    rivals["tfidf"].milliseconds = 1000 * robustness.SECONDS / 4 / 40
+    rivals["tfidf"].milliseconds = 1000 * robustness.FAULTY_SECONDS / 4 / 40
     assert robustness.robustness(exam, rivals, simple, sorted(ENGLISH))["rows"] == 40
     rivals["tfidf"].milliseconds *= 2
     assert robustness.robustness(exam, rivals, simple, sorted(ENGLISH)) is None
@@ -65,3 +65,7 @@ def test_slow_models_answer_fewer_rows_and_very_slow_ones_none():
 def test_a_few_rows_say_nothing():
     exam, rivals, simple = tried(ENGLISH, count=20)
     assert robustness.robustness(exam, rivals, simple, sorted(ENGLISH)) is None
+
+
+def test_the_kind_says_how_many_copies_there_are_so_that_a_plan_counts_them():
+    assert CLASSIFY.kind.faulty_copies == len(KINDS)
