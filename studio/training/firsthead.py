@@ -42,7 +42,7 @@ def place_head(found: Assembled, seed: int, progress: Progress) -> int:
     # A row of which a damaged model says no number places nothing; the training ends there with its own sentence.
     sound = np.isfinite(features).all(axis=1)
     features, targets = features[sound], [target for target, kept in zip(targets, sound, strict=True) if kept]
-    fitted = judge.fit_head(features, targets)
+    fitted = judge.fit_head(features, targets) if targets else None
     if fitted is None:
         return 0
     _place(head, *fitted)
