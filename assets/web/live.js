@@ -4,8 +4,21 @@
   // Evaluating is no stage of its own: it happens before and inside the training.
   const STAGES = ["queued", "fetching", "tokenising", "baselines", "training", "saving", "reporting"];
   const OVER = ["done", "stopped", "failed", "out-of-memory", "non-finite", "interrupted"];
-  const TROUBLE = ["failed", "caution", "watched"];
   const tile = (label, help) => { const value = h("b", {}, "–"); return { node: h("div.tile", { title: help }, value, h("small", {}, label)), value }; };
+
+  // Lines of about `width` letters (a Chinese one is as wide as two): Plotly breaks none by itself.
+  function wrapped(text, width) {
+    const lines = [""];
+    let used = 0;
+    for (const piece of text.match(/[\u2E80-\uFFEF]|[^\s\u2E80-\uFFEF]+\s*|\s+/g) ?? []) {
+      const size = piece.length * (piece.codePointAt(0) > 0x2E7F ? 2 : 1);
+      // No line begins with a mark that ends a clause.
+      if (used + size > width && used && !/^[，。、；：？！）,.;:?!)]/.test(piece)) { lines.push(""); used = 0; }
+      lines[lines.length - 1] += piece;
+      used += size;
+    }
+    return lines.map((line) => line.trimEnd()).join("<br>");
+  }
 
   kinds.live = (root) => {
     let run = "", cursor = "", generation = 0, drawn = false, view = null, logOpen = false;
@@ -43,7 +56,8 @@
       else if (kind === "plan") data.plan = event;
       else if (kind === "phase") { data.phase = event; if (event.name !== "evaluating") data.stage = event.name; }
       // Not every ending knows its step; it happened where the curve had come to.
-      if (event.text) data.marks.push({ ...event, at: event.step || data.last?.step || 0 });
+      const at = kind === "failed" ? data.last?.step || event.step : event.step || data.last?.step;
+      if (event.text) data.marks.push({ ...event, at: at || 0 });
     }
 
     function traces() {
@@ -64,11 +78,14 @@
         shapes.push({ type: "line", xref: "paper", x0: 0, x1: 1, yref: own ? "y2" : "y", y0: line.score, y1: line.score, line: { color: colour("amber"), width: key === "tfidf" || key === "base" ? 2 : 1, dash: dashes[key] ?? "dash" } });
         notes.push({ xref: "paper", x: 1, xanchor: "right", yref: own ? "y2" : "y", y: line.score, yanchor: "bottom", showarrow: false, text: `${say("ladder." + key)}${line.by_hand ? " " + say("web.report.by_hand") : ""} ${score(line.metric, line.score)}`, font: { size: 11, color: colour("amber") } });
       }
-      for (const mark of data.marks.filter((m) => m.event === "failed" || m.event === "watched" || (m.at && m.event !== "checkpoint")).slice(-24)) {
-        const bad = TROUBLE.includes(mark.event), ink = colour(bad ? "red" : "muted");
+      for (const mark of data.marks.filter((m) => m.flag || (m.at && m.event !== "checkpoint")).slice(-24)) {
+        const bad = mark.flag === "bad", ink = colour(bad ? "red" : "muted");
         shapes.push({ type: "line", x0: mark.at, x1: mark.at, yref: "paper", y0: 0, y1: 1, line: { color: ink, width: 1, dash: "dot" } });
-        // What happened is read where it happened, too: the sentence hangs on the flag.
-        if (bad || mark.event === "resumed") notes.push({ x: mark.at, yref: "paper", y: 1, yanchor: "bottom", showarrow: false, text: bad ? "⚑" : "▸", hovertext: mark.text, font: { size: 13, color: ink } });
+        // What happened is read where it happened, too: the sentence hangs on the flag, all of one step on one flag.
+        if (!mark.flag) continue;
+        const there = notes.find((note) => note.hovertext && note.x === mark.at), said = wrapped(mark.text, 64);
+        if (!there) notes.push({ x: mark.at, yref: "paper", y: 1, yanchor: "bottom", showarrow: false, text: bad ? "⚑" : "▸", hovertext: said, font: { size: 13, color: ink } });
+        else { there.hovertext += "<br>" + said; if (bad) { there.text = "⚑"; there.font.color = ink; } }
       }
       const total = data.plan?.steps;
       return layout({ uirevision: run, height: 430, shapes, annotations: notes,
@@ -77,7 +94,7 @@
         ...(own ? { yaxis2: { title: { text: metric(data.metric) }, domain: [0, 0.42], range: [0, 1.02], anchor: "x" } } : {}) });
     }
     async function draw(reset) {
-      if (!data.step.length && !data.evals.length && !Object.keys(data.baselines).length) { if (reset && drawn) { (await plotly()).purge(chart); drawn = false; } return; }
+      if (!data.step.length && !data.evals.length && !Object.keys(data.baselines).length && !data.marks.some((m) => m.flag)) { if (reset && drawn) { (await plotly()).purge(chart); drawn = false; } return; }
       const engine = await plotly();
       const wanted = frame();
       if (drawn) delete wanted.xaxis.range;  // a zoom the person chose is theirs

@@ -13,7 +13,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -237,10 +237,20 @@ def _restore(final: Path) -> None:
         aside.rename(final)
 
 
-def purge(workspace: Workspace, older_than: float) -> int:
-    """Remove for good what was deleted more than `older_than` seconds ago; returns how many versions."""
+def held(workspace: Workspace, owner: str, version: str) -> DataVersion:
+    """The version that a run of `owner` needs, also where it was deleted at the moment the run was asked for.
+
+    Raises UserError (`data_unknown`).
+    """
+    _restore(workspace.data(owner, version))
+    return find_version(workspace, version, owner)
+
+
+def purge(workspace: Workspace, older_than: float, needed: Callable[[str], bool] = lambda version: False) -> int:
+    """Remove for good what was deleted more than `older_than` seconds ago and is not `needed`; how many versions."""
     limit = time.time() - older_than
-    gone = [one for one in workspace.home.glob(f"*/data/{DELETED}/d-*") if one.stat().st_mtime <= limit]
+    old = [one for one in workspace.home.glob(f"*/data/{DELETED}/d-*") if one.stat().st_mtime <= limit]
+    gone = [one for one in old if not needed(one.name)]
     for folder in gone:
         shutil.rmtree(folder, ignore_errors=True)
     return len(gone)

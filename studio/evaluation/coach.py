@@ -70,7 +70,9 @@ def _ended(story: Story) -> Advice | None:
     if story.end is not None and kind == "failed":
         if story.end.get("kind") != "non-finite":
             return None
-        return Advice("coach.not_finite", {"step": story.end["step"]}, "lower_rate", "bad")
+        # The step that is no number, not the last sound one before it.
+        step = dict(story.end.get("values") or {}).get("step", story.end["step"])
+        return Advice("coach.not_finite", {"step": step}, "lower_rate", "bad")
     if kind == "stopped":
         return Advice("coach.stopped", {"step": story.end["step"]}) if story.end is not None else None
     if kind != "done" or story.end is None:

@@ -12,6 +12,7 @@ from studio.evaluation.exam import Contender, Exam, contenders
 from studio.evaluation.intervals import label_difference, label_intervals
 from studio.evaluation.ladder import FORMAT, MISTAKES, Progress, Report, notes_of
 from studio.evaluation.metrics import confusion, known_labels, of_counts, per_class
+from studio.evaluation.robustness import robustness
 from studio.evaluation.story import Story, read_events
 from studio.evaluation.verdict import Verdict, label_verdict, lone_verdict, signs_of
 
@@ -43,6 +44,8 @@ def label_report(
     metric = exam.task.main_metric
     verdict, difference = _judge(run_dir, exam, rivals, beaten, tuned, (test[metric], intervals[metric], labels))
     predictions = _predictions(exam, chosen, rivals.get(beaten or ""), truths)
+    tried = {"tuned": tuned} if tuned is not None else {}
+    tried |= {key: simple[key] for key in (beaten,) if key is not None}
     report = {
         "format": FORMAT,
         "task": exam.task.key,
@@ -64,6 +67,7 @@ def label_report(
         "classes": per_class(counts, labels),
         "confusion": {"labels": labels, "counts": counts.tolist()},
         "mistakes": _mistakes(predictions),
+        "robustness": robustness(exam, rivals, tried, labels, progress),
         "notes": notes_of(simple, tuned, len(exam.train)),
     }
     return report, predictions

@@ -69,6 +69,8 @@ class Kind:
     """Seconds that the shown answers take at each evaluation."""
     report_seconds: ClassVar[float] = 0.0
     """Seconds that answers written for the report take."""
+    faulty_copies: ClassVar[int] = 0
+    """Copies of the test rows with small faults in them that the report scores, too."""
     batches: ClassVar[tuple[int, int, int]] = (20_000, 16, 32)
     """Training rows below which a batch is small, the small batch, the large one."""
     recipes: ClassVar[Mapping[str, Recipe]] = {

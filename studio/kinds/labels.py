@@ -18,6 +18,7 @@ class Labels(Kind):
     key = "labels"
     strings = True
     guesses = True
+    faulty_copies = 4
     tie_rows = 1.5
     """One row more or less is chance: on a few dozen rows it would choose among the evaluations by luck."""
 

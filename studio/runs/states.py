@@ -9,6 +9,7 @@ OUT_OF_MEMORY, NON_FINITE, INTERRUPTED = "out-of-memory", "non-finite", "interru
 
 TERMINAL = frozenset({DONE, STOPPED, FAILED, OUT_OF_MEMORY, NON_FINITE, INTERRUPTED})
 ACTIVE = frozenset({QUEUED, ADMITTED, STARTING, RUNNING, STALLED, STOPPING})
+AT_WORK = frozenset({STARTING, RUNNING, STALLED})
 ON_DEVICE = ACTIVE - {QUEUED}
 """States that hold a place in their lane."""
 

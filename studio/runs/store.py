@@ -79,7 +79,9 @@ class Store:
         try:
             with self.writing() as connection:
                 connection.execute(runs.insert().values(**values, job=job))
-                connection.execute(jobs.insert().values(**_job(job, values["id"], values["owner"], estimate)))
+                connection.execute(
+                    jobs.insert().values(**_job(connection, job, values["id"], values["owner"], estimate))
+                )
         except IntegrityError:
             known = self.run_by_key(values["owner"], values["key"])
             if known is None:
@@ -106,7 +108,7 @@ class Store:
                 runs.update().where(runs.c.id == run.id, runs.c.job == run.job).values(job=job)
             ).rowcount
             if moved:
-                connection.execute(jobs.insert().values(**_job(job, run.id, run.owner, run.estimate)))
+                connection.execute(jobs.insert().values(**_job(connection, job, run.id, run.owner, run.estimate)))
         return moved == 1
 
     def run(self, run: str) -> Row[Any] | None:
@@ -140,7 +142,8 @@ class Store:
 
     def seconds(self, names: Sequence[str]) -> dict[str, float]:
         """Seconds of work in the ended jobs of some runs."""
-        total = sa.func.sum(jobs.c.ended - jobs.c.started)
+        # A clock that was put back meanwhile makes no work undone.
+        total = sa.func.sum(sa.case((jobs.c.ended > jobs.c.started, jobs.c.ended - jobs.c.started), else_=0.0))
         query = (
             sa.select(jobs.c.run, total).where(jobs.c.run.in_(names), jobs.c.started.is_not(None)).group_by(jobs.c.run)
         )
@@ -187,7 +190,7 @@ class Store:
             if not _moved(connection, job, after, fence, values):
                 return False
             connection.execute(runs.update().where(runs.c.id == job.run).values(job=following))
-            made = _job(following, job.run, job.owner, job.estimate)
+            made = _job(connection, following, job.run, job.owner, job.estimate)
             connection.execute(jobs.insert().values({**made, "created": job.created}))
         return True
 
@@ -245,7 +248,9 @@ def _leads(fence: tuple[str, int]) -> sa.ColumnElement[bool]:
     return sa.exists().where(leader.c.holder == fence[0], leader.c.generation == fence[1])
 
 
-def _job(job: str, run: str, owner: str, estimate: float | None) -> dict[str, Any]:
+def _job(connection: Connection, job: str, run: str, owner: str, estimate: float | None) -> dict[str, Any]:
+    # The queue is in the order of asking, also where the clock was put back since the last job of it.
+    last = connection.execute(sa.select(sa.func.max(jobs.c.created)).where(jobs.c.state == states.QUEUED)).scalar()
     return {
         "id": job,
         "run": run,
@@ -256,7 +261,7 @@ def _job(job: str, run: str, owner: str, estimate: float | None) -> dict[str, An
         "attempt": 0,
         "keep": "",
         "estimate": estimate,
-        "created": time.time(),
+        "created": max(time.time(), float(last or 0.0) + 1e-6),
         "metric": "",
         "error": "",
         "error_values": "{}",

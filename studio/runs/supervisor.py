@@ -54,6 +54,7 @@ class Supervisor:
         self.leadership = Leadership(store, clock)
         self.leading = False
         self._watches: dict[str, Watch] = {}
+        self._followed: set[tuple[str, int]] = set()
         self._bell = threading.Event()
         self._closing = False
         self._thread: threading.Thread | None = None
@@ -173,6 +174,7 @@ class Supervisor:
         watch = self._watches.get(job.id)
         if watch is None:
             watch = self._watches[job.id] = Watch(journal.Tail(folder, job.attempt))
+            watch.adopted = job.state in states.AT_WORK and (job.run, job.attempt) not in self._followed
         if watch.tail.attempt != job.attempt:
             watch.tail = journal.Tail(folder, job.attempt)
         if watch.state != job.state:
@@ -233,6 +235,10 @@ class Supervisor:
         if not alive:
             self._bury(job, watch, handle, folder)
             return
+        self._followed.add((job.run, job.attempt))
+        if watch.adopted:
+            watch.adopted = False
+            witness.tell(folder, job.attempt, "timeline.adopted", {})
         if watch.heard and "timeline.keeper_gone" not in watch.told and self.launcher.orphaned(handle):
             watch.told.add("timeline.keeper_gone")
             witness.tell(folder, job.attempt, "timeline.keeper_gone", {})

@@ -26,7 +26,7 @@ def tidy(store: Store) -> None:
     """Sweep tmp/ and empty the trash of what is too old."""
     sweep(store.workspace)
     purge(store)
-    versions.purge(store.workspace, TRASH_DAYS * states.DAY)
+    versions.purge(store.workspace, TRASH_DAYS * states.DAY, lambda version: bool(store.runs_of_data(version)))
 
 
 def sweep(workspace: Workspace, older_than: float = STALE) -> int:

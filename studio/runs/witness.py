@@ -24,6 +24,8 @@ class Watch:
     since: float = 0.0
     last_event: float = 0.0
     heard: bool = False
+    adopted: bool = False
+    """Another leader began to follow it, and nothing has been told of that yet."""
     told: set[str] = field(default_factory=set)
     gone: float | None = None
     killed: Ending | None = None

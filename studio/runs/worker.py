@@ -72,9 +72,10 @@ def attend(folder: Path, attempt: int, body: Body) -> int:
         if not ended:
             raise RuntimeError("the work ended without saying how")
     except BaseException as error:
-        _keep_traceback(folder, attempt, error)
+        # First: where memory is short, telling a traceback may not go well.
         if not ended:
             emit(failure(error, folder))
+        _keep_traceback(folder, attempt, error)
     finally:
         journal.close()
         os.close(lock)
@@ -87,7 +88,7 @@ def _keep_traceback(folder: Path, attempt: int, error: BaseException) -> None:
     if isinstance(error, UserError):
         return
     file = folder / f"traceback-{attempt}.txt"
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, MemoryError):
         file.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
         sys.stderr.write(say("timeline.fault", kind=type(error).__name__, file=file.name) + "\n")
 
@@ -136,7 +137,7 @@ def train(
 ) -> None:
     """Fetch what is missing, then train; `report` is the process that reports (None: this one)."""
     from studio import hardware
-    from studio.data.store import find_version
+    from studio.data.versions import held
     from studio.models.fetch import fetch
     from studio.runs import speeds
     from studio.training.checkpoints import last_step
@@ -144,7 +145,7 @@ def train(
 
     workspace = Workspace.open(folder.parents[2])
     keep_versions(folder, attempt)
-    data = find_version(workspace, spec.data, spec.owner)
+    data = held(workspace, spec.owner, spec.data)
     model: Path | None = None
     if spec.model:
         emit(Phase("fetching"))

@@ -6,6 +6,7 @@ and, written last, manifest.json with size and SHA-256 of each file. It is fille
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -66,6 +67,7 @@ class Checkpoints:
         """Write a checkpoint and drop what is no longer needed. Raises OSError (disk full) with nothing half done."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.sweep()
+        self._need_room(snapshot)
         name = f"{'best' if best else 'step'}-{snapshot.step:08d}"
         unfinished = self.folder / f"tmp-{name}"
         try:
@@ -93,6 +95,14 @@ class Checkpoints:
         self.sweep()
         self._retire(best)
         return final
+
+    def _need_room(self, snapshot: Snapshot) -> None:
+        """Raises OSError before anything is written: half a checkpoint would take the last room from what is smaller
+        and matters more, the run's events and the database."""
+        tensors = (snapshot.weights, snapshot.optimizer, snapshot.random)
+        needed = sum(tensor.nbytes for part in tensors for tensor in part.values())
+        if shutil.disk_usage(self.folder).free < needed:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder))
 
     def newest(self, *, best: bool = False) -> tuple[Snapshot | None, list[tuple[str, Damaged]]]:
         """The newest sound checkpoint, read whole, and the newer ones that had to be skipped with their damage."""

@@ -28,6 +28,10 @@ START_SECONDS = 8.0
 """Loading, tokenising, saving, reloading for the report."""
 HEAD_ROWS = 1000
 """Rows on which a new head is placed before the first step."""
+FAULTY_ROWS = 500
+"""Test rows of which the report scores copies with small faults, at most."""
+FAULTY_SECONDS = 10.0
+"""About how long those copies may take; a slow model answers fewer rows."""
 _STEP_SECONDS = 0.015
 _CHECKPOINTED = 0.25
 """Of the activations that gradient checkpointing still holds: what goes into each layer, and one layer's own."""
@@ -140,7 +144,8 @@ def seconds(work: Work, options: TrainingOptions) -> float:
     samples = kind.sample_seconds * evaluations + kind.report_seconds
     simple = min(work.rows, BASELINE_ROWS) * BASELINE_SECONDS if kind.simple else 0.0
     placed = min(work.train, HEAD_ROWS) if kind.places_head and work.method != "head" else 0
-    shown = rows * learn + (scored + placed + 2 * work.test) * read  # tuned and untuned take the test
+    faulty = min(kind.faulty_copies * min(work.test, FAULTY_ROWS) * read, FAULTY_SECONDS)
+    shown = rows * learn + (scored + placed + 2 * work.test) * read + faulty  # tuned and untuned take the test
     return START_SECONDS + shown + step_seconds(work, options) * steps(work, options) + samples + simple
 
 

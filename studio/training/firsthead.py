@@ -39,7 +39,10 @@ def place_head(found: Assembled, seed: int, progress: Progress) -> int:
     if rows > HEAD_ROWS:
         places = np.sort(np.random.default_rng([seed, 11]).choice(rows, HEAD_ROWS, replace=False))
     features, targets = _features(found, judge, [int(place) for place in places], progress)
-    fitted = judge.fit_head(features, targets)
+    # A row of which a damaged model says no number places nothing; the training ends there with its own sentence.
+    sound = np.isfinite(features).all(axis=1)
+    features, targets = features[sound], [target for target, kept in zip(targets, sound, strict=True) if kept]
+    fitted = judge.fit_head(features, targets) if targets else None
     if fitted is None:
         return 0
     _place(head, *fitted)

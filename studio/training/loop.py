@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from studio.events import Caution, Checkpoint, Emit, Eval, Phase, Sample, Step
+from studio.child import is_full
+from studio.events import Caution, Checkpoint, Emit, Eval, Note, Phase, Sample, Step
 from studio.training.adversarial import Attack
 from studio.training.batching import collate, micro_batches
 from studio.training.checkpoints import (
@@ -56,6 +57,7 @@ class Loop:
         self.changed: dict[str, tuple[Any, Any]] = {}
         """What is another setting than the one the checkpoint was written in: name -> (then, now)."""
         self._unscored = False
+        self._unsaved = ""
         self._sampler = job.sampler()
         self._trainable = {name: part for name, part in job.model.named_parameters() if part.requires_grad}
         self._names = {id(part): name for name, part in self._trainable.items()}
@@ -256,13 +258,25 @@ class Loop:
         try:
             self.job.checkpoints.save(snapshot, best=best)
         except OSError as error:
-            self._emit(Caution("timeline.checkpoint_unsaved", {"reason": error.strerror or str(error)}, step=self.step))
+            self._tell_unsaved(error)
             return False
         finally:
             self._saved_at = time.monotonic()
             self._saving_took = self._saved_at - start
+        if self._unsaved:
+            self._unsaved = ""
+            self._emit(Note("timeline.saving_again", {"step": snapshot.step}, step=self.step))
         self._emit(Checkpoint(snapshot.step, best=best))
         return True
+
+    def _tell_unsaved(self, error: OSError) -> None:
+        """Once, not at each checkpoint that is due, until one can be written again or the reason is another."""
+        reason = error.strerror or str(error)
+        if reason == self._unsaved:
+            return
+        self._unsaved = reason
+        code, values = ("saving_paused", {}) if is_full(error) else ("checkpoint_unsaved", {"reason": reason})
+        self._emit(Caution(f"timeline.{code}", values, step=self.step))
 
     def _weights(self) -> dict[str, torch.Tensor]:
         return {name: part.detach().cpu().contiguous() for name, part in self._trainable.items()}

@@ -45,6 +45,14 @@ def current(run_dir: Path, options: TrainingOptions) -> Fit:
     return _fit(rungs[-1]) if rungs else planned(options)
 
 
+def evaluated(fit: Fit, options: TrainingOptions) -> float:
+    """What share of its usual rows a validation computes at once: it comes down the ladder with the training."""
+    first = planned(options)
+    if fit.gradient_checkpointing and not first.gradient_checkpointing:
+        return 0.0
+    return fit.micro_batch / first.micro_batch
+
+
 def smaller(fit: Fit, options: TrainingOptions, method: str) -> Fit | None:
     """The next rung: half the rows, and at one row no activations kept. None when nothing is left to give up."""
     if fit.micro_batch > 1:

@@ -16,6 +16,7 @@ from studio.training.batching import Sampler
 from studio.training.checkpoints import Checkpoints
 from studio.training.encoding import frozen_features
 from studio.training.job import Job, Progress, Stop, interruptible
+from studio.training.memory import evaluated
 from studio.training.rows import Inputs
 from studio.training.schedule import evaluation_steps
 from studio.training.simple import Simple
@@ -50,6 +51,7 @@ def prepare_job(
         found.device,
         spec.seed,
         telling("evaluating", emit, stop),
+        evaluated(found.fit, found.options),
     )
     options = found.options
     each = Sampler(train, options.batch_size, spec.seed, found.task.one_window).steps_per_epoch

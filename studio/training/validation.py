@@ -35,10 +35,12 @@ class Validation:
         device: str,
         seed: int,
         progress: Callable[[int, int], None] = lambda done, total: None,
+        share: float = 1.0,
     ) -> None:
+        """`share` of the usual rows are computed at once (0: one)."""
         self._task, self._facts, self._tokenizer = task, facts, tokenizer
         self._items, self._rows, self._numbers = items, rows, numbers
-        self._device, self._progress = device, progress
+        self._device, self._progress, self._share = device, progress, share
         self._pad = tokenizer.pad_token_id or 0
         self._truths = [task.truth(row) for row in rows]
         spread = self._truths if task.kind.strings else [None] * len(rows)
@@ -65,7 +67,7 @@ class Validation:
         """One prediction a validation row, in their order; computed by length."""
         found: list[Prediction] = [{} for _ in self._items.lengths]
         done = 0
-        for part in by_length(self._items.lengths):
+        for part in by_length(self._items.lengths, self._share):
             batch = collate(self._items.take(part), self._pad, self._device, self._task.blanks)
             for place, prediction in zip(part, self._task.read(model, batch, self._facts), strict=True):
                 found[place] = prediction
@@ -102,13 +104,14 @@ class Validation:
         }
 
 
-def by_length(lengths: Any) -> list[list[int]]:
-    """Batches of like lengths, bounded in rows and tokens."""
+def by_length(lengths: Any, share: float = 1.0) -> list[list[int]]:
+    """Batches of like lengths, bounded in rows and tokens, of which `share` are taken at once."""
+    most_rows, most_tokens = share * _BATCH_ROWS, share * _BATCH_TOKENS
     batches: list[list[int]] = []
     longest = 0
     for place in np.argsort(lengths, kind="stable"):
         longest = max(longest, int(lengths[place]), 1)
-        full = not batches or len(batches[-1]) >= _BATCH_ROWS or (len(batches[-1]) + 1) * longest > _BATCH_TOKENS
+        full = not batches or len(batches[-1]) >= most_rows or (len(batches[-1]) + 1) * longest > most_tokens
         if full:
             batches.append([])
             longest = max(int(lengths[place]), 1)

@@ -6,7 +6,9 @@ import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from studio.evaluation.coach import advise
@@ -23,6 +25,8 @@ FOLLOWED = 64
 """Runs whose events are kept in memory for the coach; the one longest unseen is dropped."""
 
 ENDS = ("done", "stopped", "failed")
+GOING_ON = ("timeline.adopted", "timeline.moving_again", "timeline.saving_again")
+"""What got a run out of trouble, or shows that it was none."""
 WAITING = ("queued", "admitted", "starting")
 
 
@@ -123,7 +127,10 @@ def by_hand(folder: Path, task: Task) -> Record | None:
 
 
 def worded(event: Record, language: str) -> Record:
-    """The event with the sentence for the timeline under `text`, where it has one."""
+    """The event with the sentence for the timeline under `text`, where it has one.
+
+    `flag` is "bad" or "good" where the chart shows it, too: what went wrong, and what went on all the same.
+    """
     kind = event["event"]
     told = dict(event)
     if kind in ("note", "caution"):
@@ -132,7 +139,9 @@ def worded(event: Record, language: str) -> Record:
         told["text"] = say_parts(event["code"], language, **event["values"])[0]
     elif kind == "failed":
         told["text"] = say(f"error.{event['code']}", language, **event["values"])
-    elif kind in ("checkpoint", "resumed", "stopped", "done"):
+    elif kind == "resumed":
+        told["text"] = say(_resumed(event), language, step=event["step"])
+    elif kind in ("checkpoint", "stopped", "done"):
         told["text"] = say(f"timeline.{kind}", language, **{**event, "metric": event.get("metric", "")})
     elif kind == "plan":
         told["decisions"] = [
@@ -145,7 +154,18 @@ def worded(event: Record, language: str) -> Record:
             }
             for decision in event["decisions"]
         ]
+    if kind == "resumed" or event.get("code") in GOING_ON:
+        told["flag"] = "good"
+    elif kind in ("caution", "watched", "failed"):
+        told["flag"] = "bad"
     return told
+
+
+def _resumed(event: Record) -> str:
+    """The sentence for an attempt that goes on: from where, and whether bit for bit."""
+    if not event["step"]:
+        return "timeline.resumed_anew"
+    return "timeline.resumed" if event.get("exact", True) else "timeline.resumed_differs"
 
 
 def seconds_left(records: list[Record]) -> float | None:
@@ -158,7 +178,11 @@ def seconds_left(records: list[Record]) -> float | None:
     steps = [record for record in records if record["event"] == "step" and record.get("attempt") == newest][-30:]
     if plan is None or len(steps) < 2 or steps[-1]["step"] <= steps[0]["step"]:
         return None
-    pace = (steps[-1]["time"] - steps[0]["time"]) / (steps[-1]["step"] - steps[0]["step"])
+    took = [after["time"] - before["time"] for before, after in pairwise(steps)]
+    # One step in which the clock was put forward or back is none of the pace.
+    usual = median(took)
+    real = [seconds for seconds in took if 0 <= seconds <= max(600.0, 100 * usual)]
+    pace = sum(real) / max(len(real), 1) * len(took) / (steps[-1]["step"] - steps[0]["step"])
     left: float = max(0.0, (plan["steps"] - steps[-1]["step"]) * pace)
     return left
 

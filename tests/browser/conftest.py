@@ -34,20 +34,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class Studio:
-    """The server as a person starts it, in a process of its own."""
+    """The server as a person starts it, in a process of its own; `program` may set it up otherwise before."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, program: str = "launch.py", **environment: str) -> None:
         self.home = home
+        self.program, self.environment = program, environment
         self.port = 0
         self.address = ""
         self.process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
         # The server's log names every module it imports, which a test of what it must not import reads.
-        command = [sys.executable, "-X", "importtime", "launch.py", "--home", str(self.home), "--port", str(self.port)]
+        command = [sys.executable, "-X", "importtime", self.program, "--home", str(self.home), "--port", str(self.port)]
         self.log = (self.home.parent / "server.log").open("a")
         self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=self.log, text=True, cwd=ROOT, start_new_session=True
+            command,
+            stdout=subprocess.PIPE,
+            stderr=self.log,
+            text=True,
+            cwd=ROOT,
+            start_new_session=True,
+            env={**os.environ, **self.environment},
         )
         assert self.process.stdout is not None
         for line in self.process.stdout:

@@ -158,7 +158,7 @@ CASES = {
     ),
     "stopped": ([*run(until=40, **HEALTHY), Stopped(40)], "coach.stopped", None),
     "failed by numbers": (
-        [*run(until=20), Failed("non_finite", {}, "non-finite", 20)],
+        [*run(until=20), Failed("non_finite", {"step": 21}, "non-finite", 20)],
         "coach.not_finite",
         "lower_rate",
     ),
@@ -337,3 +337,8 @@ def test_events_are_read_from_all_attempts_in_order_and_torn_lines_left_out(tmp_
     (tmp_path / "events-1.jsonl").write_text('{"event": "phase", "name": "training"}\nnot json\n7\n')
     (tmp_path / "events-x.jsonl").write_text('{"event": "done"}\n')
     assert [record["event"] for record in read_events(tmp_path)] == ["phase", "done"]
+
+
+def test_the_step_that_is_no_number_is_named_and_not_the_last_sound_one():
+    found = advice([*run(until=20), Failed("non_finite", {"step": 21}, "non-finite", 20)])
+    assert (found.code, found.values) == ("coach.not_finite", {"step": 21})

@@ -103,6 +103,16 @@ def test_it_opens_with_a_paired_verdict_and_its_interval(better):
     assert text.startswith("Better than the simple model by ")
 
 
+def test_small_faults_are_tried_on_the_tuned_model_and_the_best_simple_one(better):
+    _, written, _ = better
+    found = written["robustness"]
+    assert (found["rows"], found["models"]) == (150, ["tuned", written["simple"]])
+    assert [copy["kind"] for copy in found["copies"]] == ["typos", "case", "dropped", "swapped"]
+    by_key = {rung["key"]: rung["score"] for rung in written["ladder"]}
+    assert found["clean"] == {key: pytest.approx(by_key[key]) for key in found["models"]}
+    assert all(0 <= copy[key] <= 1 for copy in found["copies"] for key in found["models"])
+
+
 def test_the_ladder_has_interval_size_and_speed(better):
     _, written, _ = better
     assert [rung["key"] for rung in written["ladder"]] == ["majority", "rules", "tfidf", "tuned"]

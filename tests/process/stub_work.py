@@ -37,13 +37,15 @@ def body(folder, spec, emit, should_stop):
     step, weights = kept["step"], kept["weights"]
     if step:
         emit(Resumed(step))
-    emit(Phase("training"))
+    emit(Phase(wish.get("phase", "training")))
     steps = int(os.environ.get("STUB_STEPS", wish.get("steps", 50)))
     while step < steps:
         step += 1
         time.sleep(wish.get("pause", 0.02))
         if memory:
             memory.use(step)
+        if str(step) in wish.get("clock", {}):
+            put_clock(wish["clock"][str(step)])
         weights = hashlib.sha256(f"{weights} {step}".encode()).hexdigest()
         emit(Step(step, step / 10, 1 / step, 0.1, 1.0, 10.0, 1))
         if step % wish.get("every", 10) == 0:
@@ -89,6 +91,11 @@ class Memory:
             counter = Path(os.environ["STUB_OOM_KILLS"])
             counter.write_text(str(int(counter.read_text()) + 1))
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+def put_clock(seconds, real=time.time):
+    """The wall clock as this process sees it, put forward or back by so much."""
+    time.time = lambda: real() + seconds
 
 
 def misbehave(wish):

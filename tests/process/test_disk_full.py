@@ -17,7 +17,7 @@ import pytest
 from studio.data.importing import import_file
 from studio.data.store import list_versions
 from studio.errors import UserError
-from studio.events import Caution, Checkpoint, Done, Eval, Failed, Phase, Step
+from studio.events import Caution, Checkpoint, Done, Eval, Failed, Note, Phase, Step
 from studio.runs import journal
 from studio.runs.desk import Desk
 from studio.runs.ending import judge
@@ -166,9 +166,10 @@ def test_while_a_checkpoint_is_written(disk, parts):
     assert attempt.run() == 0
     assert lying == ["step-00000003"]
     cautions = [event for event in attempt.told if isinstance(event, Caution)]
-    assert [(event.code, event.values["reason"]) for event in cautions][:1] == [
-        ("timeline.checkpoint_unsaved", "No space left on device")
-    ]
+    # Said once while it lasts, and again when it is over.
+    assert [event.code for event in cautions] == ["timeline.saving_paused"]
+    again = [event for event in attempt.told if isinstance(event, Note) and event.code == "timeline.saving_again"]
+    assert [event.step for event in again] == [9]
     assert [event["code"] for event in attempt.events("caution")] == [event.code for event in cautions]
     saved = [event.step for event in attempt.told if isinstance(event, Checkpoint) and not event.best]
     assert 3 in saved
@@ -187,7 +188,7 @@ def test_while_the_best_weights_are_written(disk, parts):
     )
     assert attempt.run() == 0
     (first, *_) = [event for event in attempt.told if isinstance(event, Caution)]
-    assert first.code == "timeline.checkpoint_unsaved"
+    assert first.code == "timeline.saving_paused"
     assert isinstance(attempt.told[-1], Done)
 
 

@@ -33,6 +33,44 @@ def test_killed_leader(bench):
     assert steps == bench.steps(run) == list(range(1, 601))
 
 
+def test_killed_leader_and_killed_worker(bench):
+    """Both at once: the next leader finds the truth in the exit record, and the run goes on when asked."""
+    leader = bench.leader()
+    run = bench.submit(steps=60, pause=0.02)
+    wait_for(lambda: len(bench.steps(run)) > 20 and bench.desk.get(run).state == "running")
+    worker = bench.worker(run)["pid"]
+    leader.kill()
+    os.kill(worker, signal.SIGKILL)
+    leader.wait()
+    assert bench.desk.get(run).state == "running", "nobody was there to see it"
+    bench.lead()
+    bench.until(run, "failed", seconds=5)
+    view = bench.desk.get(run)
+    assert (view.error, view.error_values["signal"]) == ("ended_by_signal", 9)
+    wait_for(lambda: bench.told(run) == ["error.ended_by_signal"])
+    bench.desk.resume(run)
+    bench.until(run, "done")
+    assert bench.steps(run) == list(range(1, 61))
+
+
+def test_a_leader_that_takes_over_says_so_once_and_one_that_goes_on_does_not(bench):
+    leader = bench.leader()
+    run = bench.submit(steps=100_000, pause=0.01)
+    wait_for(lambda: len(bench.steps(run)) > 5 and bench.desk.get(run).state == "running")
+    assert bench.told(run) == []
+    leader.kill()
+    leader.wait()
+    first = bench.lead()
+    wait_for(lambda: bench.told(run) == ["timeline.adopted"])
+    seen = next(event for event in bench.desk.events(run)[0] if event["event"] == "watched")
+    assert seen["step"] > 5
+    # It loses sight of everything for a moment, as after a sleep of the machine.
+    first._watches.clear()
+    reached = bench.steps(run)[-1]
+    wait_for(lambda: bench.steps(run)[-1] > reached + 60)
+    assert bench.told(run) == ["timeline.adopted"]
+
+
 def test_run_that_ended_without_a_leader(bench):
     leader = bench.leader()
     run = bench.submit(steps=60, pause=0.01)

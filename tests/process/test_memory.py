@@ -49,6 +49,22 @@ def test_half_the_rows_until_it_fits(bench):
     assert bench.desk.get(behind).started > view.started
 
 
+def test_memory_that_runs_out_while_the_validation_rows_are_read(bench):
+    bench.lead()
+    memory = {"room": 300 * MB, "row": 60 * MB, "from": 15}
+    run = bench.submit(steps=30, pause=0.005, phase="evaluating", memory=memory)
+    bench.until(run, "done")
+    assert rungs(bench, run) == [("timeline.memory_half", 4, 14, 1)]
+    assert (bench.desk.get(run).attempt, bench.steps(run)) == (2, list(range(1, 31)))
+
+
+def test_memory_that_runs_out_before_any_batch_is_no_matter_of_its_rows(bench):
+    bench.lead()
+    run = bench.submit(steps=3, pause=0.001, phase="tokenising", memory={"room": 20 * MB, "row": 400 * MB})
+    bench.until(run, states.OUT_OF_MEMORY)
+    assert (bench.desk.get(run).attempt, rungs(bench, run)) == (1, [])
+
+
 def test_then_activations_are_computed_twice(bench):
     bench.lead()
     run = bench.submit(steps=12, pause=0.001, memory={"room": 100 * MB, "row": 160 * MB})

@@ -16,7 +16,7 @@ from studio import hardware
 from studio.data.importing import import_file
 from studio.data.use import Use
 from studio.inference.client import InferenceClient
-from studio.runs import process, speeds
+from studio.runs import process, speeds, states
 from studio.runs.desk import Desk
 from studio.runs.draft import draft
 from studio.runs.files import read_json
@@ -85,9 +85,15 @@ def parts(tmp_path_factory):
 LONG = {"epochs": 30, "batch_size": 4, "checkpoint_every": 20, "evaluations": 4, "max_length": 32, "patience": 0}
 
 
-def test_killed_twice_and_equal_in_every_bit(bench, parts):
-    unbroken = bench.train(*parts, **LONG)
-    bench.until(unbroken, "done", seconds=240)
+@pytest.fixture(scope="module")
+def unbroken(bench, parts):
+    """A run that nobody disturbed."""
+    run = bench.train(*parts, **LONG)
+    bench.until(run, "done", seconds=240)
+    return run
+
+
+def test_killed_twice_and_equal_in_every_bit(bench, parts, unbroken):
     broken = bench.train(*parts, **LONG)
     for attempt, least in ((1, 90), (2, 250)):
         wait_for(lambda least=least: bench.steps(broken)[-1:] > [least], seconds=240)
@@ -100,6 +106,27 @@ def test_killed_twice_and_equal_in_every_bit(bench, parts):
     assert bench.steps(broken) == bench.steps(unbroken)
     assert bench.weights(broken) == bench.weights(unbroken)
     assert bench.desk.report(broken)["test"] == bench.desk.report(unbroken)["test"]
+
+
+def test_a_machine_that_shuts_down_is_a_stop_and_the_run_goes_on_with_the_same_bits(bench, parts, unbroken):
+    """SIGTERM in the middle of training: saved at that very step, stopped within the grace, nothing left over."""
+    broken = bench.train(*parts, **LONG)
+    wait_for(lambda: bench.steps(broken)[-1:] > [90], seconds=240)
+    family = process.family(bench.worker(broken)["pid"])
+    marks = {member: process.start_of(member) for member in family}
+    asked = time.monotonic()
+    os.kill(bench.worker(broken)["pid"], signal.SIGTERM)
+    bench.until(broken, "stopped", seconds=states.DEADLINES[states.STOPPING])
+    assert time.monotonic() - asked < states.DEADLINES[states.STOPPING]
+    last = bench.steps(broken)[-1]
+    view = bench.desk.get(broken)
+    assert (view.error, view.resumable) == ("", True)
+    assert (bench.desk.folder(broken) / "checkpoints" / f"step-{last:08d}" / "manifest.json").exists()
+    assert not [member for member, mark in marks.items() if mark and process.start_of(member) == mark]
+    bench.desk.resume(broken)
+    bench.until(broken, "done", seconds=240)
+    assert bench.steps(broken) == bench.steps(unbroken)
+    assert bench.weights(broken) == bench.weights(unbroken)
 
 
 def test_the_report_is_made_by_another_process_and_made_good_when_that_is_killed(bench, parts):

@@ -1,6 +1,7 @@
 """However a worker ends, the run's state says the truth, and a resume goes on from the last checkpoint."""
 
 import fcntl
+import json
 import os
 import signal
 import time
@@ -109,6 +110,40 @@ def test_stop_of_a_deaf_worker_leaves_no_survivor(bench):
     bench.until(run, "stopped", seconds=8)
     assert bench.desk.get(run).error == "stop_killed"
     assert not [member for member, mark in marks.items() if process.start_of(member) == mark]
+
+
+def test_a_system_that_asks_to_end_is_a_stop_that_saves_first(bench):
+    """SIGTERM, as a machine that shuts down sends it: saved within the grace, stopped and not failed, gone on later."""
+    bench.lead()
+    run = bench.submit(steps=1000, pause=0.01, every=1000)
+    wait_for(lambda: len(bench.steps(run)) > 5)
+    asked = time.monotonic()
+    os.kill(bench.worker(run)["pid"], signal.SIGTERM)
+    bench.until(run, "stopped", seconds=5)
+    assert time.monotonic() - asked < 5
+    view, at = bench.desk.get(run), bench.steps(run)[-1]
+    assert (view.error, view.resumable) == ("", True)
+    assert not process.lives(bench.worker(run))
+    assert json.loads((bench.desk.folder(run) / "checkpoint.json").read_text())["step"] == at
+    assert json.loads((bench.desk.folder(run) / "exit-1.json").read_text())["signal"] is None
+    spec = bench.desk.folder(run) / "spec.json"
+    spec.write_text(spec.read_text().replace('"steps": 1000', f'"steps": {at + 5}'))
+    bench.desk.resume(run)
+    bench.until(run, "done")
+    assert bench.steps(run) == list(range(1, at + 6))
+
+
+def test_keeper_and_worker_asked_to_end_together(bench):
+    """The keeper waits for its workers, so that it can still say how they ended."""
+    bench.lead()
+    run = bench.submit(steps=1000, pause=0.01)
+    wait_for(lambda: len(bench.steps(run)) > 5)
+    keeper = bench.keeper()
+    os.kill(keeper["pid"], signal.SIGTERM)
+    os.kill(bench.worker(run)["pid"], signal.SIGTERM)
+    bench.until(run, "stopped", seconds=5)
+    wait_for(lambda: (bench.desk.folder(run) / "exit-1.json").exists())
+    wait_for(lambda: not process.lives(keeper))
 
 
 def test_stop_with_the_best_is_given_time_until_asked_again(bench):

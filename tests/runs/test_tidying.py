@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
 from pathlib import Path
@@ -9,9 +10,12 @@ from pathlib import Path
 import pytest
 from run_specs import a_spec
 
+from studio.data import versions
+from studio.data.importing import import_file
+from studio.errors import UserError
 from studio.runs import states, supervisor
 from studio.runs.supervisor import Supervisor
-from studio.runs.tidying import sweep
+from studio.runs.tidying import sweep, tidy
 
 
 def aged(path: Path, days: float) -> None:
@@ -86,3 +90,31 @@ def test_who_does_not_lead_tidies_nothing(desk, left, monkeypatch):
     assert second.round()
     assert second._tidying is None
     assert "import-1" in names(left)
+
+
+def test_a_deleted_version_that_a_run_needs_stays_and_comes_back(desk, workspace, tmp_path):
+    """Somebody deletes the data at the very moment at which somebody else starts a run on it."""
+    file = tmp_path / "rows.csv"
+    file.write_text("text,label\n" + "".join(f"a text of row {n},{n % 2}\n" for n in range(40)))
+    version = import_file(workspace, "local", file, file.name)
+    rows = version.rows_path.read_bytes()
+    not_yet = desk.store.runs_of_data(version.version)
+    run = desk.submit(dataclasses.replace(a_spec(), data=version.version, owner="local"))
+    versions.delete(workspace, version, not_yet)
+    assert not version.folder.exists()
+    aside = version.folder.parent / versions.DELETED / version.version
+    aged(aside, 30)
+    tidy(desk.store)
+    assert aside.is_dir(), "a run that waits needs it"
+    assert versions.held(workspace, "local", version.version).rows_path.read_bytes() == rows
+    with pytest.raises(UserError, match="in use and stays"):
+        versions.delete(workspace, version, desk.store.runs_of_data(version.version))
+    desk.stop(run)
+    desk.delete(run)
+    with pytest.raises(UserError, match="in use and stays"):
+        versions.delete(workspace, version, desk.store.runs_of_data(version.version))
+    desk.purge(older_than=-1)
+    versions.delete(workspace, version, desk.store.runs_of_data(version.version))
+    aged(aside, 30)
+    tidy(desk.store)
+    assert not aside.exists()

@@ -8,9 +8,14 @@ from tiny_training import machine, reviews, save_encoder, save_rows
 from transformers import AutoTokenizer
 
 from studio.events import Step
-from studio.spec import Spec
+from studio.methods.base import methods
+from studio.models.starters import MINILM
+from studio.options import options_of
+from studio.spec import PRESETS, Spec
 from studio.tasks.base import tasks
 from studio.training.adversarial import Attack, passes
+from studio.training.options import TrainingOptions
+from studio.training.plan import plan
 from studio.training.run import Inputs, train_run
 
 TEXTS = ["the soup was good", "a bad cold room and rude staff we had", "great"]
@@ -102,6 +107,38 @@ def test_a_loss_that_is_not_finite_is_returned_and_the_hook_is_gone(batch):
         assert value != value
         assert not attack._table._forward_hooks
     gradients(model)
+
+
+@pytest.mark.parametrize("kind", ["fgm", "pgd", "freelb"])
+@pytest.mark.parametrize("at", [1, 2])
+def test_whatever_breaks_in_the_middle_the_model_answers_with_the_same_bits_afterwards(batch, kind, at):
+    model, coded = batch
+    before = {name: part.detach().clone() for name, part in model.state_dict().items()}
+    said, calls = loss_of(model, coded).detach(), []
+
+    def breaking():
+        calls.append(1)
+        if len(calls) == at:
+            raise MemoryError
+        return loss_of(model, coded)
+
+    with pytest.raises(MemoryError):
+        Attack(model, kind, 0.2, 3).accumulate(breaking, coded["attention_mask"])
+    assert torch.equal(loss_of(model, coded).detach(), said)
+    assert all(torch.equal(before[name], part) for name, part in model.state_dict().items())
+    assert not model.get_input_embeddings()._forward_hooks
+    gradients(model)
+
+
+def test_it_is_off_unless_somebody_asks_for_it(batch):
+    assert TrainingOptions().adversarial == "off"
+    assert [option.default for option in options_of(TrainingOptions, "training") if option.name == "adversarial"] == [
+        "off"
+    ]
+    assert passes("off", 3) == 1
+    for preset in PRESETS:
+        made = plan(tasks.get("classification"), MINILM.card, methods.get("full"), [20] * 50, machine(), preset, 300)
+        assert made.options["adversarial"] == "off"
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from test_checkpoints import snapshot
 
 from studio.training.checkpoints import Checkpoints
 
@@ -101,7 +102,12 @@ def writers(tmp_path) -> Iterator[Writers]:
     made.program.wait()
 
 
-def test_whatever_system_call_fails_a_checkpoint_loads(writers, tmp_path):
+CHANGING = re.compile(r"mkdir|open|creat|write|truncate|allocate|sync|rename|unlink|rmdir|close")
+
+
+@pytest.mark.parametrize(("how", "least"), [("error=EIO", 100), ("signal=KILL", 60)])
+def test_whatever_system_call_fails_a_checkpoint_loads(writers, tmp_path, how, least):
+    """A call fails, or the writer is killed as it makes it: then nothing of it cleans up behind itself."""
     whole = tmp_path / "whole"
     writers.write(whole, 6)
     shutil.copytree(whole, tmp_path / "seen")
@@ -113,14 +119,16 @@ def test_whatever_system_call_fails_a_checkpoint_loads(writers, tmp_path):
     assert {"rename", "renameat", "renameat2"} & set(writing)
     steps = Counter()
     failed = 0
+    if how == "signal=KILL":
+        writing = {name: count for name, count in writing.items() if CHANGING.search(name)}
     for name, count in writing.items():
         for number in range(1, count + 1):
             folder = tmp_path / "run"
             shutil.copytree(whole, folder)
             # The read of "go" is counted too.
             when = number + (name == "read")
-            told = writers.write(folder, 8, "-e", f"trace={name}", "-e", f"inject={name}:error=EIO:when={when}")
-            failed += "(INJECTED)" in told
+            told = writers.write(folder, 8, "-e", f"trace={name}", "-e", f"inject={name}:{how}:when={when}")
+            failed += "(INJECTED)" in told or "killed by SIGKILL" in told
             found = Checkpoints(folder, "mine")
             newest, skipped = found.newest()
             assert newest is not None, (name, number)
@@ -128,7 +136,10 @@ def test_whatever_system_call_fails_a_checkpoint_loads(writers, tmp_path):
             assert skipped == [], (name, number)
             steps[newest.step] += 1
             # The next save, on a disk that works again, is not hindered by what was left.
+            found.save(snapshot(9))
+            assert found.newest()[0].step == 9, (name, number)
+            assert not list(folder.glob("tmp-*")), (name, number)
             shutil.rmtree(folder)
-    assert failed >= 100
+    assert failed >= least
     assert steps[6] > 20
     assert steps[8] > 0

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import errno
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
 from tiny_training import machine, reviews, save_chat, save_encoder, save_rows
 
-from studio.events import Caution, Note, Resumed, Step
+from studio.events import Caution, Eval, Note, Resumed, Step
 from studio.runs.worker import is_out_of_memory
 from studio.spec import Spec
-from studio.training.memory import RUNGS, Fit, current, planned, read_options, smaller, step_down
+from studio.training.memory import RUNGS, Fit, current, evaluated, planned, read_options, smaller, step_down
 from studio.training.options import TrainingOptions
 from studio.training.run import Inputs, train_run
+from studio.training.validation import by_length
 from studio.words import say
 
 
@@ -163,3 +165,51 @@ def test_a_checkpoint_is_continued_with_less_at_once(tmp_path, parts, plain):
     losses = [event.loss for event in only(first, Step) + only(second, Step)]
     assert losses == pytest.approx(whole, abs=1e-4)
     assert json.loads((folder / RUNGS).read_text())[-1]["attempt"] == 1
+
+
+def test_a_validation_comes_down_the_ladder_too(tmp_path, parts, plain, monkeypatch):
+    """Its rows at once shrink with the training's, down to one; its scores stay what they were."""
+    from studio.tasks.classification import Classification
+
+    seen, real = [], Classification.read
+
+    def counted(self, model, batch, facts):
+        seen.append(len(batch["input_ids"]))
+        return real(self, model, batch, facts)
+
+    monkeypatch.setattr(Classification, "read", counted)
+    spec, found = a_spec("full", batch_size=4, evaluations=2, epochs=0.2), []
+    for steps in range(4):
+        folder = tmp_path / str(steps)
+        folder.mkdir()
+        if steps:
+            shutil.copy(tmp_path / "0" / "plan.json", folder)
+        for attempt in range(1, steps + 1):
+            step_down(folder, attempt, "full")
+        seen.clear()
+        (score,) = only(run(folder, spec, parts[0], plain, lambda told: "stop" if only(told, Eval) else None), Eval)
+        found.append((max(seen), sum(seen), score.loss))
+    rows = found[0][1]
+    assert [(at_once, read) for at_once, read, _ in found] == [
+        (min(64, rows), rows),
+        (min(32, rows), rows),
+        (min(16, rows), rows),
+        (1, rows),
+    ]
+    assert [loss for *_, loss in found] == pytest.approx([found[0][2]] * 4, abs=1e-3)
+
+
+def test_the_share_of_a_validation_by_rung():
+    options = TrainingOptions(batch_size=16)
+    assert [
+        evaluated(Fit(rows, again), options) for rows, again in ((16, False), (8, False), (1, False), (1, True))
+    ] == [
+        1.0,
+        0.5,
+        1 / 16,
+        0.0,
+    ]
+    assert evaluated(Fit(1, True), TrainingOptions(batch_size=1, gradient_checkpointing="yes")) == 1.0
+    assert [len(part) for part in by_length([3] * 10, 0.0)] == [1] * 10
+    assert [len(part) for part in by_length([3] * 100, 0.5)] == [32, 32, 32, 4]
+    assert [len(part) for part in by_length([512] * 4, 0.25)] == [2, 2]

@@ -13,7 +13,7 @@ import pytest
 import torch
 from tiny_training import reviews, save_encoder
 
-from studio.events import Caution, Checkpoint, Eval, Step
+from studio.events import Caution, Checkpoint, Eval, Note, Step
 from studio.methods.base import methods
 from studio.tasks.base import tasks
 from studio.training.assemble import seed_everything
@@ -202,16 +202,15 @@ def test_a_disk_that_really_fills_is_said_and_survived(base, tmp_path):
         assert (outcome.reason, outcome.step) == ("finished", 8)
         assert [event.step for event in told if isinstance(event, Checkpoint) if not event.best] == [2, 4]
         cautions = [event for event in told if isinstance(event, Caution)]
-        assert {event.code for event in cautions} == {"timeline.checkpoint_unsaved"}
-        assert {event.values["reason"] for event in cautions} == {"No space left on device"}
-        # The best of step 5, then each that was due, the last one tried twice.
-        assert [event.step for event in cautions] == [5, 6, 8, 8]
+        # Said once, when the best of step 5 did not fit; not again at each that was due.
+        assert [(event.code, event.step) for event in cautions] == [("timeline.saving_paused", 5)]
         snapshot, skipped = made.checkpoints.newest()
         assert (snapshot.step, skipped) == (4, [])
         (place / "filler").unlink()
         again = Loop(job(base, place / "checkpoints", steps=8), told.append)
         assert again.resume() == 4
         assert again.run(lambda: None).step == 8
+        assert told[-1] == Checkpoint(8)
     finally:
         subprocess.run(["umount", "-l", str(place)], check=True)
 
@@ -229,9 +228,55 @@ def test_a_full_disk_is_said_and_survived(base, tmp_path, monkeypatch):
     outcome = Loop(job(base, tmp_path, steps=4, checkpoint_every=2), told.append).run(lambda: None)
     cautions = [event for event in told if isinstance(event, Caution)]
     assert outcome.reason == "finished"
-    assert cautions[0].code == "timeline.checkpoint_unsaved"
-    assert cautions[0].values == {"reason": "No space left on device"}
+    assert [(event.code, event.step) for event in cautions] == [("timeline.saving_paused", 2)]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_fails_otherwise_is_told_by_its_reason_and_a_later_save_says_that_it_works_again(
+    base, tmp_path, monkeypatch
+):
+    import errno
+
+    from studio.training import checkpoints
+
+    sound, calls = checkpoints._measure, []
+
+    def failing(file):
+        calls.append(file)
+        if len(calls) < 3:
+            raise OSError(errno.EIO, "Input/output error")
+        return sound(file)
+
+    monkeypatch.setattr(checkpoints, "_measure", failing)
+    told = []
+    Loop(job(base, tmp_path, steps=8, checkpoint_every=2), told.append).run(lambda: None)
+    spoken = [event for event in told if isinstance(event, Caution | Note)]
+    assert [(event.code, event.step) for event in spoken] == [
+        ("timeline.checkpoint_unsaved", 2),
+        ("timeline.saving_again", 6),
+    ]
+    assert spoken[0].values == {"reason": "Input/output error"}
+
+
+def test_a_checkpoint_for_which_there_is_no_room_is_not_begun(base, tmp_path, monkeypatch):
+    """Half of one would take the last room from the events and the database."""
+    from types import SimpleNamespace
+
+    from studio.training import checkpoints
+
+    written, free = [], [10**9]
+    monkeypatch.setattr(checkpoints.shutil, "disk_usage", lambda place: SimpleNamespace(free=free[0]))
+    real = checkpoints._write_tensors
+    monkeypatch.setattr(checkpoints, "_write_tensors", lambda part, file: (written.append(file), real(part, file)))
+    loop = Loop(job(base, tmp_path, steps=2, checkpoint_every=1), lambda event: None)
+    loop.run(lambda: None)
+    assert written
+    size = sum(file.stat().st_size for file in (tmp_path / "step-00000002").iterdir() if file.suffix == ".safetensors")
+    for free[0], fits in ((size // 2, False), (size, True)):
+        written.clear()
+        again = Loop(job(base, tmp_path / str(fits), steps=1, checkpoint_every=1), lambda event: None)
+        again.run(lambda: None)
+        assert bool(written) == fits
 
 
 def test_a_checkpoint_of_another_shape_is_refused_before_anything_changes(base, tmp_path):

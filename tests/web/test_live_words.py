@@ -91,10 +91,19 @@ TOLD = {
     "moving again": {"event": "watched", "code": "timeline.moving_again", "values": {}},
     "stalled for good": {"event": "watched", "code": "error.stalled_ended", "values": {"minutes": 120}},
     "disk full": {"event": "failed", "code": "disk_full", "values": {"path": "/home/x"}},
-    "no room for a checkpoint": {
+    "no room for a checkpoint": {"event": "caution", "code": "timeline.saving_paused", "values": {}},
+    "room again": {"event": "note", "code": "timeline.saving_again", "values": {"step": 7}},
+    "followed by another": {"event": "watched", "code": "timeline.adopted", "values": {}},
+    "resumed with other digits": {"event": "resumed", "exact": False},
+    "a damaged checkpoint": {
+        "event": "caution",
+        "code": "timeline.damage_content",
+        "values": {"checkpoint": "step-00000006", "file": "weights.safetensors"},
+    },
+    "a checkpoint that cannot be written": {
         "event": "caution",
         "code": "timeline.checkpoint_unsaved",
-        "values": {"reason": "No space left on device"},
+        "values": {"reason": "Input/output error"},
     },
     "not a number": {"event": "failed", "code": "non_finite", "values": {"step": 7, "rate": 0.1}},
     "keeper gone": {"event": "watched", "code": "timeline.keeper_gone", "values": {}},
@@ -109,3 +118,34 @@ def test_every_trouble_has_a_sentence_on_the_timeline(what):
     for text in spoken.values():
         assert "{" not in text
         assert text.endswith((".", "。"))
+
+
+GOOD = ("resumed", "resumed with other digits", "moving again", "followed by another", "room again")
+
+
+@pytest.mark.parametrize("what", TOLD)
+def test_every_trouble_and_what_went_on_all_the_same_has_a_flag_on_the_chart(what):
+    assert worded({**TOLD[what], "step": 7}, "en")["flag"] == ("good" if what in GOOD else "bad")
+
+
+def test_what_is_no_trouble_has_none():
+    for event in (
+        {"event": "checkpoint", "step": 1},
+        {"event": "note", "code": "timeline.attempt_started", "values": {"attempt": 1}},
+    ):
+        assert "flag" not in worded(event, "en")
+
+
+def test_how_a_run_goes_on_is_told_apart():
+    said = {
+        worded({"event": "resumed", "step": step, "exact": exact}, "en")["text"]
+        for step, exact in ((7, True), (7, False), (0, True))
+    }
+    assert len(said) == 3
+    assert any("began again at the first step" in text for text in said)
+
+
+@pytest.mark.parametrize("jump", [-3600.0, 3600.0, 90_000.0])
+def test_a_clock_that_was_put_right_is_no_pace(jump):
+    records = [{**step, "time": step["time"] + (jump if step["step"] > 30 else 0.0)} for step in steps(40, 0.5)]
+    assert seconds_left([{"event": "plan", "steps": 100}, *records]) == pytest.approx(30.0)
