@@ -57,7 +57,7 @@
         report.classes?.length ? [h("h2", {}, say("web.report.classes")), h("div.half", {}, classes(report), place)] : null,
         report.confusion ? [h("h2", {}, say("web.report.matrix")), matrix(run, report)] : null,
         window.studio.sections[report.result]?.(report, run),
-        report.mistakes?.length ? [h("h2", {}, say("web.report.mistakes")), h("p.muted", {}, say("web.report.mistakes_help")), rowsTable(report.mistakes)] : null);
+        report.mistakes?.length ? [h("h2", {}, say("web.report.mistakes")), h("p.muted", {}, say(report.scatter ? "web.report.mistakes_far" : "web.report.mistakes_help")), rowsTable(report.mistakes)] : null);
       if (drawings?.length) figures(place, drawings);
     }
     window.addEventListener("studio:shade", () => { if (run) load(); });

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from studio.errors import UserError
 from studio.inference.kinds.base import Answerer, answerers
-from studio.tasks.base import Row
+from studio.tasks.base import Row, tasks
+from studio.tasks.pairs import gap_of
 
 if TYPE_CHECKING:
     from studio.inference.pool import Pool
@@ -43,7 +44,10 @@ json.dump([made["predict"](question) for question in json.load(sys.stdin)], sys.
         self, run_dir: Path, pool: Pool, rows: Sequence[str | Row], descriptions: Mapping[str, str]
     ) -> list[dict[str, Any]]:
         from studio.inference.before import Encoder
+        from studio.inference.predictor import read_saved
 
+        if len(tasks.get(str(read_saved(run_dir)[0]["task"])).asked) > 1:
+            return []
         try:
             with pool.use(run_dir, "untuned") as held:
                 encoder: Encoder = held  # type: ignore[assignment]
@@ -54,7 +58,10 @@ json.dump([made["predict"](question) for question in json.load(sys.stdin)], sys.
             return []
 
     def write(self, predictor: Predictor, core: Any, folder: Path) -> None:
-        write_pooled(predictor, core, folder, {"labels": predictor.facts["labels"]})
+        about: dict[str, Any] = {"labels": predictor.facts["labels"]}
+        if len(predictor.task.asked) > 1:
+            about["gap"] = gap_of(predictor.tokenizer)
+        write_pooled(predictor, core, folder, about)
 
     def numbers(self, predictor: Predictor, question: Any) -> dict[str, float]:
         scores: dict[str, float] = predictor.predict([question])[0]["scores"]
