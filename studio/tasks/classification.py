@@ -37,7 +37,7 @@ class Classification(Task):
     main_metric = "macro_f1"
     alterable: ClassVar[tuple[str, ...]] = ("text",)
     head: ClassVar[tuple[str, ...]] = ("classifier",)
-    roles = (
+    roles: ClassVar[tuple[Role, ...]] = (
         Role(
             "text",
             ("text", "sentence", "review", "message", "content", "body", "comment", "utterance", "ticket", "question")

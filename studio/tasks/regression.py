@@ -152,7 +152,8 @@ class Regression(Task):
     def loss(self, model: torch.nn.Module, batch: dict[str, torch.Tensor], options: Any) -> torch.Tensor:
         """Squared error of standardised numbers."""
         said = model(**inputs_of(batch)).logits[:, 0].float()
-        return ((said - batch["labels"]) ** 2).sum()
+        loss: torch.Tensor = ((said - batch["labels"]) ** 2).sum()
+        return loss
 
     def weight(self, batch: dict[str, torch.Tensor]) -> int:
         return len(batch["labels"])
