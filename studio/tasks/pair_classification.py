@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from studio.problem import Problem
 from studio.tasks.base import Item, Role, Row, Rows, tasks
 from studio.tasks.classification import Classification
-from studio.tasks.pairs import FIRST, SECOND, encode_pairs, joined, pair_column_problems, pair_of, pair_ties, text_pairs
+from studio.tasks.pairs import FIRST, SECOND, encode_pairs, joined, pair_of, pair_ties, text_pairs
 from studio.tasks.regression import may_be_amount
 
 if TYPE_CHECKING:
@@ -37,9 +36,6 @@ class PairClassification(Classification):
 
     def ties(self, row: Row) -> list[str]:
         return pair_ties(row)
-
-    def column_problems(self, chosen: Mapping[str, str]) -> list[Problem]:
-        return pair_column_problems(chosen)
 
     def guess(self, columns: Sequence[Column]) -> Suggestion | None:
         """Sure of a pair by its headers beside one column of labels and none of numbers, or one that is named a label.

@@ -66,7 +66,7 @@ def pair_scorer() -> type[Any]:
             """Logits (B, 2): the standardised score, and the cosine it follows from."""
             if features is None:
                 features = self.pooled(input_ids, attention_mask, **more)  # type: ignore[arg-type]
-            one, other = self.emphasis(features.float()).chunk(2, dim=-1)
+            one, other = (self.emphasis(part) for part in features.float().chunk(2, dim=-1))
             near = torch.nn.functional.cosine_similarity(one, other, dim=-1, eps=1e-6).unsqueeze(-1)
             return SequenceClassifierOutput(logits=torch.cat([self.classifier(near), near], dim=-1))
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from studio.problem import Problem
 from studio.tasks.base import Item, Role, Row, Rows
 
 if TYPE_CHECKING:
@@ -76,13 +75,6 @@ def pair_ties(row: Row) -> list[str]:
     """The pair, in its order and in neither: the same two texts the other way round stay in one part of the split."""
     one, other = row.get("first") or "", row.get("second") or ""
     return [joined(row), "\n".join(sorted((one, other)))]
-
-
-def pair_column_problems(chosen: Mapping[str, str]) -> list[Problem]:
-    """One column for both texts."""
-    if chosen.get("first") and chosen.get("first") == chosen.get("second"):
-        return [Problem("pair_one_column", "error", "columns.second", values={"column": chosen["first"]})]
-    return []
 
 
 def gap_of(tokenizer: Any) -> str:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _CLASSES = 5
 """As many different whole numbers, or more, may be amounts as well as names of classes; two or three are names."""
+FEWEST = 3
+"""As many may be amounts where somebody says that they are."""
 _NAMES = frozenset("label labels class category 标签 类别 分类".split())
 """Headers of numbers that are names of classes."""
 
@@ -104,14 +106,16 @@ class Regression(Task):
         return Suggestion(None, {}, False, f"data.question.{code}", told, tuple(both))
 
     def offers(self, columns: Sequence[Column]) -> list[Suggestion]:
-        """Every column of numbers beside each text."""
+        """Every column of numbers beside each text; the number of a pair belongs to both its texts."""
         from studio.data.roles import certain, of_kind, texts_among
 
+        if pair_of(columns):
+            return []
         amounts = [
             column
             for column in of_kind(columns, "number", "label", "id")
             if column["kind"] == "number"
-            or (column["kind"] == "label" and may_be_amount(column))
+            or (column["kind"] == "label" and may_be_amount(column, FEWEST))
             or (column["kind"] == "id" and self._named(column) and are_numbers(column["examples"]))
         ]
         return [
@@ -166,13 +170,13 @@ class Regression(Task):
         return [scored(facts["mean"] + facts["scale"] * value, facts) for value in said]
 
 
-def may_be_amount(column: Column) -> bool:
-    """Whether a column of few recurring values holds numbers that may be amounts: enough different ones, and a header
+def may_be_amount(column: Column, fewest: int = _CLASSES) -> bool:
+    """Whether a column of few recurring values holds numbers that may be amounts: `fewest` different ones, and a header
     that does not say "class"."""
     from studio.data.roles import plain_header
 
     values = [str(value) for value, _ in column["top"]]
-    return column["distinct"] >= _CLASSES and plain_header(column) not in _NAMES and are_numbers(values)
+    return column["distinct"] >= fewest and plain_header(column) not in _NAMES and are_numbers(values)
 
 
 def scored(value: float, facts: Mapping[str, Any], **more: Any) -> Prediction:

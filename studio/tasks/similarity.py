@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,12 +16,11 @@ from studio.tasks.pairs import (
     SECOND,
     encode_beside,
     joined,
-    pair_column_problems,
     pair_of,
     pair_ties,
     text_pairs,
 )
-from studio.tasks.regression import may_be_amount, scored
+from studio.tasks.regression import FEWEST, may_be_amount, scored
 
 if TYPE_CHECKING:
     import torch
@@ -75,9 +74,6 @@ class Similarity(Task):
     def expected(self, row: Row) -> float | None:
         return parse(row.get("score"))
 
-    def column_problems(self, chosen: Mapping[str, str]) -> list[Problem]:
-        return pair_column_problems(chosen)
-
     def guess(self, columns: Sequence[Column]) -> Suggestion | None:
         """Sure of a pair by its headers beside one column of numbers whose header means a score."""
         from studio.data.roles import certain, of_kind, plain_header
@@ -104,7 +100,7 @@ class Similarity(Task):
         numbers = [
             column
             for column in of_kind(columns, "number", "label")
-            if column["kind"] == "number" or (column["kind"] == "label" and may_be_amount(column))
+            if column["kind"] == "number" or (column["kind"] == "label" and may_be_amount(column, FEWEST))
         ]
         return [
             certain(self, {"first": one, "second": other, "score": str(column["name"])}, "pair_score")
