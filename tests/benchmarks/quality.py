@@ -50,6 +50,7 @@ GOALS = {
     "prose_masked": Goal(sets.package_prose, lead=20.0, words=["--task", "masked_lm", "--model", "starter:minilm"]),
     "ratings": Goal(sets.ratings, lead=3.0, words=["--task", "regression"]),
     "tagged_pairs": Goal(sets.tagged_pairs, lead=3.0),
+    "same_intent": Goal(sets.same_intent, lead=3.0),
     "matches": Goal(sets.matches("en"), lead=3.0),
     "matches_zh": Goal(sets.matches("zh"), lead=3.0),
     "help_desk": Goal(sets.sample("help_desk"), lead=5.0),
@@ -59,7 +60,7 @@ GOALS = {
 }
 
 
-RIVALS = ("base", "tfidf", "untuned", "nearest", "lead", "copy", "bigram", "unigram")
+RIVALS = ("base", "pair_overlap", "overlap", "ridge", "tfidf", "untuned", "nearest", "lead", "copy", "bigram", "unigram")
 """Whom a set is compared with: the first of these that took the test."""
 
 

@@ -134,6 +134,25 @@ def matches(language: str) -> Callable[[Path], Path]:
     return make
 
 
+def same_intent(place: Path) -> Path:
+    """Two utterances of CLINC150 and whether they want the same; if not, they are at least of one domain."""
+    told = [json.loads(line) for line in _lines(SHARED / "intents_en_clinc_domains.jsonl")]
+    dice, rows = random.Random(1), []
+    dice.shuffle(told)
+    by_intent: dict[str, list[str]] = {}
+    by_domain: dict[str, list[tuple[str, str]]] = {}
+    for row in told[: len(told) // 2]:
+        by_intent.setdefault(row["intent"], []).append(row["utterance"])
+    for row in told[len(told) // 2 :]:
+        by_domain.setdefault(row["domain"], []).append((row["utterance"], row["intent"]))
+    for texts in by_intent.values():
+        rows += [(one, other, "yes") for one, other in zip(texts[::2], texts[1::2], strict=False)]
+    for pairs in by_domain.values():
+        rows += [(a, b, "no") for (a, i), (b, j) in zip(pairs[::2], pairs[1::2], strict=False) if i != j]
+    dice.shuffle(rows)
+    return _csv(place / "same_intent.csv", ("utterance_1", "utterance_2", "same"), rows)
+
+
 def sample(name: str) -> Callable[[Path], Path]:
     """One of the studio's own samples."""
     return lambda place: next(SAMPLES.glob(f"{name}.*"))
