@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from studio.tasks.base import Item, Role, Row, Rows, tasks
 from studio.tasks.classification import Classification
-from studio.tasks.pairs import FIRST, SECOND, encode_pairs, joined, pair_of, pair_ties, text_pairs
+from studio.tasks.pairs import FIRST, SECOND, beside, encode_pairs, joined, pair_of, pair_ties, text_pairs
 from studio.tasks.regression import may_be_amount
 
 if TYPE_CHECKING:
@@ -33,6 +33,9 @@ class PairClassification(Classification):
 
     def question(self, row: Row) -> str:
         return joined(row)
+
+    def preview(self, row: Row) -> str:
+        return beside(row)
 
     def ties(self, row: Row) -> list[str]:
         return pair_ties(row)

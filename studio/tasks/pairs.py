@@ -42,6 +42,7 @@ _KNOWN = (
     ("第一句", "第二句"),
 )
 _MOST_OFFERS = 6
+_SHOWN = 160
 
 
 def pair_of(columns: Sequence[Column]) -> tuple[str, str] | None:
@@ -69,6 +70,11 @@ def text_pairs(columns: Sequence[Column]) -> list[tuple[str, str]]:
 def joined(row: Row) -> str:
     """Both texts as one, a line each."""
     return f"{row.get('first') or ''}\n{row.get('second') or ''}".strip("\n")
+
+
+def beside(row: Row) -> str:
+    """Both texts on one line, as a button shows them."""
+    return " ↔ ".join(" ".join((row.get(role.key) or "").split())[:_SHOWN] for role in (FIRST, SECOND))
 
 
 def pair_ties(row: Row) -> list[str]:

@@ -11,15 +11,7 @@ from studio.problem import Problem
 from studio.tasks.base import Item, Prediction, Role, Row, Rows, Task, tasks
 from studio.tasks.heads import inputs_of, load_encoder
 from studio.tasks.pairheads import pair_scorer
-from studio.tasks.pairs import (
-    FIRST,
-    SECOND,
-    encode_beside,
-    joined,
-    pair_of,
-    pair_ties,
-    text_pairs,
-)
+from studio.tasks.pairs import FIRST, SECOND, beside, encode_beside, joined, pair_of, pair_ties, text_pairs
 from studio.tasks.regression import FEWEST, may_be_amount, scored
 
 if TYPE_CHECKING:
@@ -64,6 +56,9 @@ class Similarity(Task):
 
     def question(self, row: Row) -> str:
         return joined(row)
+
+    def preview(self, row: Row) -> str:
+        return beside(row)
 
     def ties(self, row: Row) -> list[str]:
         return pair_ties(row)

@@ -60,7 +60,19 @@ GOALS = {
 }
 
 
-RIVALS = ("base", "pair_overlap", "overlap", "ridge", "tfidf", "untuned", "nearest", "lead", "copy", "bigram", "unigram")
+RIVALS = (
+    "base",
+    "pair_overlap",
+    "overlap",
+    "ridge",
+    "tfidf",
+    "untuned",
+    "nearest",
+    "lead",
+    "copy",
+    "bigram",
+    "unigram",
+)
 """Whom a set is compared with: the first of these that took the test."""
 
 

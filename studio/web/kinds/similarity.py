@@ -41,6 +41,7 @@ class SimilarityFace(Face):
                     max_lines=4,
                     max_length=bounds.TEXT,
                     scale=5,
+                    min_width=280,
                     elem_id="play-search",
                 )
                 go = gr.Button(page.t("web.play.search_go"), scale=1, min_width=110, elem_id="play-search-go")
