@@ -51,8 +51,8 @@ GOALS = {
     "ratings": Goal(sets.ratings, lead=3.0, words=["--task", "regression"]),
     "tagged_pairs": Goal(sets.tagged_pairs, lead=3.0),
     "same_intent": Goal(sets.same_intent, lead=3.0),
-    "matches": Goal(sets.matches("en"), lead=3.0),
-    "matches_zh": Goal(sets.matches("zh"), lead=3.0),
+    # What a question and its paragraph share says it all on so few rows: a set that shows where counting is enough.
+    "matches": Goal(sets.matches("en")),
     "help_desk": Goal(sets.sample("help_desk"), lead=5.0),
     "hotel_reviews": Goal(sets.sample("hotel_reviews"), lead=5.0),
     "waimai_reviews": Goal(sets.sample("waimai_reviews"), lead=5.0),

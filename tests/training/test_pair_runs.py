@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import random
 import runpy
+import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +19,9 @@ from studio.inference.kinds.base import answerers
 from studio.inference.predictor import Predictor
 from studio.spec import Spec
 from studio.training.run import Inputs, train_run
+
+sys.path.append(str(Path(__file__).parents[1] / "models"))
+from tiny_models import decoder_folder  # noqa: E402
 
 HARD = {"epochs": 8, "learning_rate": 2e-3, "evaluations": 3, "max_length": 48}
 PAIR = {"first": "one", "second": "two"}
@@ -189,3 +194,37 @@ def test_other_methods_come_back_as_they_were_trained(place, task, method):
     assert [event.values["rows"] > 0 for event in told_so] == [True]
     assert float(told_so[0].values["gap"]) < 1e-3
     assert report["task"] == task
+
+
+ZH = {"好": "很好 干净 热情 美味 推荐".split(), "差": "太差 很脏 冷淡 难吃 失望".split()}
+
+
+@pytest.mark.parametrize("task", ["regression", "similarity", "pair_classification"])
+def test_chinese_is_learnt_and_saved_by_a_model_of_bytes(tmp_path, task):
+    """A decoder without any mark between two texts: the other way of pooling, and of telling them apart."""
+    dice, rows = random.Random(1), []
+    for _ in range(70):
+        one, other = dice.choice("好差"), dice.choice("好差")
+        texts = ["这家店" + dice.choice(ZH[mood]) + "，" + dice.choice(ZH[mood]) for mood in (one, other)]
+        score = "４．５" if one == other else "0,5"
+        label = "一致" if one == other else "不同"
+        rows.append({"one": texts[0], "two": texts[1], "score": score, "label": label})
+    columns = {
+        "regression": {"text": "one", "number": "score"},
+        "similarity": {**PAIR, "score": "score"},
+        "pair_classification": {**PAIR, "label": "label"},
+    }[task]
+    spec = Spec("d-1", columns, task, "local:bytes", "full", options={"training": {**HARD, "epochs": 2}})
+    folder, told = tmp_path / "local" / "runs" / "r-1", []
+    folder.mkdir(parents=True)
+    (folder / "spec.json").write_text(json.dumps(spec.to_json(), ensure_ascii=False))
+    base = decoder_folder(tmp_path / "base")
+    train_run(folder, spec, Inputs(save_rows(tmp_path / "data", rows), base, machine()), told.append, lambda: None)
+    report = json.loads((folder / "report.json").read_text("utf-8"))
+    assert [rung["key"] for rung in report["ladder"]][-1] == "tuned"
+    (gap,) = [event.values["gap"] for event in told if getattr(event, "code", "") == "timeline.reloaded"]
+    assert float(gap) < 1e-3
+    list(package.build(folder, tmp_path / "out.zip", "zh", "tuned"))
+    if task == "similarity":
+        found = list(search.searching(Predictor.load(folder), folder, tmp_path / "data" / "rows.parquet", "干净", 3))
+        assert all("这家店" in hit["text"] for hit in found[-1][2]["hits"])
