@@ -14,8 +14,10 @@
   const numbers = (report) => h("div.tiles.wide", {}, Object.entries(report.test).map(([name, value]) => h("div.tile", { title: window.studio.known(`metric.${name}_help`) ? say(`metric.${name}_help`) : "" }, h("b", {}, score(name, value)), h("small", {}, metric(name), report.interval?.[name] ? ` (${score(name, report.interval[name][0])}–${score(name, report.interval[name][1])})` : ""))));
 
   function rowsTable(rows) {
-    return h("div.scroll", {}, h("table", {}, h("thead", {}, h("tr", {}, ["text", "truth", "answer", "sure"].map((c) => h("th", {}, say("web.col." + c))))),
-      h("tbody", {}, rows.map((row) => h("tr", {}, h("td.text", {}, row.text), h("td", {}, row.truth), h("td", {}, h("span.chip", { class: row.truth === row.answer ? "good" : "bad" }, row.answer)), h("td.num", {}, row.confidence === undefined || row.confidence === null ? "" : percent(row.confidence, 0)))))));
+    // Not every kind says how sure it is.
+    const sure = rows.some((row) => row.confidence !== undefined && row.confidence !== null);
+    return h("div.scroll", {}, h("table", {}, h("thead", {}, h("tr", {}, ["text", "truth", "answer", ...(sure ? ["sure"] : [])].map((c) => h("th", {}, say("web.col." + c))))),
+      h("tbody", {}, rows.map((row) => h("tr", {}, h("td.text", {}, row.text), h("td", {}, row.truth), h("td", {}, h("span.chip", { class: row.truth === row.answer ? "good" : "bad" }, row.answer)), sure ? h("td.num", {}, row.confidence === undefined || row.confidence === null ? "" : percent(row.confidence, 0)) : null)))));
   }
   function matrix(run, report) {
     const { labels, counts } = report.confusion, most = Math.max(1, ...counts.flat());
@@ -57,7 +59,7 @@
         report.classes?.length ? [h("h2", {}, say("web.report.classes")), h("div.half", {}, classes(report), place)] : null,
         report.confusion ? [h("h2", {}, say("web.report.matrix")), matrix(run, report)] : null,
         window.studio.sections[report.result]?.(report, run),
-        report.mistakes?.length ? [h("h2", {}, say("web.report.mistakes")), h("p.muted", {}, say("web.report.mistakes_help")), rowsTable(report.mistakes)] : null);
+        report.mistakes?.length ? [h("h2", {}, say("web.report.mistakes")), h("p.muted", {}, say(report.scatter ? "web.report.mistakes_far" : "web.report.mistakes_help")), rowsTable(report.mistakes)] : null);
       if (drawings?.length) figures(place, drawings);
     }
     window.addEventListener("studio:shade", () => { if (run) load(); });

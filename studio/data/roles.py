@@ -69,11 +69,13 @@ def columns_for(columns: Sequence[Column], task: Task) -> dict[str, str]:
     found = suggest_for(columns)
     if found.task == task.key:
         return dict(found.columns)
+    known = [column for column in columns if column["kind"] not in ("empty", "constant")]
     options = [option.columns for option in found.alternatives if option.task == task.key]
+    # What another task is sure of says nothing of what this one could make of the columns.
+    options = options or [offer.columns for offer in task.offers(known)]
     if options:
         return {role: name for role, name in options[0].items() if all(one.get(role) == name for one in options)}
-    known = [column for column in columns if column["kind"] not in ("empty", "constant")]
-    texts = _of_kind(known, "text") or _of_kind(known, "label")
+    texts = of_kind(known, "text") or of_kind(known, "label")
     if not any(role.key == "text" for role in task.asked) or not texts:
         return {}
     text = _obvious_text(task, texts) or max(texts, key=lambda column: float(column["mean_length"]))
@@ -83,10 +85,10 @@ def columns_for(columns: Sequence[Column], task: Task) -> dict[str, str]:
 def _one_value(columns: Sequence[Column], known: Sequence[Column]) -> Suggestion | None:
     """One text and a column that holds the same everywhere: labels of which there is only one. Where it can be nothing
     else it is taken, so that the finding about its labels says the rest."""
-    task, texts = _task("labels"), _of_kind(known, "text")
-    same = _of_kind(columns, "constant")
-    named = [column for column in same if _plain(column) in _TARGET_NAMES]
-    others = [column for column in known if column not in texts and _plain(column) not in _MACHINERY]
+    task, texts = _task("labels"), of_kind(known, "text")
+    same = of_kind(columns, "constant")
+    named = [column for column in same if plain_header(column) in _TARGET_NAMES]
+    others = [column for column in known if column not in texts and plain_header(column) not in _MACHINERY]
     if task is None or len(texts) != 1 or not same or (others and not named):
         return None
     text = str(texts[0]["name"])
@@ -105,17 +107,19 @@ def _names(task: Task, role: str) -> tuple[str, ...]:
     return next(item.names for item in task.roles if item.key == role)
 
 
-def _plain(column: Column) -> str:
+def plain_header(column: Column) -> str:
+    """A column's header as header words are compared: lower case, "_" for spaces and hyphens."""
     return str(column["name"]).strip().lower().replace("-", "_").replace(" ", "_")
 
 
-def _of_kind(columns: Sequence[Column], *kinds: str) -> list[Column]:
-    return [column for column in columns if column["kind"] in kinds and _plain(column) not in _MACHINERY]
+def of_kind(columns: Sequence[Column], *kinds: str) -> list[Column]:
+    """The columns of these kinds, without those that describe rows for machines."""
+    return [column for column in columns if column["kind"] in kinds and plain_header(column) not in _MACHINERY]
 
 
 def _conversations(columns: Sequence[Column]) -> Suggestion | None:
     """Columns whose cells are conversations."""
-    task, found = _task("chat"), _of_kind(columns, "chat")
+    task, found = _task("chat"), of_kind(columns, "chat")
     if task is None or not found:
         return None
     names = [str(column["name"]) for column in found]
@@ -129,7 +133,7 @@ def _instructions(columns: Sequence[Column]) -> Suggestion | None:
     if task is None:
         return None
     # Short recurring answers ("yes", "no") count as text here: the headers say what they are.
-    texts = {_plain(column): str(column["name"]) for column in _of_kind(columns, "text", "label", "number")}
+    texts = {plain_header(column): str(column["name"]) for column in of_kind(columns, "text", "label", "number")}
     asked = next((name for name in _names(task, "instruction") if name in texts), None)
     extra = next((name for name in _names(task, "input") if name in texts), None)
     answer = next((name for name in _names(task, "output") if name in texts), None)
@@ -140,7 +144,7 @@ def _instructions(columns: Sequence[Column]) -> Suggestion | None:
     chosen = {"instruction": texts[asked], "output": texts[answer]}
     if extra is not None:
         chosen["input"] = texts[extra]
-    rest = [column for column in _of_kind(columns, "text", "label") if str(column["name"]) not in chosen.values()]
+    rest = [column for column in of_kind(columns, "text", "label") if str(column["name"]) not in chosen.values()]
     made = certain(task, chosen, "instructions")
     # "context" beside a question is a passage to read, not an Alpaca input: the answer may be a span of it.
     if rest or extra == "context":
@@ -160,7 +164,7 @@ def _instructions(columns: Sequence[Column]) -> Suggestion | None:
 def _labels(columns: Sequence[Column]) -> Suggestion | None:
     """One text and one column of few recurring values."""
     task = _task("labels")
-    texts, labels = _of_kind(columns, "text"), _of_kind(columns, "label")
+    texts, labels = of_kind(columns, "text"), of_kind(columns, "label")
     if task is None or not labels:
         return None
     if not texts and len(labels) > 1:
@@ -189,7 +193,7 @@ def _labels(columns: Sequence[Column]) -> Suggestion | None:
 
 def _short_texts(task: Task, labels: list[Column]) -> tuple[list[Column], list[Column]]:
     """Texts that recur so often that they look like labels are told from them by the header alone."""
-    named = [column for column in labels if _plain(column) in _names(task, "text")]
+    named = [column for column in labels if plain_header(column) in _names(task, "text")]
     return named, [column for column in labels if column not in named]
 
 
@@ -199,7 +203,7 @@ def _narrow(columns: list[Column], obvious: Column | None) -> list[Column]:
 
 def _obvious_text(task: Task, texts: list[Column]) -> Column | None:
     """The only text, the only one named so, or one far longer than all others."""
-    named = [column for column in texts if _plain(column) in _names(task, "text")]
+    named = [column for column in texts if plain_header(column) in _names(task, "text")]
     for few in (texts, named):
         if len(few) == 1 and (few is texts or all(_longer(few[0], other) for other in texts if other is not few[0])):
             return few[0]
@@ -217,13 +221,13 @@ def _obvious_label(labels: list[Column]) -> Column | None:
     """The only candidate, or the only one whose header can mean nothing else."""
     if len(labels) == 1:
         return labels[0]
-    named = [column for column in labels if _plain(column) in _TARGET_NAMES]
+    named = [column for column in labels if plain_header(column) in _TARGET_NAMES]
     return named[0] if len(named) == 1 else None
 
 
 def _nothing_fits(columns: Sequence[Column]) -> Suggestion:
     """No task is plain: a question, with what could be meant."""
-    texts = _of_kind(columns, "text")
+    texts = of_kind(columns, "text")
     names = [str(column["name"]) for column in texts]
     chat, labels = _task("chat"), _task("labels")
     if len(texts) == 2 and chat is not None:
@@ -246,7 +250,7 @@ def _nothing_fits(columns: Sequence[Column]) -> Suggestion:
 
 def texts_among(task: Task, columns: Sequence[Column]) -> list[Column]:
     """The columns that may be the text a task reads: the obvious one, else all that hold texts."""
-    texts = [column for column in _of_kind(columns, "text") if not are_lists(column)]
+    texts = [column for column in of_kind(columns, "text") if not are_lists(column)]
     return _narrow(texts, _obvious_text(task, texts)) if texts else []
 
 

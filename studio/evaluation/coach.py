@@ -89,6 +89,8 @@ def _ended(story: Story) -> Advice | None:
         return Advice(
             f"coach.finished_below_{name}", values, "use_simple" if name == "simple" else "lower_rate", "look"
         )
+    if story.lower_is_better and name == "simple":
+        return Advice("coach.finished_error_simple", values, None, "good")
     return Advice(f"coach.finished_above_{name}", values, None, "good")
 
 

@@ -120,6 +120,8 @@ def _predictions(
             "answer": answer["label"],
             "scores": {label: round(float(share), 6) for label, share in answer["scores"].items()},
         }
+        if len(exam.task.asked) > 1:
+            entry["asked"] = {role.key: (row.get(role.key) or "")[:_TEXT] for role in exam.task.asked}
         if simple is not None and simple is not chosen:
             entry["simple"] = simple.labels[place]
         found.append(entry)

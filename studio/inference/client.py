@@ -136,6 +136,16 @@ class InferenceClient:
                     rows = message["value"]["rows"]
                     yield FileProgress(rows, rows, finished=True, columns=message["value"]["columns"])
 
+    def search(self, run_dir: Path, data: Path, text: str, count: int = 10) -> dict[str, Any]:
+        """The texts in a Parquet file of text cells that the run's tuned model finds nearest: {"hits": [{"text", "row"
+        (from 1), "role", "score", "cosine", ...}], "texts": how many were searched, "total": how many there are}.
+
+        The first search of some data reads all of it. Raises UserError (`search_none`).
+        """
+        request = {"op": "search", "run": str(run_dir), "data": str(data.resolve()), "text": text, "count": count}
+        value: dict[str, Any] = self._value(request)
+        return value
+
     def predict_version(
         self, run_dir: Path, owner: str, version: str, out: Path, which: str = "tuned"
     ) -> Generator[FileProgress, None, None]:

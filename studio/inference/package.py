@@ -100,8 +100,9 @@ def _simple(run_dir: Path, folder: Path, language: str) -> Copy:
     snippet = answerers.get(task.result).simple_snippet
     if not snippet:
         raise UserError("package_simple", task=task.key)
-    questions = answerers.get(task.result).questions(_rows(run_dir, task))
-    key, expected = simple_package.collect(run_dir, folder, SNIPPETS / snippet, questions)
+    rows = _rows(run_dir, task)
+    questions = answerers.get(task.result).questions(rows)
+    key, expected = simple_package.collect(run_dir, folder, SNIPPETS / snippet, task, rows)
     _check_space(sum(file.stat().st_size for file in folder.iterdir()), folder)
     report = _object(run_dir / "report.json")
     name = say(f"ladder.{key}", language)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.errors import UserError
-from studio.inference import before, package
+from studio.inference import before, package, search
 from studio.inference.files import AnswerFile, Table, as_asked, match_columns
 from studio.inference.generation import Clock
 from studio.inference.settings import GROUP, ChatSettings
@@ -44,6 +44,7 @@ class Requests:
             "predict": self._predict,
             "before": self._before,
             "chat": self._chat,
+            "search": self._search,
             "predict_file": self._predict_file,
             "package": self._package,
         }
@@ -129,6 +130,18 @@ class Requests:
             return tuned
         base: Predictor = held.enter_context(self._pool.use(folder, "base"))  # type: ignore[assignment]
         return base
+
+    def _search(self, request: Request) -> Iterator[Message]:
+        folder, data = self._folder(request), Path(str(request["data"]))
+        yield from self._loading(folder, "tuned")
+        with self._pool.use(folder, "tuned") as held:
+            predictor: Predictor = held  # type: ignore[assignment]
+            answer = None
+            asked, most = str(request["text"]), int(request["count"])
+            for count, total, found in search.searching(predictor, folder, data, asked, most):
+                answer = found
+                yield progress(count, total)
+        yield done(answer)
 
     def _predict_file(self, request: Request) -> Iterator[Message]:
         folder, which = self._folder(request), str(request.get("which", "tuned"))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from studio.errors import UserError
 from studio.evaluation.baseline import FOLDER, best, load_all
+from studio.tasks.base import Row, Task
 
 TRY = """
 import json, runpy, sys
@@ -19,9 +21,11 @@ json.dump(found, sys.stdout)
 """
 
 
-def collect(run_dir: Path, folder: Path, snippet: Path, questions: list[Any]) -> tuple[str, list[dict[str, float]]]:
-    """Write the best simple model of a run to `folder`; its key, and its answers to `questions` as numbers: labels
-    with the likeliest first, or "score".
+def collect(
+    run_dir: Path, folder: Path, snippet: Path, task: Task, rows: Sequence[Row]
+) -> tuple[str, list[dict[str, float]]]:
+    """Write the best simple model of a run to `folder`; its key, and its answers to `rows` as numbers: labels with the
+    likeliest first, or "score".
 
     Raises UserError (`model_gone`).
     """
@@ -33,7 +37,7 @@ def collect(run_dir: Path, folder: Path, snippet: Path, questions: list[Any]) ->
         if source.is_file():
             shutil.copy(source, folder / source.name)
     shutil.copy(snippet, folder / "predict.py")
-    return key, [_numbers(answer) for answer in models[key].predict(questions)]
+    return key, [_numbers(answer) for answer in models[key].answer(task, rows)]
 
 
 def _numbers(answer: dict[str, Any]) -> dict[str, float]:

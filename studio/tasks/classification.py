@@ -20,13 +20,18 @@ _EXAMPLES = 3
 
 
 @dataclass(frozen=True)
-class ClassificationOptions:
-    """`class_weights` gives rare labels the same say as common ones; `dropout` is that of the head; `windows` how many
-    windows of a text too long for one are read at most (1: the rest is cut away)."""
+class LabelOptions:
+    """`class_weights` gives rare labels the same say as common ones; `dropout` is that of the head."""
 
     class_weights: bool = option(False)
     label_smoothing: float = option(0.0, low=0.0, high=0.3, step=0.05)
     dropout: float = option(0.1, low=0.0, high=0.5, step=0.05)
+
+
+@dataclass(frozen=True)
+class ClassificationOptions(LabelOptions):
+    """`windows`: how many windows of a text too long for one are read at most (1: the rest is cut away)."""
+
     windows: int = option(4, low=1, high=64, step=1)
 
 
@@ -42,7 +47,7 @@ class Classification(Task):
     one_window = True
     alterable: ClassVar[tuple[str, ...]] = ("text",)
     head: ClassVar[tuple[str, ...]] = ("classifier",)
-    roles = (
+    roles: ClassVar[tuple[Role, ...]] = (
         Role(
             "text",
             ("text", "sentence", "review", "message", "content", "body", "comment", "utterance", "ticket", "question")
@@ -54,7 +59,7 @@ class Classification(Task):
             + ("标签", "类别", "分类", "情感", "意图", "主题"),
         ),
     )
-    Options = ClassificationOptions
+    Options: ClassVar[type[LabelOptions]] = ClassificationOptions
 
     def problems(self, rows: Rows) -> list[Problem]:
         """No label at all, only one, or nearly as many labels as rows (then the column is no label)."""
@@ -75,7 +80,7 @@ class Classification(Task):
         """The sorted labels of the training rows, how many windows of a text are read at most, and each label's weight
         in the loss where weights were asked for."""
         counts = Counter(str(row["label"]) for row in train if row.get("label"))
-        facts: dict[str, Any] = {"labels": sorted(counts), "windows": options.windows}
+        facts: dict[str, Any] = {"labels": sorted(counts), "windows": getattr(options, "windows", 1)}
         if options.class_weights:
             total = sum(counts.values())
             facts["class_weights"] = [total / (len(counts) * counts[label]) for label in facts["labels"]]

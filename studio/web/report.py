@@ -41,10 +41,11 @@ def shown_report(desk: Desk, run: str, language: str, dark: bool = False) -> dic
 def _untuned(report: dict[str, Any], language: str) -> list[str]:
     """A sentence where the model before tuning beats every simple one: then the verdict's lead is not all tuning's."""
     scores = {rung["key"]: rung["score"] for rung in report["ladder"]}
-    if report["model"] != "tuned" or report["lower_is_better"] or not {"untuned", report["simple"]} <= set(scores):
+    key = next((key for key in ("untuned", "cosine") if key in scores), "")
+    if report["model"] != "tuned" or report["lower_is_better"] or not {key, report["simple"]} <= set(scores):
         return []
-    untuned, gain = scores["untuned"], scores["tuned"] - scores["untuned"]
+    untuned, gain = scores[key], scores["tuned"] - scores[key]
     if untuned <= scores[report["simple"]]:
         return []
-    code = "report.untuned_ahead" if gain > 0 else "report.untuned_enough"
+    code = f"report.{key}_ahead" if gain > 0 else f"report.{key}_enough"
     return [say(code, language, score=untuned, points=100 * abs(gain))]

@@ -48,6 +48,11 @@ GOALS = {
     "synopses": Goal(sets.synopses, preset="balanced", words=["--task", "summarisation", "--model", "scratch:seq2seq"]),
     "prose": Goal(sets.package_prose, lead=10.0, words=["--task", "causal_lm", "--model", "starter:smollm2"]),
     "prose_masked": Goal(sets.package_prose, lead=20.0, words=["--task", "masked_lm", "--model", "starter:minilm"]),
+    "ratings": Goal(sets.ratings, lead=3.0, words=["--task", "regression"]),
+    "tagged_pairs": Goal(sets.tagged_pairs, lead=3.0),
+    "same_intent": Goal(sets.same_intent, lead=3.0),
+    # What a question and its paragraph share says it all on so few rows: a set that shows where counting is enough.
+    "matches": Goal(sets.matches("en")),
     "help_desk": Goal(sets.sample("help_desk"), lead=5.0),
     "hotel_reviews": Goal(sets.sample("hotel_reviews"), lead=5.0),
     "waimai_reviews": Goal(sets.sample("waimai_reviews"), lead=5.0),
@@ -55,7 +60,19 @@ GOALS = {
 }
 
 
-RIVALS = ("base", "tfidf", "untuned", "nearest", "lead", "copy", "bigram", "unigram")
+RIVALS = (
+    "base",
+    "pair_overlap",
+    "overlap",
+    "ridge",
+    "tfidf",
+    "untuned",
+    "nearest",
+    "lead",
+    "copy",
+    "bigram",
+    "unigram",
+)
 """Whom a set is compared with: the first of these that took the test."""
 
 

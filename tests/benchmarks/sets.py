@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+import random
 import subprocess
 import sys
 import zipfile
@@ -18,6 +19,12 @@ ROOT = Path(__file__).parent.parent.parent
 SHARED = ROOT.parent / "shared" / "data"
 APT = Path("/var/lib/apt/lists")
 SAMPLES = ROOT / "assets" / "samples"
+_SUBJECTS = frozenset(
+    "admin biology culture devel field game hardware junior mail network office protocol science security sound system"
+    " use web works-with works-with-format x11".split()
+)
+"""Facets of Debian's tags that say what a package is about; others say how it is made."""
+_MOST_PAIRS = 4000
 
 
 def bbc(place: Path) -> Path:
@@ -36,6 +43,14 @@ def drugs(place: Path) -> Path:
             texts = [archive.read(name).decode("utf-8") for name in sorted(archive.namelist())]
     rows = [line for text in texts for line in csv.DictReader(text.splitlines(), delimiter="\t")]
     return _csv(place / "drugs.csv", ("review", "rating"), [(row["review"], row["rating"]) for row in rows])
+
+
+def ratings(place: Path) -> Path:
+    """The same reviews with their rating as a number: 1 negative, 2 neutral, 3 positive."""
+    numbers = {"negative": "1", "neutral": "2", "positive": "3"}
+    with drugs(place).open(encoding="utf-8", newline="") as told:
+        rows = [(row["review"], numbers[row["rating"]]) for row in csv.DictReader(told)]
+    return _csv(place / "ratings.csv", ("review", "rating"), rows)
 
 
 def chatter(place: Path) -> Path:
@@ -83,6 +98,61 @@ def package_prose(place: Path) -> Path:
     return _csv(place / "prose.csv", ("text",), sorted({(text,) for _, text in _descriptions() if len(text) > 200}))
 
 
+def tagged_pairs(place: Path) -> Path:
+    """Pairs of one-line synopses of Debian packages; their similarity is the share of tags they have in common (Jaccard)
+    of those that say what a package is about. No package stands in two pairs."""
+    dice, known = random.Random(1), sorted(_tagged().items())
+    dice.shuffle(known)
+    half, pairs = known[: len(known) // 2], []
+    by_tag: dict[str, list[tuple[str, frozenset[str]]]] = {}
+    for synopsis, tags in half:
+        by_tag.setdefault(dice.choice(sorted(tags)), []).append((synopsis, tags))
+    for group in (known[len(half) :], *by_tag.values()):
+        pairs += list(zip(group[::2], group[1::2], strict=False))
+    dice.shuffle(pairs)
+    rows = [(one, other, f"{len(a & b) / len(a | b):.3f}") for (one, a), (other, b) in pairs[:_MOST_PAIRS]]
+    return _csv(place / "tagged_pairs.csv", ("first", "second", "similarity"), rows)
+
+
+def matches(language: str) -> Callable[[Path], Path]:
+    """A question and a paragraph of XQuAD: the one that answers it, or another one of the same article."""
+
+    def make(place: Path) -> Path:
+        asked = [json.loads(line) for line in _lines(SHARED / f"qa_{language}_xquad.jsonl")]
+        dice, by_title = random.Random(1), {}
+        for row in asked:
+            by_title.setdefault(row["title"], {})[row["context"]] = None
+        rows = []
+        for number, row in enumerate(asked):
+            others = [context for context in by_title[row["title"]] if context != row["context"]]
+            if number % 2 or not others:
+                rows.append((row["question"], row["context"], "yes"))
+            else:
+                rows.append((row["question"], dice.choice(others), "no"))
+        return _csv(place / f"matches_{language}.csv", ("question", "paragraph", "match"), rows)
+
+    return make
+
+
+def same_intent(place: Path) -> Path:
+    """Two utterances of CLINC150 and whether they want the same; if not, they are at least of one domain."""
+    told = [json.loads(line) for line in _lines(SHARED / "intents_en_clinc_domains.jsonl")]
+    dice, rows = random.Random(1), []
+    dice.shuffle(told)
+    by_intent: dict[str, list[str]] = {}
+    by_domain: dict[str, list[tuple[str, str]]] = {}
+    for row in told[: len(told) // 2]:
+        by_intent.setdefault(row["intent"], []).append(row["utterance"])
+    for row in told[len(told) // 2 :]:
+        by_domain.setdefault(row["domain"], []).append((row["utterance"], row["intent"]))
+    for texts in by_intent.values():
+        rows += [(one, other, "yes") for one, other in zip(texts[::2], texts[1::2], strict=False)]
+    for pairs in by_domain.values():
+        rows += [(a, b, "no") for (a, i), (b, j) in zip(pairs[::2], pairs[1::2], strict=False) if i != j]
+    dice.shuffle(rows)
+    return _csv(place / "same_intent.csv", ("utterance_1", "utterance_2", "same"), rows)
+
+
 def sample(name: str) -> Callable[[Path], Path]:
     """One of the studio's own samples."""
     return lambda place: next(SAMPLES.glob(f"{name}.*"))
@@ -127,6 +197,22 @@ def _descriptions() -> Iterable[tuple[str, str]]:
             prose = " ".join(line.strip() for line in rest.splitlines() if line.strip() not in ("", "."))
             if mark and synopsis.strip() and prose:
                 yield synopsis.strip(), prose
+
+
+def _tagged() -> dict[str, frozenset[str]]:
+    """The tags about its subject of every package with two or more of them, by its synopsis."""
+    found: dict[str, frozenset[str]] = {}
+    for file in sorted(APT.glob("*_main_binary-*_Packages*")):
+        done = subprocess.run(["/usr/lib/apt/apt-helper", "cat-file", str(file)], capture_output=True, check=True)
+        for block in done.stdout.decode("utf-8").split("\n\n"):
+            cells = dict(line.split(": ", 1) for line in block.replace("\n ", " ").split("\n") if ": " in line)
+            tags = [tag.strip() for tag in cells.get("Tag", "").split(",")]
+            subjects = frozenset(tag for tag in tags if tag.partition("::")[0] in _SUBJECTS)
+            if len(subjects) > 1 and cells.get("Description"):
+                found.setdefault(cells["Description"].strip(), subjects)
+    if not found:
+        raise FileNotFoundError(f"no tagged packages in {APT}")
+    return found
 
 
 def _there(path: Path) -> Path:

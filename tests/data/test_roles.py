@@ -62,7 +62,7 @@ def test_a_column_called_label_wins_over_others() -> None:
 
 
 def test_two_texts_beside_a_label() -> None:
-    found = suggest(premise=prose(1), hypothesis=prose(2), label=labels("a", "b"))
+    found = suggest(one=prose(1), two=prose(2), label=labels("a", "b"))
     assert (found.sure, found.columns, found.code) == (False, {"label": "label"}, "data.question.which_text")
     longer = suggest(title=prose(1, low=2, high=3), body=prose(2, low=30, high=60), label=labels("a", "b"))
     assert (longer.sure, longer.columns["text"]) == (True, "body")
@@ -70,7 +70,8 @@ def test_two_texts_beside_a_label() -> None:
 
 def test_nothing_decided_when_both_are_open() -> None:
     found = suggest(one=prose(1), two=prose(2), kind=labels("a", "b"), mood=labels("c", "d"))
-    assert (found.sure, found.columns, len(found.alternatives)) == (False, {}, 4)
+    assert (found.sure, found.columns) == (False, {})
+    assert [option.task for option in found.alternatives].count("classification") == 4
 
 
 def test_several_labels_in_one_cell_are_a_question() -> None:

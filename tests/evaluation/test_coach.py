@@ -260,8 +260,8 @@ def test_every_rule_has_cases_for_and_against():
         for code in catalogue()
         if code.startswith("coach.") and not code.endswith("_evidence") and "action" not in code
     }
-    chat = {"coach.steady"} | {code for code in named if "base" in code}
-    assert named == {code for _, code, _ in CASES.values()} | chat, "no words without a rule, no rule without words"
+    elsewhere = {"coach.steady"} | {code for code in named if "base" in code or "error" in code}
+    assert named == {code for _, code, _ in CASES.values()} | elsewhere, "no words without a rule, no rule without words"
     assert {f"coach.action.{key}" for key in coach.ACTIONS} == {code for code in catalogue() if "coach.action." in code}
 
 
@@ -285,6 +285,16 @@ def test_chat_is_judged_by_falling_loss_against_the_untouched_base():
     assert (flat.code, flat.action) == ("coach.below_base", "lower_rate")
     assert spoken(advice(chat((1.8, 1.6, 1.5), [Done(30)]), lower=True)).code == "coach.finished_above_base"
     assert spoken(advice(chat((2.6, 2.5), [Done(20)]), lower=True)).code == "coach.finished_below_base"
+
+
+def test_an_error_is_no_number_of_points():
+    rivals = [Baseline("mean", "rmse", 2.0), Baseline("ridge", "rmse", 1.5)]
+    events = [Plan(20, 1.0, []), *rivals, *(Step(step, 1.0, 1.0, 1e-4, 1.0, 30.0, 10**9) for step in range(1, 21))]
+    events += [Eval(20, 0.4, {"rmse": 1.2}), Done(20, "rmse", 1.2)]
+    found = advise(told(events), "rmse", True, finished=True)
+    assert spoken(found).code == "coach.finished_error_simple"
+    evidence = say("coach.finished_error_simple_evidence", "en", **found.values)
+    assert evidence == "The least validation error was 1.2 (step 20); the simple model's is 1.5."
 
 
 def test_neither_moving_nor_stuck_is_said_so():

@@ -85,28 +85,34 @@ class LabelJudge(Judge):
 
     def simple(self) -> dict[str, type[Baseline]]:
         from studio.evaluation.baseline import Majority
+        from studio.evaluation.overlap import PairOverlap
         from studio.evaluation.rules import Rules
         from studio.evaluation.tfidf import Tfidf
 
-        return {"majority": Majority, "rules": Rules, "tfidf": Tfidf}
+        return {"majority": Majority, "rules": Rules, "tfidf": Tfidf, "pair_overlap": PairOverlap}
 
     def makers(self, task: Task, known: Rows, judged: Rows, facts: Facts, seed: int) -> Makers:
-        """TF-IDF is missing where the training rows have one label only or nothing to count."""
+        """TF-IDF is missing where the training rows have one label only or nothing to count. Of two texts, what they
+        have in common is counted too."""
         from studio.evaluation.baseline import Majority
+        from studio.evaluation.overlap import PairOverlap
         from studio.evaluation.rules import Rules
         from studio.evaluation.tfidf import Tfidf
 
         texts, truths = [task.question(row) for row in known], [str(task.truth(row)) for row in known]
         held, expected = [task.question(row) for row in judged], [str(task.truth(row)) for row in judged]
         labels = list(facts.get("labels") or sorted(set(truths)))
-        return {
+        found: Makers = {
             "majority": lambda: Majority.fit(truths, labels),
             "rules": lambda: Rules.fit(texts, truths, labels, seed),
             "tfidf": lambda: Tfidf.fit(texts, truths, labels, held, expected),
         }
+        return {**found, "pair_overlap": lambda: PairOverlap.fit(known, truths, labels)} if _pairs(task) else found
 
     def untuned(self, task: Task, tuned: Any, base: Path, facts: dict[str, Any], emit: Emit) -> Any:
-        """A guess by label names."""
+        """A guess by label names; of two texts, what a label is called says nothing of them."""
+        if _pairs(task):
+            return None
         from studio.evaluation.untuned import Untuned
 
         device = str(next(tuned.model.parameters()).device)
@@ -124,6 +130,10 @@ class LabelJudge(Judge):
         from studio.evaluation.label_report import label_report
 
         return label_report(run_dir, exam, simple, tuned, untuned, progress)
+
+
+def _pairs(task: Task) -> bool:
+    return len(task.asked) == 2
 
 
 judges.register(LabelJudge())

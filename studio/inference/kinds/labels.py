@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from studio.errors import UserError
 from studio.inference.kinds.base import Answerer, answerers
-from studio.tasks.base import Row
+from studio.tasks.base import Row, tasks
+from studio.tasks.pairs import gap_of
 from studio.tasks.windows import overlap
 
 if TYPE_CHECKING:
@@ -44,7 +45,10 @@ json.dump([made["predict"](question) for question in json.load(sys.stdin)], sys.
         self, run_dir: Path, pool: Pool, rows: Sequence[str | Row], descriptions: Mapping[str, str]
     ) -> list[dict[str, Any]]:
         from studio.inference.before import Encoder
+        from studio.inference.predictor import read_saved
 
+        if len(tasks.get(str(read_saved(run_dir)[0]["task"])).asked) > 1:
+            return []
         try:
             with pool.use(run_dir, "untuned") as held:
                 encoder: Encoder = held  # type: ignore[assignment]
@@ -55,7 +59,10 @@ json.dump([made["predict"](question) for question in json.load(sys.stdin)], sys.
             return []
 
     def write(self, predictor: Predictor, core: Any, folder: Path) -> None:
-        write_pooled(predictor, core, folder, {"labels": predictor.facts["labels"]})
+        about: dict[str, Any] = {"labels": predictor.facts["labels"]}
+        if len(predictor.task.asked) > 1:
+            about["gap"] = gap_of(predictor.tokenizer)
+        write_pooled(predictor, core, folder, about)
 
     def numbers(self, predictor: Predictor, question: Any) -> dict[str, float]:
         scores: dict[str, float] = predictor.predict([question])[0]["scores"]
@@ -72,12 +79,13 @@ def write_pooled(predictor: Predictor, core: Any, folder: Path, about: dict[str,
     core.base_model.save_pretrained(folder)
     head = {name: tensor.detach().cpu().contiguous() for name, tensor in core.classifier.state_dict().items()}
     save_file(head, str(folder / "head.safetensors"), {"format": "pt"})
+    windows = predictor.facts.get("windows", 1)
     facts = {
         **about,
         "prefix": predictor.facts.get("prefix", ""),
         "max_length": predictor.max_length,
-        "windows": predictor.facts.get("windows", 1),
-        "stride": overlap(predictor.tokenizer, predictor.max_length),
+        "windows": windows,
+        "stride": overlap(predictor.tokenizer, predictor.max_length) if windows > 1 else 0,
         "pooling": pooling_of(core.config),
     }
     (folder / "labels.json").write_text(json.dumps(facts, ensure_ascii=False, indent=1), "utf-8")

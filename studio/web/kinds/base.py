@@ -70,7 +70,8 @@ class Face(ABC):
 
     def example(self, task: Task, row: Row) -> dict[str, Any]:
         """What stands on the button of a held-out row: {"text", "truth"}."""
-        return {"text": task.question(row), "truth": task.truth(row) or ""}
+        text = task.preview(row) if sum(role.required for role in task.asked) > 1 else task.question(row)
+        return {"text": text, "truth": task.truth(row) or ""}
 
 
 faces: Registry[Face] = Registry("face", "studio.web.kinds")

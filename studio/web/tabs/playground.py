@@ -21,6 +21,7 @@ from studio.web.kinds.base import More, faces
 from studio.web.tabs import bounds
 from studio.web.tabs.answerfile import QUIET, SIMPLE, has_model, whole_file
 from studio.web.tabs.choose import finished_runs, pick
+from studio.words import has
 
 SLOW: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
 # The answers tell themselves that they are being worked on; Gradio would dim the whole block, that sentence with it.
@@ -228,7 +229,7 @@ def _before(page: Page, folder: Path, row: Row, descriptions: dict[str, str]) ->
     answers: list[dict[str, Any]] = []
     for found in page.inference.before(folder, [row], descriptions)["answers"]:
         key = found["key"]
-        if key in ("untuned", "base"):
+        if has(f"web.play.{key}_note"):
             title, note = page.t(f"web.play.{key}"), page.t(f"web.play.{key}_note")
         else:
             title, note = page.t("web.play.simple", name=page.t(f"ladder.{key}")), ""
