@@ -11,6 +11,7 @@ from studio.options import option
 from studio.problem import Problem
 from studio.tasks.base import Item, Prediction, Role, Row, Rows, Task, tasks
 from studio.tasks.heads import core_of, inputs_of, load_encoder, pooled_classifier
+from studio.tasks.uneven import focal, pull
 from studio.tasks.windows import mean_scores, windows
 
 if TYPE_CHECKING:
@@ -21,9 +22,13 @@ _EXAMPLES = 3
 
 @dataclass(frozen=True)
 class LabelOptions:
-    """`class_weights` gives rare labels the same say as common ones; `dropout` is that of the head."""
+    """`class_weights` gives rare labels the same say as common ones, `oversample` draws their rows more often (see
+    `studio.tasks.uneven`), `focal_gamma` is that of the focal loss (0: cross-entropy); `dropout` is that of the
+    head."""
 
     class_weights: bool = option(False)
+    oversample: float = option(0.0, low=0.0, high=1.0, step=0.25)
+    focal_gamma: float = option(0.0, low=0.0, high=5.0, step=0.5)
     label_smoothing: float = option(0.0, low=0.0, high=0.3, step=0.05)
     dropout: float = option(0.1, low=0.0, high=0.5, step=0.05)
 
@@ -109,14 +114,21 @@ class Classification(Task):
     def loss(self, model: torch.nn.Module, batch: dict[str, torch.Tensor], options: Any) -> torch.Tensor:
         import torch
 
-        logits = self._logits(model, batch)
-        return torch.nn.functional.cross_entropy(
-            logits.float(),
-            batch["labels"],
+        logits, labels = self._logits(model, batch).float(), batch["labels"]
+        each = torch.nn.functional.cross_entropy(
+            logits,
+            labels,
             weight=core_of(model).class_weights,
-            reduction="sum",
+            reduction="none",
             label_smoothing=options.label_smoothing,
         )
+        if options.focal_gamma:
+            each = each * focal(logits.softmax(-1).gather(1, labels.unsqueeze(1)).squeeze(1), options.focal_gamma)
+        return each.sum()
+
+    def pulls(self, labels: Sequence[Any], share: float) -> list[float]:
+        counts = Counter(labels)
+        return [pull(counts[label], share) for label in labels]
 
     def weight(self, batch: dict[str, torch.Tensor]) -> int:
         return len(batch["labels"])

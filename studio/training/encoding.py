@@ -136,6 +136,16 @@ def labelled(items: Items, task: Task, whole: bool = False) -> tuple[Items, list
     return Subset(items, [place for place in range(len(rows)) if place not in without]), gone
 
 
+def labels_of(items: Items) -> list[Any]:
+    """The truth of every item, as the task encoded it."""
+    found: list[Any] = []
+    for start in range(0, len(items.lengths), _ENCODE_ROWS):
+        found += [
+            item.get("labels") for item in items.take(range(start, min(start + _ENCODE_ROWS, len(items.lengths))))
+        ]
+    return found
+
+
 def _nothing(labels: list[Any]) -> bool:
     """Whether a list of labels teaches nothing; the first of token labels is never predicted."""
     return not isinstance(labels[0] if labels else 0, float) and all(label == IGNORED for label in labels[1:])

@@ -14,7 +14,7 @@ from studio.spec import Spec
 from studio.training.assemble import Assembled
 from studio.training.batching import Sampler
 from studio.training.checkpoints import Checkpoints
-from studio.training.encoding import frozen_features
+from studio.training.encoding import frozen_features, labels_of
 from studio.training.job import Job, Progress, Stop, interruptible
 from studio.training.memory import evaluated
 from studio.training.rows import Inputs
@@ -73,9 +73,16 @@ def prepare_job(
         head=found.task.head,
         eval_steps=evaluation_steps(steps, options.evaluations),
         beside=lambda: simple.tell(emit),
+        pulls=_pulls(found),
         setting=_setting(found, inputs.ranks.size),
         ranks=inputs.ranks,
     )
+
+
+def _pulls(found: Assembled) -> list[float] | None:
+    """How strongly each training item is drawn; None where all are drawn once."""
+    share = float(getattr(found.task_options, "oversample", 0.0))
+    return found.task.pulls(labels_of(found.train), share) if share else None
 
 
 def _setting(found: Assembled, processes: int) -> dict[str, Any]:
