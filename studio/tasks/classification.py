@@ -11,6 +11,7 @@ from studio.options import option
 from studio.problem import Problem
 from studio.tasks.base import Item, Prediction, Role, Row, Rows, Task, tasks
 from studio.tasks.heads import core_of, inputs_of, load_encoder, pooled_classifier
+from studio.tasks.layers import HEADS
 from studio.tasks.uneven import focal, pull
 from studio.tasks.windows import mean_scores, windows
 
@@ -23,13 +24,14 @@ _EXAMPLES = 3
 @dataclass(frozen=True)
 class LabelOptions:
     """`class_weights` gives rare labels the same say as common ones, `oversample` draws their rows more often (see
-    `studio.tasks.uneven`), `focal_gamma` is that of the focal loss (0: cross-entropy); `dropout` is that of the
-    head."""
+    `studio.tasks.uneven`), `focal_gamma` is that of the focal loss (0: cross-entropy); `head` is what tells
+    the labels (see `studio.tasks.layers`), `dropout` is that of the head."""
 
     class_weights: bool = option(False)
     oversample: float = option(0.0, low=0.0, high=1.0, step=0.25)
     focal_gamma: float = option(0.0, low=0.0, high=5.0, step=0.5)
     label_smoothing: float = option(0.0, low=0.0, high=0.3, step=0.05)
+    head: str = option("linear", choices=HEADS)
     dropout: float = option(0.1, low=0.0, high=0.5, step=0.05)
 
 
@@ -82,10 +84,12 @@ class Classification(Task):
         return found
 
     def facts(self, train: Rows, options: Any) -> dict[str, Any]:
-        """The sorted labels of the training rows, how many windows of a text are read at most, and each label's weight
-        in the loss where weights were asked for."""
+        """The sorted labels of the training rows, how many windows of a text are read at most, a head that is not
+        linear, and each label's weight in the loss where weights were asked for."""
         counts = Counter(str(row["label"]) for row in train if row.get("label"))
         facts: dict[str, Any] = {"labels": sorted(counts), "windows": getattr(options, "windows", 1)}
+        if options.head != "linear":
+            facts["head"] = options.head
         if options.class_weights:
             total = sum(counts.values())
             facts["class_weights"] = [total / (len(counts) * counts[label]) for label in facts["labels"]]
@@ -95,7 +99,9 @@ class Classification(Task):
         import torch
 
         encoder = load_encoder(folder)
-        model: torch.nn.Module = pooled_classifier()(encoder, len(facts["labels"]), options.dropout)
+        model: torch.nn.Module = pooled_classifier()(
+            encoder, len(facts["labels"]), options.dropout, facts.get("head", "linear")
+        )
         if "class_weights" in facts:
             model.class_weights.copy_(torch.tensor(facts["class_weights"]))  # type: ignore[operator]
         return model

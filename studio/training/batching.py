@@ -42,11 +42,19 @@ class ListItems:
 
     def __init__(self, items: Sequence[Item], rows: Numbers | None = None) -> None:
         self._items = items
-        self.lengths: Numbers = np.array([len(item.get("input_ids", (0,))) for item in items], dtype=np.int64)
+        self.lengths: Numbers = np.array([_length(item) for item in items], dtype=np.int64)
         self.rows: Numbers = np.array(owners(items), dtype=np.int64) if rows is None else rows
 
     def take(self, rows: Sequence[int]) -> list[Item]:
         return [self._items[row] for row in rows]
+
+
+def _length(item: Item) -> int:
+    """Tokens of an item; 1 for one vector a row."""
+    features = item.get("features")
+    if features is not None:
+        return len(features) if features.dim() == 2 else 1
+    return len(item.get("input_ids", (0,)))
 
 
 def owners(items: Sequence[Item]) -> list[int]:
@@ -154,14 +162,19 @@ def collate(
     items: Sequence[Item], pad_id: int, device: str, blanks: Mapping[str, int] | None = None
 ) -> dict[str, torch.Tensor]:
     """A batch of tensors, all that every item holds: `input_ids` and `attention_mask` (B, T) padded on the right, or
-    `features` (B, H); `labels` (B,) or (B, T); any further list of int (B, T) padded by `blanks` (`Task.blanks`), a
-    list of float (B, n) as it is, a number (B,). Padding is masked by position, never by token id: pad may equal the
-    end mark."""
+    `features` (B, H), those of tokens (B, T, H) with their mask; `labels` (B,) or (B, T); any
+    further list of int (B, T) padded by `blanks` (`Task.blanks`), a list of float (B, n) as it is, a number (B,).
+    Padding is masked by position, never by token id: pad may equal the end mark."""
     import torch
 
     batch: dict[str, torch.Tensor] = {}
     if "features" in items[0]:
-        batch["features"] = torch.stack([item["features"] for item in items])
+        parts = [item["features"] for item in items]
+        if parts[0].dim() == 2:
+            batch["features"] = torch.nn.utils.rnn.pad_sequence(parts, batch_first=True)
+            batch["attention_mask"] = _padded([[1] * len(part) for part in parts], 0)
+        else:
+            batch["features"] = torch.stack(parts)
     else:
         batch["input_ids"] = _padded([item["input_ids"] for item in items], pad_id)
         batch["attention_mask"] = _padded([[1] * len(item["input_ids"]) for item in items], 0)

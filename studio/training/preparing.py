@@ -23,6 +23,8 @@ from studio.training.simple import Simple
 from studio.training.validation import Validation
 
 CHECKPOINTS = "checkpoints"
+_FEATURE_BYTES = 2_000_000_000
+"""The most that vectors of a frozen encoder may take."""
 
 
 def telling(phase: str, emit: Emit, should_stop: Stop) -> Progress:
@@ -103,8 +105,11 @@ def _computed_once(found: Assembled) -> bool:
     """Whether the encoder's vectors stay the same all through the training, and there is room to keep them."""
     if found.method.key != "head" or found.options.adversarial != "off" or not hasattr(found.model, "pooled"):
         return False
-    rows = len(found.train.lengths) + len(found.validation.lengths)
-    return rows * found.card.hidden * 4 < 2_000_000_000
+    if getattr(found.model, "over_tokens", False):
+        vectors = int(found.train.lengths.sum() + found.validation.lengths.sum())
+    else:
+        vectors = len(found.train.lengths) + len(found.validation.lengths)
+    return vectors * found.card.hidden * 4 < _FEATURE_BYTES
 
 
 def _fingerprint(spec: Spec, options: Any) -> str:
