@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -36,6 +38,15 @@ def base_only(model: torch.nn.Module) -> Callable[[], AbstractContextManager[Non
                 layer._disable_adapters = False
 
     return off
+
+
+def can_be_turned_down(run_dir: Path) -> bool:
+    """Whether a run's saved model is an adapter with a strength, told from its files alone; see `at_strength`."""
+    try:
+        saved = json.loads((run_dir / "model" / "adapter_config.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(saved, dict) and saved.get("peft_type") == "LORA" and not saved.get("use_dora")
 
 
 def at_strength(model: torch.nn.Module) -> Callable[[float], AbstractContextManager[None]] | None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def pull(count: int, share: float) -> float:
     """How strongly a row of a label with `count` rows is drawn, relative to others: 1 with `share` 0, and so that every
     label comes up equally often with 1."""
-    return float(count) ** -share
+    return float(count**-share)
 
 
 def focal(shares: torch.Tensor, gamma: float) -> torch.Tensor:

@@ -9,9 +9,12 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Request
+from fastapi.responses import StreamingResponse
 
 from studio import hardware
+from studio.data.process import Progress
 from studio.data.samples import Sample, import_sample, list_samples
+from studio.data.store import find_version
 from studio.data.use import Use
 from studio.errors import UserError
 from studio.evaluation.report import open_cell
@@ -151,6 +154,18 @@ def _run(router: APIRouter, desk: Desk, live: Live, inference: InferenceClient) 
             raise UserError("no_report", name=desk.get(run).name)
         found, count = open_cell(folder, truth, answer, limit=CELL_ROWS)
         return {"rows": [{**row, "confidence": row["scores"].get(answer)} for row in found], "count": count}
+
+    @router.post("/runs/{run}/strength")
+    def strengths(request: Request, run: str) -> StreamingResponse:
+        lang, folder, spec = language(request), desk.folder(run), desk.spec(run)
+        data = find_version(desk.workspace, spec.data).folder
+
+        def work(emit: Progress) -> dict[str, Any]:
+            for told in inference.strengths(folder, data):
+                emit(told.done, told.total)
+            return {"ok": True}
+
+        return workshop.streamed(work, lang)
 
     packing.routes(router, desk, inference)
 
