@@ -25,6 +25,7 @@ from studio.runs.draft import Draft, again, draft
 from studio.runs.example import RUN
 from studio.runs.people import LOCAL
 from studio.runs.reading import suggest_sample_model
+from studio.runs.techniques import without
 from studio.runs.view import RunView
 from studio.tasks.base import tasks
 from studio.web import doubting, packing, workshop
@@ -199,6 +200,14 @@ def _acts(router: APIRouter, desk: Desk, workspace: Workspace) -> None:
     @router.post("/runs/{run}/again")
     def once_more(request: Request, run: str, body: Sent) -> dict[str, str]:
         made = again(workspace, desk.spec(run), str(body.get("change", "")), person(request).id)
+        _startable(made, language(request))
+        seconds = made.estimate.seconds if made.estimate else None
+        data_name = desk.get(run).data_name
+        return {"run": desk.submit(made.spec, key=_nonce(body), data_name=data_name, estimate=seconds)}
+
+    @router.post("/runs/{run}/without")
+    def measure(request: Request, run: str, body: Sent) -> dict[str, str]:
+        made = without(desk, desk.spec(run), str(body.get("technique", "")), person(request).id)
         _startable(made, language(request))
         seconds = made.estimate.seconds if made.estimate else None
         data_name = desk.get(run).data_name
