@@ -89,13 +89,15 @@ def _wire_choices(page: Page, widgets: Widgets) -> None:
 
     @page.told
     def press(event: gr.EventData, given: str, *values: Any) -> list[Any]:
-        """A technique is turned on or off: its option below, then the check again."""
+        """A technique is turned on or off: its option below, or the method; then the check again."""
         filled = read(given)
-        return pressed(filled.use.task, widgets.options, event, values) if filled else [gr.skip()] * len(values)
+        if filled is None:
+            return [gr.skip()] * (len(values) - 1)
+        return pressed(page, filled.use.task, widgets.options, event, (model_id(values[0]), *values[1:]))
 
-    options = list(widgets.options.values())
-    widgets.techniques.click(press, [widgets.given, *options], options, **QUIET).then(
-        estimate, widgets.inputs(), checked, **QUIET
+    chosen = [widgets.method, *widgets.options.values()]
+    widgets.techniques.click(press, [widgets.given, widgets.model, *chosen], chosen, **QUIET).then(
+        *_again_step(page, widgets), **QUIET
     )
 
 
@@ -192,6 +194,21 @@ def _measure_step(page: Page, widgets: Widgets) -> tuple[Any, list[Any], gr.Text
         return uuid.uuid4().hex if measure(page.desk, found, made.spec) else gr.skip()
 
     return measured, [widgets.model, widgets.method, widgets.preset, widgets.given], widgets.measured
+
+
+def _again_step(page: Page, widgets: Widgets) -> tuple[Any, list[Any], list[Any]]:
+    """The check again; a plan as well where the method has become another."""
+    plan, _, outputs = _plan_step(page, widgets)
+
+    @page.told
+    def again(*values: Any) -> list[Any]:
+        version, model, method, preset, _, given, planned, *_options = values
+        if _planned(planned).get("for") != [version, model, method, preset]:
+            told: list[Any] = plan(model, method, preset, given)
+            return told
+        return [*_checked(page, widgets, values), *[gr.skip()] * (len(outputs) - 2)]
+
+    return again, widgets.inputs(), outputs
 
 
 def _wire_measured(page: Page, widgets: Widgets) -> None:
