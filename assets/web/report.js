@@ -37,7 +37,7 @@
     if (!found?.length) return null;
     return [h("h2", {}, say("web.report.techniques")), h("p.muted", {}, say("web.report.techniques_help")), h("div.cards.measured", {}, found.map((one) => h("div.card", { "data-key": one.key }, h("h3", {}, one.title), h("p", {}, one.help),
       one.text ? h("p.banner", { class: TONES[one.tone] ?? "" }, one.text) : one.run ? h("p.muted", {}, say("web.report.measuring")) : null,
-      one.run ? button(say("web.report.measured_run"), () => open({ tab: "train", run: one.run }), ".small") : button(say("web.report.measure"), async () => { await post(`/api/runs/${encodeURIComponent(run)}/without`, { technique: one.key, nonce: window.studio.nonce() }); again(); }, ".small.main"))))];
+      one.run ? button(say("web.report.measured_run"), () => open({ tab: "train", run: one.run }), ".small") : button(say("web.report.measure"), async () => { await post(`/api/runs/${encodeURIComponent(run)}/without`, { technique: one.key, nonce: window.studio.nonce() }); again(); }, ".small"))))];
   }
   const numbers = (report) => h("div.tiles.wide", {}, Object.entries(report.test).map(([name, value]) => h("div.tile", { title: window.studio.known(`metric.${name}_help`) ? say(`metric.${name}_help`) : "" }, h("b", {}, score(name, value)), h("small", {}, metric(name), report.interval?.[name] ? ` (${score(name, report.interval[name][0])}–${score(name, report.interval[name][1])})` : ""))));
 

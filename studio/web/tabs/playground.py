@@ -163,8 +163,10 @@ def _wire_asking(page: Page, widgets: Widgets, send: gr.Button) -> None:
         concurrency_limit=4,
         **HIDDEN,
     )
-    turning = widgets.strength.release(
-        turned, widgets.inputs(), widgets.answers, concurrency_id="predict", concurrency_limit=4, **HIDDEN
+    # Asked again while the slider moves, also by the keyboard; only the last place counts.
+    latest: dict[str, Any] = {**HIDDEN, "trigger_mode": "always_last"}
+    turning = widgets.strength.input(
+        turned, widgets.inputs(), widgets.answers, concurrency_id="predict", concurrency_limit=4, **latest
     )
     messages = {key: more.message for key, more in widgets.more.items() if more.message is not None}
 
