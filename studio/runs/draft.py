@@ -167,7 +167,8 @@ def _planned(
     if talks:
         lengths = [length + MARKS * talk.messages for talk, length in zip(talks, lengths, strict=True)]
     windows = getattr(about, "windows", 1)
-    case = Case(task, card, methods.get(method), lengths, machine, version.rows, shares, windows)
+    head = getattr(about, "head", "linear")
+    case = Case(task, card, methods.get(method), lengths, machine, version.rows, shares, windows, head=head)
     planned = plan(case, preset, kept)
     # What was measured depends on choices that the first plan makes: the word table, the number format.
     measured = known(workspace, model, use.task, method, planned.options)

@@ -222,6 +222,7 @@ def _options(
         shares=(spec.split.validation, spec.split.test),
         windows=facts.get("windows", 1),
         measured=inputs.measured,
+        head=facts.get("head", "linear"),
     )
     # The screen writes the whole plan into the spec; what it planned itself was not chosen by a person.
     own = plan(case, spec.preset).options
