@@ -24,13 +24,15 @@ _EXAMPLES = 3
 @dataclass(frozen=True)
 class LabelOptions:
     """`class_weights` gives rare labels the same say as common ones, `oversample` draws their rows more often (see
-    `studio.tasks.uneven`), `focal_gamma` is that of the focal loss (0: cross-entropy); `head` is what tells
-    the labels (see `studio.tasks.layers`), `dropout` is that of the head."""
+    `studio.tasks.uneven`), `focal_gamma` is that of the focal loss (0: cross-entropy); `head` is what tells the labels
+    (see `studio.tasks.layers`), `dropout` is that of the head. `label_smoothing` is the share of the truth that is
+    spread over all labels (Szegedy et al. 2016): on few rows a model that is kept from being too sure is right more
+    often, see RESULTS.md of the benchmarks."""
 
     class_weights: bool = option(False)
     oversample: float = option(0.0, low=0.0, high=1.0, step=0.25)
     focal_gamma: float = option(0.0, low=0.0, high=5.0, step=0.5)
-    label_smoothing: float = option(0.0, low=0.0, high=0.3, step=0.05)
+    label_smoothing: float = option(0.1, low=0.0, high=0.3, step=0.05)
     head: str = option("linear", choices=HEADS)
     dropout: float = option(0.1, low=0.0, high=0.5, step=0.05)
 
