@@ -124,12 +124,10 @@ class Classification(Task):
 
         logits, labels = self._logits(model, batch).float(), batch["labels"]
         each = torch.nn.functional.cross_entropy(
-            logits,
-            labels,
-            weight=core_of(model).class_weights,
-            reduction="none",
-            label_smoothing=options.label_smoothing,
+            logits, labels, reduction="none", label_smoothing=options.label_smoothing
         )
+        # The weight of a row is that of its label, also for the share of the truth that is spread over the others.
+        each = each * core_of(model).class_weights[labels]
         if options.focal_gamma:
             each = each * focal(logits.softmax(-1).gather(1, labels.unsqueeze(1)).squeeze(1), options.focal_gamma)
         return each.sum()
