@@ -220,7 +220,7 @@ def _rows(task: Task, rows: Sequence[Row], usable: Sequence[Numbered], chosen: M
     """What is wrong with single rows. `usable` are those that can be learnt from, with their numbers from 1."""
     found = []
     for role in task.roles:
-        if role.required:
+        if role.required and not role.blank:
             empty = [number for number, row in enumerate(rows, 1) if not (row.get(role.key) or "").strip()]
             if empty:
                 shown = tuple((number, _shown(rows[number - 1])) for number in empty[:_EXAMPLES])

@@ -36,11 +36,13 @@ scored by its own loss: {"loss": summed over tokens, "tokens": count}."""
 
 @dataclass(frozen=True)
 class Role:
-    """A part a column can play. `names` are header words (lower case) by which it is guessed."""
+    """A part a column can play. `names` are header words (lower case) by which it is guessed; where `blank`, an empty
+    cell says something and is no gap."""
 
     key: str
     names: tuple[str, ...] = ()
     required: bool = True
+    blank: bool = False
 
 
 class Task(ABC):
