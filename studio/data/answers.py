@@ -57,7 +57,7 @@ def read(context: str, cell: str | None, start: str | None = None, impossible: s
     found = Reading()
     if (impossible or "").strip().casefold() in _YES:
         return found
-    given = _given(context, (cell or "").strip(), (start or "").strip())
+    given = _given(context, cell or "", (start or "").strip())
     if given is None:
         found.faults.append(("answers_unreadable", {"cell": (cell or "")[:_SHOWN]}))
         return found
@@ -108,12 +108,11 @@ def reading_of(row: Mapping[str, str | None]) -> Reading:
 
 def _given(context: str, cell: str, start: str) -> list[tuple[str, int | None]] | None:
     """(answer, its place or None) as the cells say it; None where they cannot be read."""
-    if not cell:
-        return []
-    value = _value(cell) if cell[0] in "[{" else None
+    plain = cell.strip()
+    value = _value(plain) if plain[:1] in ("[", "{") else None
     if value is None:
         # "[3]" may well be an answer in itself.
-        return [(cell, _whole(start))] if cell[0] not in "[{" or cell in context else None
+        return [(cell, _whole(start))] if plain[:1] not in ("[", "{") or plain in context else None
     if isinstance(value, Mapping):
         texts, starts = _listed(value.get("text")), _listed(value.get("answer_start", value.get("start")))
     elif all(isinstance(one, Mapping) for one in value):

@@ -231,7 +231,8 @@ def _rows(task: Task, rows: Sequence[Row], usable: Sequence[Numbered], chosen: M
         found.append(Problem("rows_few", "warning", "data", len(usable), values={"wanted": _FEW}))
     found += _repeated(task, usable)
     found += task.kind.problems(task, rows, usable)
-    long = [(number, text) for number, row in usable if estimated_tokens(text := task.whole(row)) > _LONG_TOKENS]
+    whole = ((number, task.whole(row)) for number, row in usable if task.cuts)
+    long = [(number, text) for number, text in whole if estimated_tokens(text) > _LONG_TOKENS]
     if long:
         shown = tuple((number, text[:160]) for number, text in long[:_EXAMPLES])
         longest = max(len(text) for _, text in long)

@@ -52,6 +52,7 @@ class Qa(Task):
     auto_class = "AutoModel"
     peft_type = "QUESTION_ANS"
     main_metric = "answer_f1"
+    cuts = False
     head: ClassVar[tuple[str, ...]] = ("qa_outputs",)
     truths: ClassVar[tuple[str, ...]] = ("answers", "start", "impossible")
     blanks: ClassVar[Mapping[str, int]] = {"starts": passages.NOWHERE, "ends": passages.NOWHERE}
