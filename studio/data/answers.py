@@ -84,7 +84,9 @@ def looks_like_answers(cells: Sequence[str]) -> bool:
 
 def _shaped(cell: str) -> bool:
     # Examples of a profile are cut; what is left begins the same.
-    return re.match(r"\s*(\{\s*['\"](text|answer_start)['\"]|\[\s*\{\s*['\"](text|answer_start)['\"])", cell) is not None
+    return (
+        re.match(r"\s*(\{\s*['\"](text|answer_start)['\"]|\[\s*\{\s*['\"](text|answer_start)['\"])", cell) is not None
+    )
 
 
 def problems(rows: Sequence[Mapping[str, str | None]]) -> dict[str, tuple[int, list[tuple[int, str]], dict[str, Any]]]:
@@ -184,6 +186,8 @@ def _torn(context: str, start: int, end: int) -> bool:
 
     def inside(place: int) -> bool:
         around = context[place - 1 : place + 1]
-        return 0 < place < len(context) and len(around) == 2 and all(one.isalnum() and ord(one) < 0x2E80 for one in around)
+        return (
+            0 < place < len(context) and len(around) == 2 and all(one.isalnum() and ord(one) < 0x2E80 for one in around)
+        )
 
     return inside(start) or inside(end)

@@ -36,7 +36,11 @@ PARAGRAPHS = [
     {
         "context": line,
         "qas": [
-            {"id": place, "question": f"Where did Ana meet Bo {n}?", "answers": [{"text": place, "answer_start": 14 + n % 2}]}
+            {
+                "id": place,
+                "question": f"Where did Ana meet Bo {n}?",
+                "answers": [{"text": place, "answer_start": 14 + n % 2}],
+            }
         ],
     }
     for n, (place, line) in enumerate(zip(PLACES, LINES, strict=True))
@@ -47,16 +51,22 @@ FLAT = [
     for n, (place, line) in enumerate(zip(PLACES, LINES, strict=True))
 ]
 CELLS = [
-    {"question": row["question"], "context": row["context"], "answers": {"text": [row["answer"]], "answer_start": [row["start"]]}}
+    {
+        "question": row["question"],
+        "context": row["context"],
+        "answers": {"text": [row["answer"]], "answer_start": [row["start"]]},
+    }
     for row in FLAT
 ]
 SCHOOLS = "北京大学 清华大学 复旦大学 南开大学 同济大学 厦门大学 四川大学 兰州大学".split()
-ZH = "问题,上下文,答案,起始位置\n" + "".join(f"他在哪里读书{n}？,{'王小明'[n % 2:]}在{s}读书,{s},{4 - n % 2}\n" for n, s in enumerate(SCHOOLS))
+ZH = "问题,上下文,答案,起始位置\n" + "".join(
+    f"他在哪里读书{n}？,{'王小明'[n % 2 :]}在{s}读书,{s},{4 - n % 2}\n" for n, s in enumerate(SCHOOLS)
+)
 CSV = "question,context,answer,answer_start\n" + "".join(
     f'{row["question"]},"{row["context"]}",{row["answer"]},{row["start"]}\n' for row in FLAT
 )
 NUMPY = "question,context,answers\n" + "".join(
-    f"{row['question']},\"{row['context']}\","
+    f'{row["question"]},"{row["context"]}",'
     f"\"{{'text': array(['{row['answer']}'], dtype=object), 'answer_start': array([{row['start']}], dtype=int32)}}\"\n"
     for row in FLAT
 )

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _MARKED = 10
 """Test rows with mistakes that the report shows with both answers marked in their text."""
 _LONGEST = 3000
+_TINY = 1e-9
+"""In the place of no rows at all, where imagined ones count as fractions."""
 
 
 class SpanJudge(Judge):
@@ -41,11 +43,11 @@ class SpanJudge(Judge):
     def reduce(self, sums: Floats, facts: Facts) -> dict[str, Floats]:
         """The parts only where the training rows have questions without an answer."""
         rows, exact, f1, has, has_exact, has_f1, none, none_right = sums.T
-        found = {"answer_f1": f1 / np.maximum(rows, 1), "answer_exact": exact / np.maximum(rows, 1)}
+        found = {"answer_f1": f1 / np.maximum(rows, _TINY), "answer_exact": exact / np.maximum(rows, _TINY)}
         if facts.get("unanswerable"):
-            found["has_answer_f1"] = has_f1 / np.maximum(has, 1)
-            found["has_answer_exact"] = has_exact / np.maximum(has, 1)
-            found["no_answer_accuracy"] = none_right / np.maximum(none, 1)
+            found["has_answer_f1"] = has_f1 / np.maximum(has, _TINY)
+            found["has_answer_exact"] = has_exact / np.maximum(has, _TINY)
+            found["no_answer_accuracy"] = none_right / np.maximum(none, _TINY)
         return found
 
     def imagined(self, tallies: Floats, facts: Facts) -> tuple[Floats, Floats]:
