@@ -2,7 +2,8 @@
 text they are taken from.
 
 Read: the answer itself beside a column with its place, {"text": [...], "answer_start": [...]} as `datasets` has it, a
-list of {"text", "answer_start"} as SQuAD has it, and a list of answers. No answer at all means that the text holds none.
+list of {"text", "answer_start"} as SQuAD has it, and a list of answers. No answer at all means that the text holds
+none.
 """
 
 from __future__ import annotations

@@ -140,7 +140,8 @@ class Part(Sentence):
         beside = [at for at in (*range(first - 4, first), *range(last + 1, last + 5)) if 0 <= at < len(words)]
         near = sum(known[at] and context[words[at].start].isalnum() for at in beside)
         digits = any(letter.isdigit() for letter in context[words[first].start : words[last].end])
-        return rare + 0.5 * near + (100.0 if number and digits else 0.0)
+        wanted = 100.0 if number and digits else 0.0
+        return float(rare + 0.5 * near + wanted)
 
     def _write(self, folder: Path) -> dict[str, Any]:
         return {"idf": self.idf, "length": self.length}

@@ -2,8 +2,8 @@
 
 Rajpurkar et al. (2016), evaluate-v1.1.py, and (2018), evaluate-v2.0.py: lower case, without punctuation, the articles
 "a", "an", "the" and surplus blanks; of several known answers the nearest counts. As in MLQA (Lewis et al. 2020) all
-punctuation of Unicode is left out, and a character of a script without spaces is a word of its own, which for Chinese is
-what CMRC 2018 (Cui et al. 2019) counts.
+punctuation of Unicode is left out, and a character of a script without spaces is a word of its own, which for Chinese
+is what CMRC 2018 (Cui et al. 2019) counts.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ class Task(ABC):
     """Whether every window of a long row teaches the row's one answer: a pass then learns from one of them, drawn anew.
     Elsewhere each window teaches what lies in it, and a pass learns from all."""
     cuts: ClassVar[bool] = True
-    """Whether the end of a text that is longer than a model reads at once may be lost; not where all its windows count."""
+    """Whether the end of a text longer than a model reads at once may be lost; not where all its windows count."""
     blanks: ClassVar[Mapping[str, int]] = {}
     """What pads the lists of an item besides `input_ids`, by name; `labels` are padded with -100, others with 0."""
 

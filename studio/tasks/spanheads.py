@@ -82,7 +82,7 @@ def load_finder(folder: str, dropout: float) -> torch.nn.Module:
         with torch.no_grad():
             model.qa_outputs.weight.copy_(kept[0])  # type: ignore[union-attr, operator]
             model.qa_outputs.bias.copy_(kept[1])  # type: ignore[union-attr, operator]
-        model.taught = True
+        model.taught = True  # type: ignore[assignment]
     return model
 
 

@@ -9,7 +9,6 @@ import sys
 import zipfile
 from pathlib import Path
 
-import numpy as np
 import pytest
 from tiny_training import BAD, GOOD, PLAIN, machine, save_rows
 

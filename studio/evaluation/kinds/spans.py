@@ -1,9 +1,9 @@
-"""Judges answers that are parts of a text as SQuAD does: exact match and F1, with and without an answer; beside them the
-sentence most like the question, and a part of it."""
+"""Judges answers that are parts of a text as SQuAD does: exact match and F1, with and without an answer; beside them
+the sentence most like the question, and a part of it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
