@@ -123,14 +123,15 @@ class Classification(Task):
         import torch
 
         logits, labels = self._logits(model, batch).float(), batch["labels"]
-        each = torch.nn.functional.cross_entropy(
+        each: torch.Tensor = torch.nn.functional.cross_entropy(
             logits, labels, reduction="none", label_smoothing=options.label_smoothing
         )
         # The weight of a row is that of its label, also for the share of the truth that is spread over the others.
         each = each * core_of(model).class_weights[labels]
         if options.focal_gamma:
             each = each * focal(logits.softmax(-1).gather(1, labels.unsqueeze(1)).squeeze(1), options.focal_gamma)
-        return each.sum()
+        total: torch.Tensor = each.sum()
+        return total
 
     def pulls(self, labels: Sequence[Any], share: float) -> list[float]:
         counts = Counter(labels)
