@@ -71,6 +71,7 @@ def prepare_job(
         device=found.device,
         autocast=found.autocast,
         head=found.task.head,
+        pace=lambda name: found.method.pace(name, found.method_options),
         eval_steps=evaluation_steps(steps, options.evaluations),
         beside=lambda: simple.tell(emit),
         setting=_setting(found, inputs.ranks.size),
@@ -94,7 +95,7 @@ def _setting(found: Assembled, processes: int) -> dict[str, Any]:
 
 def _computed_once(found: Assembled) -> bool:
     """Whether the encoder's vectors stay the same all through the training, and there is room to keep them."""
-    if found.method.key != "head" or found.options.adversarial != "off" or not hasattr(found.model, "pooled"):
+    if not found.method.encoder_fixed or found.options.adversarial != "off" or not hasattr(found.model, "pooled"):
         return False
     rows = len(found.train.lengths) + len(found.validation.lengths)
     return rows * found.card.hidden * 4 < 2_000_000_000

@@ -261,7 +261,9 @@ def test_every_rule_has_cases_for_and_against():
         if code.startswith("coach.") and not code.endswith("_evidence") and "action" not in code
     }
     elsewhere = {"coach.steady"} | {code for code in named if "base" in code or "error" in code}
-    assert named == {code for _, code, _ in CASES.values()} | elsewhere, "no words without a rule, no rule without words"
+    assert named == {code for _, code, _ in CASES.values()} | elsewhere, (
+        "no words without a rule, no rule without words"
+    )
     assert {f"coach.action.{key}" for key in coach.ACTIONS} == {code for code in catalogue() if "coach.action." in code}
 
 
