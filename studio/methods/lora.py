@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,19 +34,24 @@ _IGNORED = {"base_model_name_or_path", "inference_mode", "peft_type", "peft_vers
 
 
 @dataclass(frozen=True)
-class LoraOptions:
+class PlainLoraOptions:
     """`rank` and `alpha` as in the LoRA paper; `targets` chooses the adapted layers. `rslora` divides alpha by the
-    rank's root instead of the rank (arXiv 2312.03732), `dora` learns each weight's length apart from its direction
-    (arXiv 2402.09353), and `rate_ratio` is how many times the rate the B matrices learn at (LoRA+, arXiv 2402.12354).
-    """
+    rank's root instead of the rank (arXiv 2312.03732), and `rate_ratio` is how many times the rate the B matrices learn
+    at (LoRA+, arXiv 2402.12354)."""
 
     rank: int = option(16, low=1, high=256, step=1)
     alpha: int = option(32, low=1, high=512, step=1)
     dropout: float = option(0.05, low=0.0, high=0.5, step=0.05)
     targets: str = option("all-linear", choices=("all-linear", "attention"))
     rslora: bool = option(False)
-    dora: bool = option(False)
     rate_ratio: float = option(1.0, low=1.0, high=64.0, step=1)
+
+
+@dataclass(frozen=True)
+class LoraOptions(PlainLoraOptions):
+    """`dora` learns each weight's length apart from its direction (arXiv 2402.09353)."""
+
+    dora: bool = option(False)
 
 
 class Lora(Method):
@@ -77,7 +83,7 @@ class Lora(Method):
                 "fan_in_fan_out": transposed,
                 "task_type": peft_type if peft_type in GENERATIVE else None,
                 "use_rslora": options.rslora,
-                "use_dora": options.dora,
+                "use_dora": getattr(options, "dora", False),
             },
         )
 
@@ -150,6 +156,21 @@ def read_adapter(folder: Path, base: str) -> dict[str, Any]:
     if made_for != base:
         raise UserError("adapter_other_base", folder=str(folder), found=made_for or "-", expected=base or "-")
     return {key: raw[key] for key in sorted(_READ | _SWITCHES) if key in raw}
+
+
+def readopted(model: torch.nn.Module, change: Callable[[torch.nn.Module], torch.nn.Module]) -> torch.nn.Module:
+    """The adapter of `model` on `change` of its base; `model` is spent."""
+    from peft import get_peft_model_state_dict, set_peft_model_state_dict
+
+    wrapped: Any = model
+    config = wrapped.peft_config["default"]
+    tensors = get_peft_model_state_dict(wrapped, save_embedding_layers=False)
+    settings = {key: getattr(config, key) for key in sorted(_READ | _SWITCHES)}
+    core = change(wrapped.unload())
+    settings["fan_in_fan_out"] = linear_layers(core, False)[1]
+    found = _wrap(core, settings)
+    set_peft_model_state_dict(found, tensors)
+    return found.eval()
 
 
 def _plain() -> dict[str, Any]:
