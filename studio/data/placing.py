@@ -122,7 +122,7 @@ def as_given(members: Groups, cells: Sequence[str | None], split: Split, carve: 
         found[part] += kept
         left += len(rows) - len(kept)
     shares = {"validation": split.validation, "test": split.test}
-    missing = {part: share for part, share in shares.items() if not found[part]}
+    missing = {part: share for part, share in shares.items() if part not in told}
     if missing:
         validation, test = (missing.get(part, 0.0) for part in shares)
         carved = carve(found["train"], Split(validation, test, split.seed))

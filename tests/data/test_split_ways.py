@@ -41,6 +41,12 @@ TIMES = st.sampled_from(
 GROUPS = st.sampled_from(["ann", "bob", " bob ", "王", None, ""])
 
 
+def test_a_part_the_column_names_stays_empty_where_all_its_texts_test():
+    rows = rows_of(["good", "好的", "好的", "one more"], ["train", "Dev", "测试集", "train"])
+    found = divided(rows, Split(0.25, 0.25, 0, "given", "c"))
+    assert (found.parts, found.left) == ({"train": [0, 3], "validation": [], "test": [2]}, 1)
+
+
 @settings(max_examples=120, deadline=None)
 @given(st.data(), st.sampled_from(SPLITS), st.floats(0.05, 0.4), st.floats(0.05, 0.4), st.integers(0, 3))
 def test_no_text_is_in_two_parts_and_no_row_twice(

@@ -15,7 +15,7 @@ from studio.spec import PRESETS, Spec
 from studio.tasks.base import tasks
 from studio.training.adversarial import Attack, passes
 from studio.training.options import TrainingOptions
-from studio.training.plan import plan
+from studio.training.plan import Case, plan
 from studio.training.run import Inputs, train_run
 
 TEXTS = ["the soup was good", "a bad cold room and rude staff we had", "great"]
@@ -137,7 +137,9 @@ def test_it_is_off_unless_somebody_asks_for_it(batch):
     ]
     assert passes("off", 3) == 1
     for preset in PRESETS:
-        made = plan(tasks.get("classification"), MINILM.card, methods.get("full"), [20] * 50, machine(), preset, 300)
+        made = plan(
+            Case(tasks.get("classification"), MINILM.card, methods.get("full"), [20] * 50, machine(), 300), preset
+        )
         assert made.options["adversarial"] == "off"
 
 
