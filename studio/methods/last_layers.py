@@ -45,7 +45,8 @@ class LastLayers(Method):
     Options = LastLayersOptions
 
     def moving(self, card: Card, options: Any) -> int:
-        return (card.parameters - card.embedding_parameters) * min(options.layers, card.layers) // max(card.layers, 1)
+        moving = min(int(options.layers), card.layers)
+        return (card.parameters - card.embedding_parameters) * moving // max(card.layers, 1)
 
     def supports(self, peft_type: str, card: Card, hardware: Hardware) -> Verdict:
         if card.model_type in _SHARED:

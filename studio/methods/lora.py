@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from studio.errors import UserError
 from studio.methods.base import Method, Verdict, methods
@@ -60,7 +60,7 @@ class Lora(Method):
     key = "lora"
     order = 20
     adapter = True
-    Options = LoraOptions
+    Options: ClassVar[type] = LoraOptions
 
     def supports(self, peft_type: str, card: Card, hardware: Hardware) -> Verdict:
         # The frozen base in float32; adapters, their gradients and moments are a few hundredths of it.
@@ -91,7 +91,7 @@ class Lora(Method):
         """Two matrices of `rank` beside each adapted one."""
         inner = 0 if options.targets == "attention" else card.intermediate or 4 * card.hidden
         gates = 3 if card.kind == "decoder" else 2
-        return card.layers * options.rank * (8 * card.hidden + gates * (card.hidden + inner) * bool(inner))
+        return card.layers * int(options.rank) * (8 * card.hidden + gates * (card.hidden + inner) * bool(inner))
 
     def pace(self, name: str, options: Any) -> float:
         """LoRA+: B begins at zero and has to move further than A."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from studio.methods.base import methods
 from studio.methods.lora import PlainLoraOptions
@@ -18,7 +18,7 @@ class Qlora8(QuantisedLora):
     linear_bytes = 1.02
     backward = 3.3
     merged_gap = 0.05
-    Options = PlainLoraOptions
+    Options: ClassVar[type] = PlainLoraOptions
     """Without DoRA: it asks for the weights at each step, and the libraries lose an 8-bit layer's scales over that."""
 
     def settings(self) -> Any:

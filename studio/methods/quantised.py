@@ -76,31 +76,38 @@ class QuantisedLora(Lora):
 
 def _marked(model: torch.nn.Module) -> torch.nn.Module:
     """peft looks on the outermost model, which may be a head of ours, for how its matrices are kept."""
-    import bitsandbytes
-
+    four, eight = _layers()
     for part in model.modules():
-        if isinstance(part, bitsandbytes.nn.Linear4bit):
+        if isinstance(part, four):
             model.is_loaded_in_4bit = True  # type: ignore[assignment]
             # The library's own kernel for one kind of processor rounds to bfloat16 and fails for narrow layers.
             part.support_avx512bf16_for_cpu = False
-        elif isinstance(part, bitsandbytes.nn.Linear8bitLt):
+        elif isinstance(part, eight):
             model.is_loaded_in_8bit = True  # type: ignore[assignment]
     return model
 
 
+def _layers() -> tuple[type[Any], type[Any]]:
+    """The library's layers of four and of eight bits."""
+    from bitsandbytes import nn
+
+    untyped: Any = nn
+    return untyped.Linear4bit, untyped.Linear8bitLt
+
+
 def widened(model: torch.nn.Module) -> torch.nn.Module:
     """The same model with float32 layers of the classes its family has, in place of the quantised ones."""
-    import bitsandbytes
     import torch
     from peft.utils.integrations import dequantize_module_weight
-    from transformers.pytorch_utils import Conv1D
+    from transformers import pytorch_utils
 
-    kinds = (bitsandbytes.nn.Linear4bit, bitsandbytes.nn.Linear8bitLt)
+    conv: Any = vars(pytorch_utils)["Conv1D"]
+    kinds: Any = _layers()
     for name, part in [(name, part) for name, part in model.named_modules() if isinstance(part, kinds)]:
         weight = dequantize_module_weight(part).float()
         plain: Any
-        if getattr(part, "source_cls", None) is Conv1D:
-            plain, weight = Conv1D(part.out_features, part.in_features), weight.T.contiguous()
+        if getattr(part, "source_cls", None) is conv:
+            plain, weight = conv(part.out_features, part.in_features), weight.T.contiguous()
         else:
             plain = torch.nn.Linear(part.in_features, part.out_features, bias=part.bias is not None)
         plain.weight = torch.nn.Parameter(weight, requires_grad=False)
@@ -111,7 +118,7 @@ def widened(model: torch.nn.Module) -> torch.nn.Module:
         for owner in model.modules():
             owner.__dict__.pop(mark, None)
     for owner in model.modules():
-        config = getattr(owner, "config", None)
+        config: Any = getattr(owner, "config", None)
         if hasattr(config, "quantization_config"):
             del config.quantization_config
     return model

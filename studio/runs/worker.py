@@ -138,8 +138,11 @@ def train(
     """Fetch what is missing, then train; `report` is the process that reports (None: this one)."""
     from studio import hardware
     from studio.data.versions import held
+    from studio.inference.continuing import bring
+    from studio.models.earlier import is_run
     from studio.models.fetch import fetch
     from studio.runs import speeds
+    from studio.training.assemble import SCRATCH_BASE as BASE
     from studio.training.checkpoints import last_step
     from studio.training.run import CHECKPOINTS, Inputs, train_run
 
@@ -150,7 +153,10 @@ def train(
     if spec.model:
         emit(Phase("fetching"))
         try:
-            model = fetch(workspace, spec.model, _progress(emit, "fetching", should_stop))
+            if is_run(spec.model):
+                model = bring(workspace, spec.model, folder / BASE)
+            else:
+                model = fetch(workspace, spec.model, _progress(emit, "fetching", should_stop))
         except _Asked:
             pass
     if should_stop():

@@ -18,6 +18,7 @@ from studio.errors import UserError
 from studio.events import Caution, Note
 from studio.files import write_whole
 from studio.hardware import Decision, Hardware
+from studio.inference.continuing import inherit
 from studio.methods.base import Method, methods
 from studio.models.card import Card, read_card
 from studio.models.scratch import is_scratch, make
@@ -64,6 +65,8 @@ class Assembled:
     validation_numbers: list[int]
     autocast: str
     device: str
+    continued: bool
+    """Whether the head goes on from where an earlier run had brought it."""
     again: bool
     """Whether an earlier attempt has planned this run."""
     notes: list[Note | Caution] = field(default_factory=list)
@@ -98,6 +101,7 @@ def assemble(
     train, validation, places, notes = _encoded(coder, task, table, options, spec.seed)
     seed_everything(spec.seed)
     model = method.open(lambda: task.load(str(base), facts, task_options))
+    continued = inherit(model, task, facts, base)
     if not task.knows(model):
         facts["untaught"] = True
         notes.append(Note("timeline.base_untaught", {"model": card.title}))
@@ -127,6 +131,7 @@ def assemble(
         validation_numbers=[table.numbers[place] for place in places],
         autocast=autocast,
         device=device,
+        continued=continued,
         again=again,
         notes=notes,
     )

