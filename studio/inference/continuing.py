@@ -1,4 +1,4 @@
-"""The base of a run that continues from an earlier one: what that run made, as one plain model in the new run's folder."""
+"""The base of a run that continues from an earlier one: what that one made, as a plain model in a folder of its own."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _linked(model: Path, folder: Path) -> None:
 
 
 def inherit(model: torch.nn.Module, task: Task, facts: Mapping[str, Any], base: Path) -> bool:
-    """Give a freshly made head what the earlier run's had learnt; False where there is none for this task and labels."""
+    """Give a new head what the earlier run's had learnt; False where there is none for this task and these labels."""
     told = base / EARLIER
     if not told.is_file() or not task.head:
         return False

@@ -101,12 +101,14 @@ def widened(model: torch.nn.Module) -> torch.nn.Module:
     from peft.utils.integrations import dequantize_module_weight
     from transformers import pytorch_utils
 
-    conv: Any = vars(pytorch_utils)["Conv1D"]
-    kinds: Any = _layers()
-    for name, part in [(name, part) for name, part in model.named_modules() if isinstance(part, kinds)]:
+    untyped: Any = pytorch_utils
+    conv: Any = untyped.Conv1D
+    found: list[tuple[str, Any]] = [(name, part) for name, part in model.named_modules() if isinstance(part, _layers())]
+    for name, part in found:
         weight = dequantize_module_weight(part).float()
-        plain: Any
-        if getattr(part, "source_cls", None) is conv:
+        plain: Any = None
+        made_from: Any = getattr(part, "source_cls", None)
+        if made_from is conv:
             plain, weight = conv(part.out_features, part.in_features), weight.T.contiguous()
         else:
             plain = torch.nn.Linear(part.in_features, part.out_features, bias=part.bias is not None)

@@ -20,6 +20,7 @@ from studio.data.use import Use, saved_use
 from studio.errors import UserError
 from studio.hardware import Decision, Hardware
 from studio.methods.base import Verdict, methods
+from studio.models import earlier
 from studio.models.card import Card
 from studio.models.catalogue import absolute
 from studio.models.catalogue import card as card_of
@@ -160,6 +161,7 @@ def _planned(
     talks = talks_of(version, use, LOOKED_AT, about.answers) if task.kind.conversational else []
     texts = [talk.whole for talk in talks] or texts_of(version, use)
     problems = problems + more + rest + _reading(workspace, texts, model) + _growing(task, chosen)
+    problems += _continuing(workspace, model, task)
     problems += _optimizer(chosen, "learning_rate" in given.get("training", {}))
     wrong = {problem.field.partition(".")[2] for problem in problems}
     kept = {key: getattr(chosen, key) for key in given.get("training", {}) if hasattr(chosen, key) and key not in wrong}
@@ -204,6 +206,22 @@ def _optimizer(options: TrainingOptions, rated: bool) -> list[Problem]:
         values = {"rate": f"{options.learning_rate:g}", "least": f"{SGD_LEAST:g}"}
         return [Problem("sgd_rate", "warning", "training.learning_rate", values=values)]
     return []
+
+
+def _continuing(workspace: Workspace, model: str, task: Task) -> list[Problem]:
+    """Why a run cannot continue from an earlier one: the part of the model that this task needs is gone."""
+    if not earlier.is_run(model):
+        return []
+    before = str(earlier.about(workspace, model).get("task", ""))
+    if before in tasks.keys() and continues(tasks.get(before), task):
+        return []
+    values = {"name": earlier.title(workspace, model), "before_code": f"task.{before}.title"}
+    return [Problem("continue_other_head", "error", "model", values={**values, "task_code": f"task.{task.key}.title"})]
+
+
+def continues(before: Task, task: Task) -> bool:
+    """Whether a model tuned for `before` holds all that `task` needs: the same kind of head, or none of the base's."""
+    return before.peft_type == task.peft_type or task.auto_class == "AutoModel"
 
 
 def _reading(workspace: Workspace, texts: list[str], model: str) -> list[Problem]:

@@ -28,7 +28,12 @@ def place_head(found: Assembled, seed: int, progress: Progress) -> int:
     For kinds that place one, where the encoder is tuned; a model without `pooled` or without a classifier keeps its
     random head.
     """
-    if found.continued or not found.task.kind.places_head or found.method.encoder_fixed or not hasattr(core_of(found.model), "pooled"):
+    if (
+        found.continued
+        or not found.task.kind.places_head
+        or found.method.encoder_fixed
+        or not hasattr(core_of(found.model), "pooled")
+    ):
         return 0
     judge = judges.get(found.task.result)
     head = {name.rpartition(".")[2]: part for name, part in _classifier(found.model)}
