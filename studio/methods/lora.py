@@ -6,6 +6,7 @@ What is loaded back is read strictly: a plain LoRA for this very base, and nothi
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -175,18 +176,22 @@ def readopted(model: torch.nn.Module, change: Callable[[torch.nn.Module], torch.
 
 def _plain() -> dict[str, Any]:
     """What every setting is in a LoRA that asks for nothing special, as JSON gives it back."""
-    from peft import LoraConfig
+    return {key: value for key, value in dataclasses.asdict(_peft().LoraConfig()).items() if not isinstance(value, set)}
 
-    return {key: value for key, value in dataclasses.asdict(LoraConfig()).items() if not isinstance(value, set)}
+
+def _peft() -> Any:
+    """peft, imported the light way the first time it is needed."""
+    from studio.models import lightpeft  # noqa: F401 - it is imported for what that does
+
+    return importlib.import_module("peft")
 
 
 def _wrap(model: torch.nn.Module, settings: dict[str, Any]) -> torch.nn.Module:
-    from peft import LoraConfig, get_peft_model
-
+    peft = _peft()
     with warnings.catch_warnings():
         # peft still asks transformers for a property under its old name.
         warnings.simplefilter("ignore", FutureWarning)
-        wrapped: torch.nn.Module = get_peft_model(model, LoraConfig(**settings))
+        wrapped: torch.nn.Module = peft.get_peft_model(model, peft.LoraConfig(**settings))
     return wrapped
 
 

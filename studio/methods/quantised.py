@@ -76,6 +76,9 @@ class QuantisedLora(Lora):
 
 def _marked(model: torch.nn.Module) -> torch.nn.Module:
     """peft looks on the outermost model, which may be a head of ours, for how its matrices are kept."""
+    from studio.models.lightpeft import see_quantised
+
+    see_quantised()
     four, eight = _layers()
     for part in model.modules():
         if isinstance(part, four):

@@ -1,6 +1,8 @@
 """Adapters beside a quantised base: what is quantised, what is kept, that a merged copy answers alike, and what it costs."""
 
 import importlib.util
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -104,3 +106,20 @@ def test_the_estimate_counts_the_quantised_base():
     assert memory("lora") - memory("qlora8") > 2.8e9
     assert memory("qlora8") - memory("qlora") > 0.4e9
     assert cost.STATE_BYTES[TrainingOptions().optimizer] == 8
+
+
+@installed
+@pytest.mark.parametrize(("key", "brought"), [("lora", False), ("qlora", True)])
+def test_the_quantising_library_is_imported_only_where_it_is_needed(tmp_path, key, brought):
+    """It takes five seconds and 200 MB, which no plain adapter shall pay."""
+    folder = folder_of(tmp_path, "bert")
+    script = (
+        "import sys; from studio.methods.base import methods; from studio.tasks.base import tasks\n"
+        f"method, task = methods.get({key!r}), tasks.get('classification')\n"
+        f"model = method.open(lambda: task.load({str(folder)!r}, {FACTS!r}, task.Options()))\n"
+        "method.prepare(model, task.peft_type, method.Options())\n"
+        "print('bitsandbytes' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split()[-1] == str(brought)
+    assert "kernels" not in done.stderr
