@@ -13,6 +13,12 @@ from typing import Any
 _LIBRARY = "bitsandbytes"
 
 
+def _looks() -> tuple[Any, Any]:
+    """How peft looks whether it is there; each remembers its answer."""
+    found = importlib.import_module("peft.import_utils")
+    return found.is_bnb_available, found.is_bnb_4bit_available
+
+
 def _import() -> None:
     modules: dict[str, Any] = sys.modules
     hidden = "peft" not in modules and _LIBRARY not in modules
@@ -20,15 +26,16 @@ def _import() -> None:
         modules[_LIBRARY] = None  # what Python reads as: not installed
     try:
         importlib.import_module("peft")
+        for look in _looks():
+            look()
     finally:
         if hidden:
             del modules[_LIBRARY]
 
 
 def see_quantised() -> None:
-    """peft looks once whether bitsandbytes is there, and remembers; this has it look again."""
-    looks = importlib.import_module("peft.import_utils")
-    for look in (looks.is_bnb_available, looks.is_bnb_4bit_available):
+    """Have peft look again."""
+    for look in _looks():
         look.cache_clear()
 
 
