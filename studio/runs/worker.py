@@ -36,7 +36,17 @@ from studio.workspace import Workspace
 
 ShouldStop = Callable[[], "str | None"]
 Body = Callable[[Path, Spec, Emit, ShouldStop], None]
-_LIBRARIES = ("torch", "transformers", "peft", "datasets", "tokenizers", "safetensors", "numpy", "scikit-learn")
+_LIBRARIES = (
+    "torch",
+    "transformers",
+    "peft",
+    "datasets",
+    "tokenizers",
+    "safetensors",
+    "numpy",
+    "scikit-learn",
+    "bitsandbytes",
+)
 _NO_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "Cannot allocate memory", "bad_alloc")
 _EVERY = 0.5
 """Least seconds between two progress events of fetching."""

@@ -17,6 +17,7 @@ from studio.training.checkpoints import Checkpoints
 from studio.training.encoding import frozen_features
 from studio.training.job import Job, Progress, Stop, interruptible
 from studio.training.memory import evaluated
+from studio.training.optimizer import LIBRARY
 from studio.training.rows import Inputs
 from studio.training.schedule import evaluation_steps
 from studio.training.simple import Simple
@@ -84,13 +85,19 @@ def _setting(found: Assembled, processes: int) -> dict[str, Any]:
     import torch
 
     return {
-        **{name: metadata.version(name) for name in ("torch", "transformers", "peft")},
+        **{name: metadata.version(name) for name in ("torch", "transformers", "peft", *_further(found))},
         "threads": torch.get_num_threads(),
         "precision": found.autocast,
         "device": found.device,
         **({"processes": processes} if processes > 1 else {}),
         **dataclasses.asdict(found.fit),
     }
+
+
+def _further(found: Assembled) -> tuple[str, ...]:
+    """The library that only few runs compute with."""
+    quantised = found.method.linear_bytes or found.options.optimizer == "adamw-8bit"
+    return (LIBRARY,) if quantised else ()
 
 
 def _computed_once(found: Assembled) -> bool:
