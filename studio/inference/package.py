@@ -76,12 +76,14 @@ def _tuned(run_dir: Path, folder: Path, language: str) -> Copy:
     answerer = predictor.answerer
     questions = answerer.questions(_rows(run_dir, predictor.task))
     expected = [answerer.numbers(predictor, question) for question in questions]
+    script = answerer.script(predictor, (SNIPPETS / answerer.snippet).read_text("utf-8"))
     _write(predictor, folder)
+    (folder / "predict.py").write_text(script, "utf-8")
     made = say("package.card.made", language, base=about.get("base", ""), method=about["method"], run=run_dir.name)
     report = _object(run_dir / "report.json")
     limits = f"{say('package.card.limits', language, rows=report.get('rows', '?'))} {_licence(about, language)}"
     needs = say("package.card.needs", language)
-    card = Card(made, report.get("test", {}), limits, predictor.facts.get("labels") or [], needs, answerer.snippet)
+    card = Card(made, report.get("test", {}), limits, predictor.facts.get("labels") or [], needs, script)
     (folder / "README.md").write_text(_card(run_dir, card, language), "utf-8")
     return Copy(questions, expected, answerer.program, max(LARGEST_GAP, method.merged_gap))
 
@@ -121,7 +123,9 @@ def _simple(run_dir: Path, folder: Path, language: str) -> Copy:
     made = say("package.card.made_simple", language, name=name, run=run_dir.name)
     limits = say("package.card.limits_simple", language, rows=report.get("rows", "?"))
     scores, needs = simple_package.score_of(report, key), say("package.card.needs_simple", language)
-    card = Card(made, scores, limits, sorted(set(expected[0]) - {"score"}), needs, snippet)
+    card = Card(
+        made, scores, limits, sorted(set(expected[0]) - {"score"}), needs, (SNIPPETS / snippet).read_text("utf-8")
+    )
     (folder / "README.md").write_text(_card(run_dir, card, language), "utf-8")
     return Copy(questions, expected, simple_package.TRY)
 
@@ -135,12 +139,10 @@ def _check_space(size: int, place: Path) -> None:
 
 
 def _write(predictor: Predictor, folder: Path) -> None:
-    """Weights, tokenizer, and what `predict.py` reads. The predictor's model is merged and spent afterwards."""
+    """Weights, tokenizer, and what else `predict.py` reads. The predictor's model is merged and spent afterwards."""
     core = core_of(methods.get(str(predictor.about["method"])).merged(predictor.model))
     predictor.tokenizer.save_pretrained(folder)
-    answerer = predictor.answerer
-    answerer.write(predictor, core, folder)
-    shutil.copy(SNIPPETS / answerer.snippet, folder / "predict.py")
+    predictor.answerer.write(predictor, core, folder)
 
 
 def _rows(run_dir: Path, task: Task) -> list[Row]:
@@ -214,14 +216,15 @@ def _pack(folder: Path, out: Path) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Card:
-    """What the README says: how it was made, its scores and their limits, its labels, what it needs to run."""
+    """What the README says: how it was made, its scores and their limits, its labels, what it needs to run, and the
+    text of its `predict.py`."""
 
     made: str
     scores: dict[str, Any]
     limits: str
     labels: list[str]
     needs: str
-    snippet: str
+    script: str
 
 
 def _card(run_dir: Path, card: Card, language: str) -> str:
@@ -237,7 +240,7 @@ def _card(run_dir: Path, card: Card, language: str) -> str:
         lines += [f"- {label}" for label in card.labels] + [""]
     lines += [f"## {say('package.card.use', language)}", "", card.needs, ""]
     lines += ["```", 'python predict.py "..."', "```", "", "```python"]
-    lines += [(SNIPPETS / card.snippet).read_text("utf-8").rstrip(), "```", ""]
+    lines += [card.script.rstrip(), "```", ""]
     return "\n".join(lines)
 
 

@@ -171,7 +171,9 @@ def _planned(
     if talks:
         lengths = [length + MARKS * talk.messages for talk, length in zip(talks, lengths, strict=True)]
     windows = getattr(about, "windows", 1)
-    case = Case(task, card, methods.get(method), lengths, machine, version.rows, shares, windows, how=how)
+    head = getattr(about, "head", "linear")
+    tuning = methods.get(method)
+    case = Case(task, card, tuning, lengths, machine, version.rows, shares, windows, head=head, how=how)
     planned = plan(case, preset, kept)
     # What was measured depends on choices that the first plan makes: the word table, the number format.
     measured = known(workspace, model, use.task, method, planned.options)

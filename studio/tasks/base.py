@@ -184,6 +184,12 @@ class Task(ABC):
     def weight(self, batch: dict[str, torch.Tensor]) -> int:
         """By how much that sum is divided: labelled rows, or label tokens."""
 
+    def pulls(self, labels: Sequence[Any], share: float) -> list[float]:
+        """How strongly each item is drawn in a pass, by its `labels`, in any one unit, where rare labels shall come
+        more often: from not at all (`share` 0) to equally often as common ones (1). For tasks that have the option
+        `oversample`."""
+        return [1.0] * len(labels)
+
     @abstractmethod
     def read(self, model: torch.nn.Module, batch: dict[str, torch.Tensor], facts: dict[str, Any]) -> list[Prediction]:
         """One prediction an item of a batch, in its order, without gradients."""

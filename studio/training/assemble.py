@@ -231,6 +231,7 @@ def _options(
         windows=facts.get("windows", 1),
         measured=inputs.measured,
         how=_checked(method.Options, "method", spec),
+        head=facts.get("head", "linear"),
     )
     # The screen writes the whole plan into the spec; what it planned itself was not chosen by a person.
     own = plan(case, spec.preset).options

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 def place_head(found: Assembled, seed: int, progress: Progress) -> int:
     """Fit the classifier's weights on up to HEAD_ROWS training rows; how many were read, 0 where nothing was placed.
 
-    For kinds that place one, where the encoder is tuned; a model without `pooled` or without a classifier keeps its
-    random head.
+    For kinds that place one, where the encoder is tuned; a model without `pooled` or without a classifier, or one with
+    a head of several layers, keeps its random head.
     """
     if (
         found.continued
@@ -36,8 +36,9 @@ def place_head(found: Assembled, seed: int, progress: Progress) -> int:
     ):
         return 0
     judge = judges.get(found.task.result)
-    head = {name.rpartition(".")[2]: part for name, part in _classifier(found.model)}
-    if set(head) != {"weight", "bias"}:
+    parts = _classifier(found.model)
+    head = {name.rpartition(".")[2]: part for name, part in parts}
+    if len(parts) != 2 or set(head) != {"weight", "bias"}:
         return 0
     rows = len(found.train.lengths)
     places = np.arange(rows)

@@ -81,12 +81,14 @@ class Job:
     beside: Callable[[], None] = field(default=lambda: None)
     """Called once a step, for events that work beside the loop has ready."""
     ranks: Ranks = field(default_factory=Ranks)
+    pulls: list[float] | None = None
+    """How strongly each item is drawn (`Task.pulls`)."""
     setting: dict[str, Any] = field(default_factory=dict)
     """What the bits of the result depend on besides the job: libraries, threads, number format, device."""
 
     def sampler(self) -> Sampler:
         """Which items make up which step."""
-        return Sampler(self.train, self.options.batch_size, self.seed, self.task.one_window)
+        return Sampler(self.train, self.options.batch_size, self.seed, self.task.one_window, self.pulls)
 
 
 @dataclass

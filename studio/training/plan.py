@@ -17,6 +17,7 @@ from studio.methods.base import Method
 from studio.models.card import Card
 from studio.models.scratch import is_scratch
 from studio.tasks.base import Task
+from studio.tasks.layers import RATE_SHARE
 from studio.training import cost
 from studio.training.measured import Measured
 from studio.training.optimizer import SGD_PACE
@@ -55,8 +56,9 @@ class Plan(NamedTuple):
 @dataclass(frozen=True)
 class Case:
     """What is planned for. `lengths` are tokens a row (of all `rows` or of a sample), `shares` those of validation and
-    test rows, `windows` how many windows of a long text are read at most, `measured` what steps of this model cost on
-    this machine, where that is known, `how` the method's options (None: its defaults)."""
+    test rows, `windows` how many windows of a long text are read at most, `head` what stands on an encoder (see
+    `studio.tasks.layers`), `measured` what steps of this model cost on this machine, where that is known, `how` the
+    method's options (None: its defaults)."""
 
     task: Task
     card: Card
@@ -67,6 +69,7 @@ class Case:
     shares: tuple[float, float] = (0.15, 0.15)
     windows: int = 1
     measured: Measured | None = None
+    head: str = "linear"
     how: Any = None
 
 
@@ -80,6 +83,8 @@ def plan(
     recipe = task.kind.recipes[preset if preset in BUDGETS else "quick"]
     budget = BUDGETS.get(preset, BUDGETS["quick"])
     rate, head_rate = _rates(task, method, card, work.train)
+    if case.head != "linear":
+        head_rate *= RATE_SHARE
     chosen = dict(chosen or {})
     if chosen.get("optimizer") == "sgd":
         rate, head_rate = SGD_PACE * rate, SGD_PACE * head_rate
