@@ -23,7 +23,8 @@ class Card:
     `parameters` counts the numbers, `embedding_parameters` those of its word table; `bytes` is the size on disk, or
     of the download while `on_disk` is false. `kind` is "encoder", "decoder" or "seq2seq". `licence` is an SPDX-like
     word or "" when unknown; `languages` are codes such as "en", ("multi",) for many. `note` is the catalogue code of
-    a sentence that belongs beside the title, or ""; `prefix` goes before every text ("query: " for e5).
+    a sentence that belongs beside the title, or ""; `prefix` goes before every text ("query: " for e5). `gated`: its owner
+    asks everyone to accept terms before it can be fetched.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Card:
     prefix: str = ""
     revision: str = ""
     intermediate: int = 0
+    gated: bool = False
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
