@@ -8,6 +8,7 @@ its standard input and is written nowhere.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -40,11 +41,25 @@ def look(workspace: Workspace, name: str) -> Card:
     return Card.from_json(_asked(workspace, "look", name, {"name": name})["card"])
 
 
+def host() -> str:
+    """Whom the client asks, for a sentence."""
+    return os.environ.get("HF_ENDPOINT", "").partition("://")[2] or "huggingface.co"
+
+
 def _asked(workspace: Workspace, act: str, about: str, request: dict[str, Any]) -> dict[str, Any]:
     work = workspace.temporary / new_id("hub")
     work.mkdir(mode=0o700, parents=True)
+    until = time.monotonic() + SECONDS
+
+    def poll() -> None:
+        """The client itself waits for minutes where the hub asks it to; nobody who looks at a page does."""
+        if b"HTTP Error 429" in (work / "hub.log").read_bytes():
+            raise UserError("hub_busy", model=about, host=host())
+        if time.monotonic() > until:
+            raise UserError("hub_unreachable", model=about, host=host())
+
     try:
-        return _run(act, about, {**request, "folder": str(work / "model")}, work, lambda: None, "", SECONDS)
+        return _run(act, about, {**request, "folder": str(work / "model")}, work, poll, "")
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -71,7 +86,6 @@ def _run(
     work: Path,
     poll: Callable[[], None],
     token: str,
-    seconds: float = float("inf"),
 ) -> dict[str, Any]:
     result, log = work / "result.json", work / "hub.log"
     quiet = child.environment(
@@ -83,7 +97,6 @@ def _run(
     )
     for secret in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH"):
         quiet.pop(secret, None)
-    until = time.monotonic() + seconds
     with log.open("wb") as sink:
         process = subprocess.Popen(
             child.command("studio.models.hub", act, json.dumps(request), str(result)),
@@ -96,7 +109,7 @@ def _run(
             assert process.stdin is not None
             process.stdin.write(token.encode())
             process.stdin.close()
-            while process.poll() is None and time.monotonic() < until:
+            while process.poll() is None:
                 poll()
                 time.sleep(_POLL_SECONDS)
         finally:
@@ -149,7 +162,7 @@ def _main(act: str, request: str, result: str) -> None:
         else:
             outcome = hubclient.fetch(asked["name"], folder, Path(asked["total"]), token)
     except Exception as error:  # every failure becomes a sentence in the parent
-        known = hubclient.explained(asked.get("name") or asked.get("text", ""), error, bool(token))
+        known = hubclient.explained(asked.get("name") or asked.get("text", ""), error, bool(token), host())
         values = {
             key: _without(value, token) if isinstance(value, str) else value for key, value in known.values.items()
         }

@@ -236,11 +236,10 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def explained(name: str, error: Exception, token: bool) -> UserError:
+def explained(name: str, error: Exception, token: bool, host: str) -> UserError:
     """The error a person can act on. Classes are told by name: the library's own sit on several others'."""
     kinds = {kind.__name__ for kind in type(error).__mro__}
     status = getattr(getattr(error, "response", None), "status_code", 0)
-    host = os.environ.get("HF_ENDPOINT", "huggingface.co").partition("://")[2] or "huggingface.co"
     if isinstance(error, UserError):
         return error
     if kinds & {"OfflineModeIsEnabled"}:

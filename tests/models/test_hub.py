@@ -216,6 +216,7 @@ def test_a_hub_or_a_proxy_that_refuses(web, model, tmp_path, workspace, act, sta
 
 @pytest.mark.parametrize("act", ["search", "look"])
 def test_without_a_network_a_search_says_so(workspace, monkeypatch, act):
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(UserError) as caught:
         of(workspace, act)
