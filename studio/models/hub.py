@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from studio.workspace import Workspace, new_id
 SECONDS = 40
 """How long a search or a look may take."""
 _POLL_SECONDS = 0.3
+_ANSWERED = re.compile(r"HTTP Error (\d{3}) thrown while requesting")
 
 
 def search(workspace: Workspace, text: str, kinds: Sequence[str]) -> list[dict[str, Any]]:
@@ -41,6 +43,15 @@ def look(workspace: Workspace, name: str) -> Card:
     return Card.from_json(_asked(workspace, "look", name, {"name": name})["card"])
 
 
+def refused(about: str, status: int, whom: str) -> UserError:
+    """The error for an HTTP status that says no."""
+    return (
+        UserError("hub_busy", model=about, host=whom)
+        if status == 429
+        else UserError("hub_refused", model=about, host=whom, status=status)
+    )
+
+
 def host() -> str:
     """Whom the client asks, for a sentence."""
     return os.environ.get("HF_ENDPOINT", "").partition("://")[2] or "huggingface.co"
@@ -52,9 +63,13 @@ def _asked(workspace: Workspace, act: str, about: str, request: dict[str, Any]) 
     until = time.monotonic() + SECONDS
 
     def poll() -> None:
-        """The client itself waits for minutes where the hub asks it to; nobody who looks at a page does."""
-        if b"HTTP Error 429" in (work / "hub.log").read_bytes():
-            raise UserError("hub_busy", model=about, host=host())
+        """The client itself tries again for minutes, or waits as long as the hub asks; no reader of a page does."""
+        said = (work / "hub.log").read_text("utf-8", errors="replace")
+        answered = _ANSWERED.search(said)
+        if answered:
+            raise refused(about, int(answered.group(1)), host())
+        if said.count("thrown while requesting") > 1:
+            raise UserError("hub_unreachable", model=about, host=host())
         if time.monotonic() > until:
             raise UserError("hub_unreachable", model=about, host=host())
 

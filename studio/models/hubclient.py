@@ -9,6 +9,7 @@ import dataclasses
 import hashlib
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from studio.errors import UserError
 from studio.models import rules
 from studio.models.card import Card, described
 from studio.models.families import KINDS
+from studio.models.hub import refused
 from studio.models.known import known
 
 if TYPE_CHECKING:
@@ -236,10 +238,18 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and what it came from: the client says "not in the cache" of a file it was refused."""
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
 def explained(name: str, error: Exception, token: bool, host: str) -> UserError:
     """The error a person can act on. Classes are told by name: the library's own sit on several others'."""
-    kinds = {kind.__name__ for kind in type(error).__mro__}
-    status = getattr(getattr(error, "response", None), "status_code", 0)
+    chain = list(_causes(error))
+    kinds = {kind.__name__ for link in chain for kind in type(link).__mro__}
+    status = next((found for link in chain if (found := getattr(getattr(link, "response", None), "status_code", 0))), 0)
     if isinstance(error, UserError):
         return error
     if kinds & {"OfflineModeIsEnabled"}:
@@ -250,12 +260,10 @@ def explained(name: str, error: Exception, token: bool, host: str) -> UserError:
         return UserError("hub_gated", model=name)
     if kinds & {"RepositoryNotFoundError", "HFValidationError", "RevisionNotFoundError"}:
         return UserError("hub_not_found", model=name, host=host)
-    if status == 429:
-        return UserError("hub_busy", model=name, host=host)
-    if child.is_full(error):
+    if any(child.is_full(link) for link in chain):
         return UserError("disk_full_download", package=name)
     if status >= 400:
-        return UserError("hub_refused", model=name, host=host, status=status)
+        return refused(name, status, host)
     if kinds & {"TransportError", "TimeoutException", "ConnectionError", "LocalEntryNotFoundError", "HfHubHTTPError"}:
         return UserError("hub_unreachable", model=name, host=host)
     return UserError("hub_failed", model=name, reason=f"{type(error).__name__}: {error}"[:200])
