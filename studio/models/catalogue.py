@@ -3,12 +3,14 @@ workspace or names, and the one that is made anew for each run."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from studio.errors import UserError
+from studio.files import write_whole
 from studio.models import earlier, scratch
 from studio.models.card import Card, read_card
 from studio.models.known import known
@@ -82,6 +84,8 @@ def card(workspace: Workspace, model_id: str) -> Card:
         return scratch.CARD
     if source == "starter":
         return STARTERS[name].card
+    if source == "hub" and (found := _seen(workspace, model_id)):
+        return found
     if model_id in known():
         return known()[model_id]
     raise UserError("model_not_fetched", model=model_id)
@@ -100,6 +104,22 @@ def list_models(workspace: Workspace) -> list[Card]:
         except UserError:
             continue
     return cards + sorted(own, key=lambda item: item.title.lower())
+
+
+def remember(workspace: Workspace, item: Card) -> None:
+    """Keep the card of a hub model that was looked at, so that a plan knows its size before it is fetched."""
+    write_whole(_seen_file(workspace, item.id), json.dumps(item.to_json()))
+
+
+def _seen_file(workspace: Workspace, model_id: str) -> Path:
+    return workspace.models / f".seen-{place(workspace, model_id).name}.json"
+
+
+def _seen(workspace: Workspace, model_id: str) -> Card | None:
+    try:
+        return Card.from_json(json.loads(_seen_file(workspace, model_id).read_text("utf-8")))
+    except (OSError, ValueError, TypeError, AttributeError):  # none, or written by another release
+        return None
 
 
 def offered(workspace: Workspace) -> list[Card]:
