@@ -123,7 +123,7 @@ class Classification(Task):
         import torch
 
         logits, labels = self._logits(model, batch).float(), batch["labels"]
-        each = torch.nn.functional.cross_entropy(
+        each: torch.Tensor = torch.nn.functional.cross_entropy(
             logits, labels, reduction="none", label_smoothing=options.label_smoothing
         )
         # The weight of a row is that of its label, also for the share of the truth that is spread over the others.
