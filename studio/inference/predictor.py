@@ -60,7 +60,7 @@ class Predictor:
         base = base_folder(run_dir, about)
         options, _ = read_options(task.Options, "task", about.get("options", {}).get("task", {}))
         try:
-            model = method.load(task.load(str(base), facts, options), str(folder))
+            model = method.load(method.open(lambda: task.load(str(base), facts, options)), str(folder))
             tokenizer = load_tokenizer(folder)
         except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise UserError("model_unreadable", run=run_dir.name, reason=f"{error}"[:200]) from error

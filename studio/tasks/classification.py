@@ -130,7 +130,8 @@ class Classification(Task):
         each = each * core_of(model).class_weights[labels]
         if options.focal_gamma:
             each = each * focal(logits.softmax(-1).gather(1, labels.unsqueeze(1)).squeeze(1), options.focal_gamma)
-        return each.sum()
+        total: torch.Tensor = each.sum()
+        return total
 
     def pulls(self, labels: Sequence[Any], share: float) -> list[float]:
         counts = Counter(labels)

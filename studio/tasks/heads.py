@@ -146,17 +146,13 @@ def load_encoder(folder: str) -> torch.nn.Module:
     Attention's own dropout is left out: it keeps torch from its fused kernels, which costs a fifth of a step, and the
     dropout after each layer does the same work.
     """
-    import torch
     from transformers import AutoConfig, AutoModel
+
+    from studio.models.load import pretrained
 
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     for name in ("attention_probs_dropout_prob", "attention_dropout"):
         if hasattr(config, name):
             setattr(config, name, 0.0)
-    encoder: torch.nn.Module = quietly(
-        lambda: AutoModel.from_pretrained(
-            folder, config=config, dtype=torch.float32, use_safetensors=True, trust_remote_code=False,
-            local_files_only=True,
-        )
-    )  # fmt: skip
+    encoder: torch.nn.Module = pretrained(AutoModel, folder, config=config)
     return encoder

@@ -28,7 +28,12 @@ def place_head(found: Assembled, seed: int, progress: Progress) -> int:
     For kinds that place one, where the encoder is tuned; a model without `pooled` or without a classifier, or one with
     a head of several layers, keeps its random head.
     """
-    if not found.task.kind.places_head or found.method.key == "head" or not hasattr(core_of(found.model), "pooled"):
+    if (
+        found.continued
+        or not found.task.kind.places_head
+        or found.method.encoder_fixed
+        or not hasattr(core_of(found.model), "pooled")
+    ):
         return 0
     judge = judges.get(found.task.result)
     parts = _classifier(found.model)

@@ -75,6 +75,8 @@ class Job:
     device: str = "cpu"
     autocast: str = "fp32"
     head: tuple[str, ...] = ()
+    pace: Callable[[str], float] = field(default=lambda name: 1.0)
+    """How many times its group's rate a parameter learns at, by name; see `Method.pace`."""
     eval_steps: frozenset[int] = frozenset()
     beside: Callable[[], None] = field(default=lambda: None)
     """Called once a step, for events that work beside the loop has ready."""

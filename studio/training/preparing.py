@@ -17,6 +17,7 @@ from studio.training.checkpoints import Checkpoints
 from studio.training.encoding import frozen_features, labels_of
 from studio.training.job import Job, Progress, Stop, interruptible
 from studio.training.memory import evaluated
+from studio.training.optimizer import LIBRARY
 from studio.training.rows import Inputs
 from studio.training.schedule import evaluation_steps
 from studio.training.simple import Simple
@@ -73,6 +74,7 @@ def prepare_job(
         device=found.device,
         autocast=found.autocast,
         head=found.task.head,
+        pace=lambda name: found.method.pace(name, found.method_options),
         eval_steps=evaluation_steps(steps, options.evaluations),
         beside=lambda: simple.tell(emit),
         pulls=_pulls(found),
@@ -92,7 +94,7 @@ def _setting(found: Assembled, processes: int) -> dict[str, Any]:
     import torch
 
     return {
-        **{name: metadata.version(name) for name in ("torch", "transformers", "peft")},
+        **{name: metadata.version(name) for name in ("torch", "transformers", "peft", *_further(found))},
         "threads": torch.get_num_threads(),
         "precision": found.autocast,
         "device": found.device,
@@ -101,9 +103,15 @@ def _setting(found: Assembled, processes: int) -> dict[str, Any]:
     }
 
 
+def _further(found: Assembled) -> tuple[str, ...]:
+    """The library that only few runs compute with."""
+    quantised = found.method.linear_bytes or found.options.optimizer == "adamw-8bit"
+    return (LIBRARY,) if quantised else ()
+
+
 def _computed_once(found: Assembled) -> bool:
     """Whether the encoder's vectors stay the same all through the training, and there is room to keep them."""
-    if found.method.key != "head" or found.options.adversarial != "off" or not hasattr(found.model, "pooled"):
+    if not found.method.encoder_fixed or found.options.adversarial != "off" or not hasattr(found.model, "pooled"):
         return False
     if getattr(found.model, "over_tokens", False):
         vectors = int(found.train.lengths.sum() + found.validation.lengths.sum())

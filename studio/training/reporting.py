@@ -114,7 +114,9 @@ def _untuned(task: Task, tuned: Predictor, base: Path, facts: dict[str, Any], em
     A base that cannot guess costs the report a rung, not the run its report.
     """
     try:
-        return judges.get(task.result).untuned(task, tuned, base, facts, emit)
+        # Where the base did not fit in memory whole, it has to be asked as it was kept.
+        method, judge = methods.get(str(tuned.about["method"])), judges.get(task.result)
+        return method.open(lambda: judge.untuned(task, tuned, base, facts, emit))
     except UserError as error:
         emit(Note("timeline.untuned_skipped", {"reason": error.text()[:200]}))
         return None
