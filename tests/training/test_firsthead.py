@@ -33,6 +33,7 @@ def assembled(folder, method="full", labels=("negative", "positive"), rows=120):
     found = [{"text": row["text"], "label": row["label"]} for row in reviews(rows)]
     items = ListItems(TASK.encode(found, tokenizer, facts, 32))
     return SimpleNamespace(
+        continued=False,
         task=TASK,
         method=tuned,
         model=model,

@@ -48,7 +48,7 @@ def build(page: Page, run: gr.Dropdown) -> Talk:
 
     @page.told
     def talk(
-        chosen: str | None, said: str, left: Talking, right: Talking, instruction: str, strength: Any, *settings: float
+        chosen: str | None, said: str, left: Talking, right: Talking, instruction: str, *settings: float
     ) -> Iterator[tuple[Any, Any, Any]]:
         if not chosen:
             return
@@ -59,11 +59,10 @@ def build(page: Page, run: gr.Dropdown) -> Talk:
         sides = {"tuned": _talking(right), "base": _talking(left)}
         for talking in sides.values():
             bounds.bounded("".join(message["content"] for message in talking), bounds.TALK)
-        share = strength / 100 if can_be_turned_down(page.desk.folder(chosen)) else 1.0
-        yield from _stream(page, chosen, said, sides, instruction, (share, *settings))
+        yield from _stream(page, chosen, said, sides, instruction, settings)
 
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
-    inputs = [run, message, before, after, system, page.parts["play_strength"], *chosen_settings]
+    inputs = [run, message, before, after, system, *chosen_settings, page.parts["play_strength"]]
     # One event for both ways of sending, so that a second message waits for the first answer's end.
     sending = gr.on(
         [send.click, message.submit],
@@ -101,9 +100,10 @@ def _settings(page: Page) -> list[Any]:
 def _stream(
     page: Page, run: str, said: str, sides: dict[str, Talking], instruction: str, settings: tuple[float, ...]
 ) -> Iterator[tuple[Any, Any, Any]]:
-    """Both answers as they grow; `settings` are strength, tokens, temperature and top-p. Every side keeps its own
+    """Both answers as they grow; `settings` are tokens, temperature, top-p and strength. Every side keeps its own
     conversation, so that each answers what it said before."""
-    strength, tokens, temperature, top_p = settings
+    tokens, temperature, top_p, percent = settings
+    strength = percent / 100 if can_be_turned_down(page.desk.folder(run)) else 1.0
     chosen = ChatSettings(max_new_tokens=int(tokens), temperature=float(temperature), top_p=float(top_p))
     opening = [{"role": "system", "content": instruction}] if instruction.strip() else []
     heard = {side: [*talking, {"role": "user", "content": said}] for side, talking in sides.items()}

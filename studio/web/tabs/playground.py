@@ -48,7 +48,7 @@ class Widgets:
     def inputs(self) -> list[Any]:
         """What an answer is made from."""
         further = [part for more in self.more.values() for part in more.inputs]
-        return [self.run, self.which, self.strength, *self.boxes, *further]
+        return [self.run, self.which, *self.boxes, *further, self.strength]
 
 
 def build(page: Page) -> None:
@@ -144,15 +144,15 @@ def _wire_asking(page: Page, widgets: Widgets, send: gr.Button) -> None:
     count = len(widgets.boxes)
 
     @page.told
-    def answer(run: str | None, which: str | None, strength: Any, *given: Any) -> dict[str, Any] | None:
-        return answered(page, run, list(given[:count]), which, _further(widgets, given[count:]), share_of(strength))
+    def answer(run: str | None, which: str | None, *given: Any) -> dict[str, Any] | None:
+        return answered(page, run, list(given[:count]), which, *_further(widgets, given[count:]))
 
     @page.told
-    def turned(run: str | None, which: str | None, strength: Any, *given: Any) -> Any:
+    def turned(run: str | None, which: str | None, *given: Any) -> Any:
         """The same question once more, with the tuning turned up or down."""
         if not run or not all((text or "").strip() for text in given[:1]):
             return gr.skip()
-        return answered(page, run, list(given[:count]), which, _further(widgets, given[count:]), share_of(strength))
+        return answered(page, run, list(given[:count]), which, *_further(widgets, given[count:]))
 
     asking = gr.on(
         [send.click, *(box.submit for box in widgets.boxes)],
@@ -171,7 +171,7 @@ def _wire_asking(page: Page, widgets: Widgets, send: gr.Button) -> None:
     messages = {key: more.message for key, more in widgets.more.items() if more.message is not None}
 
     @page.told
-    def try_example(event: gr.EventData, run: str | None, which: str | None, strength: Any, *given: Any) -> list[Any]:
+    def try_example(event: gr.EventData, run: str | None, which: str | None, *given: Any) -> list[Any]:
         """A held-out row into the boxes, and answered; or into the kind's own box."""
         place = bounds.sent(event).get("row")
         row = next((row for number, row in _held_rows(page, run or "") if number == place), None)
@@ -185,7 +185,7 @@ def _wire_asking(page: Page, widgets: Widgets, send: gr.Button) -> None:
             return [*nothing[: count + 1], *(example["text"] if key == face.key else gr.skip() for key in messages)]
         texts = [(row.get(role) or "")[: bounds.TEXT] for role in asked_roles(task)]
         texts = texts if len(texts) > 1 else [example["text"][: bounds.TEXT]]
-        shown = answered(page, run, texts, which, _further(widgets, given[count:]), share_of(strength))
+        shown = answered(page, run, texts, which, *_further(widgets, given[count:]))
         filled = [*texts, *[gr.skip()] * (count - len(texts))]
         return [*filled, {**(shown or {}), "truth": example["truth"]}, *[gr.skip()] * len(messages)]
 
@@ -196,13 +196,13 @@ def _wire_asking(page: Page, widgets: Widgets, send: gr.Button) -> None:
         done.then(None, None, None, js="() => window.dispatchEvent(new Event('studio:answered'))")
 
 
-def _further(widgets: Widgets, values: Sequence[Any]) -> dict[str, list[Any]]:
-    """The values of each kind's own inputs, by kind."""
+def _further(widgets: Widgets, values: Sequence[Any]) -> tuple[dict[str, list[Any]], float]:
+    """The values of each kind's own inputs, by kind; and how much of an adapter counts, the last of all values."""
     found, start = {}, 0
     for key, more in widgets.more.items():
         found[key] = list(values[start : start + len(more.inputs)])
         start += len(more.inputs)
-    return found
+    return found, share_of(values[start] if len(values) > start else None)
 
 
 def answered(
