@@ -61,6 +61,16 @@
       h("td", {}, button(say("web.models.take"), () => trigger("click", { model: model.id }), ".small")))))))));
   } });
 
+  // Techniques: each with a sentence and its cost; a press sets its option among the advanced ones.
+  kinds.techniques = (root, props, trigger) => ({ update(rows) {
+    const open = root.querySelector("details")?.open ?? rows?.some((row) => row.on || row.advice);
+    if (!rows?.length) return fill(root);
+    const count = rows.filter((row) => row.on).length;
+    fill(root, h("details.techniques", { open: open || null }, h("summary", {}, count ? say("web.train.techniques_on", { n: count }) : say("web.train.techniques")), h("div.cards", {}, rows.map((row) => h("div.card", { class: row.on ? "on" : "", "data-key": row.key },
+      h("h3", {}, row.title), h("p", {}, row.help), h("p.muted", {}, row.cost), row.advice ? h("p.advice", {}, row.advice) : null, row.why ? h("p.muted", {}, row.why)
+        : h("button.act.small", { type: "button", "aria-pressed": String(row.on), onclick: () => trigger("click", { key: row.key }) }, say(row.on ? "web.train.technique_off" : "web.train.technique_on")))))));
+  } });
+
   kinds.methods = (root) => ({ update(rows) { fill(root, rows?.length ? rows.map((row) => h("p.reason", {}, h("b", {}, row.title), " – ", row.reason)) : null); } });
 
   kinds.preflight = (root) => {

@@ -28,7 +28,7 @@
       const draw = () => {
         const edit = edits.get(key);
         node.classList.toggle("edited", Boolean(edit));
-        fill(node, shown(edit ? edit.after || null : text), h("button.plain.edit", { type: "button", "aria-label": say("web.data.edit_cell", { row: row.n, column }), title: say("web.data.edit"), onclick: open }, "✎"));
+        fill(node, !edit && row.marked?.column === column ? window.studio.marked(row.marked.text, row.marked.entities) : shown(edit ? edit.after || null : text), h("button.plain.edit", { type: "button", "aria-label": say("web.data.edit_cell", { row: row.n, column }), title: say("web.data.edit"), onclick: open }, "✎"));
       };
       function open() {
         const id = "edit-" + Math.random().toString(36).slice(2), values = now.filters.find(([name]) => name === column)?.[1] ?? [];

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from studio.errors import UserError
-from studio.models import scratch
+from studio.models import earlier, scratch
 from studio.models.card import Card, read_card
 from studio.models.starters import STARTERS
 from studio.workspace import Workspace
@@ -19,6 +19,8 @@ _HUB = re.compile(r"(?:[A-Za-z0-9][\w.-]{0,95}/)?[A-Za-z0-9][\w.-]{0,95}")
 def place(workspace: Workspace, model_id: str) -> Path:
     """Where `model_id` lies once it is on disk. Raises UserError (`model_id`) for what is not a model id."""
     source, _, name = model_id.partition(":")
+    if earlier.is_run(model_id):
+        return earlier.run_folder(workspace, model_id) / "model"
     if source == "starter" and name in STARTERS:
         return workspace.models / f"starter-{name}"
     if scratch.is_scratch(model_id):
@@ -43,6 +45,8 @@ def resolve(workspace: Workspace, model_id: str) -> Path | None:
 
     Raises UserError for what is not a model id and for a local folder that is not there.
     """
+    if earlier.is_run(model_id):
+        return earlier.resolve(workspace, model_id)  # good for measuring; a run that continues makes its own base
     folder = place(workspace, model_id)
     if model_id.startswith("local:"):
         if not folder.is_dir():
@@ -62,6 +66,8 @@ def card(workspace: Workspace, model_id: str) -> Card:
 
     A hub model that was not fetched yet has no card: UserError (`model_not_fetched`).
     """
+    if earlier.is_run(model_id):
+        return earlier.card(workspace, model_id)
     folder = resolve(workspace, model_id)
     if folder is not None:
         return read_card(folder, model_id)

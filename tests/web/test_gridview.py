@@ -65,3 +65,32 @@ def test_what_a_page_asks_for_is_bounded():
         gridview._asked({"number": "many"})
     assert caught.value.code == "request_unreadable"
     assert gridview._json("[1]") == gridview._json("{") == {}
+
+
+def test_marked_parts_are_shown_in_the_text_that_they_mark(tmp_path: Path):
+    workspace = Workspace.open(tmp_path / "home")
+    rows = [
+        {"text": "Ann lives in Ulm", "entities": [{"start": 0, "end": 3, "type": "person"}, {"start": 13, "end": 16, "type": "place"}]},
+        {"text": "小王在北京上班", "entities": [{"start": 3, "end": 5, "type": "place"}]},
+        {"text": "nobody here", "entities": []},
+        {"text": "too short", "entities": [{"start": 90, "end": 95, "type": "place"}]},
+        {"text": "word " * 600, "entities": [{"start": 0, "end": 4, "type": "place"}]},
+    ]  # fmt: skip
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows * 8), "utf-8")
+    version = import_file(workspace, "ann", tmp_path / "a.jsonl", "a.jsonl")
+    page = SimpleNamespace(workspace=workspace, t=lambda code, **values: say(code, "en", **values))
+    grid, _ = gridview.first_page(page, version)
+    shown = [row["marked"] for row in grid["rows"][:5]]
+    assert shown[0] == {
+        "column": "entities",
+        "text": "Ann lives in Ulm",
+        "entities": [[0, 3, "person"], [13, 16, "place"]],
+    }
+    assert shown[1]["entities"] == [[3, 5, "place"]]
+    assert shown[2]["entities"] == []
+    assert shown[3:] == [None, None], "what lies outside the text, and a long text, stay as they stand"
+
+
+def test_without_marked_parts_nothing_is_marked(shown: tuple[Any, Any]):
+    grid, _ = gridview.first_page(*shown)
+    assert {row["marked"] for row in grid["rows"]} == {None}

@@ -14,12 +14,15 @@ import gradio as gr
 
 from studio.data import queries
 from studio.data.paging import View
+from studio.data.spans import read
 from studio.data.store import DataVersion, find_version
 from studio.errors import UserError
 from studio.web.context import Page
 from studio.web.tabs.bounds import sent
 
 ROWS = 25
+LONGEST_MARKED = 2000
+"""Characters of a text that is shown with its parts marked."""
 MOST_CHOICES = 30
 """Values of a column that are offered as a filter."""
 # A newer choice must not be dropped because the answer to an older one is still under way.
@@ -63,10 +66,18 @@ def pages_of(page: Page, version: DataVersion, view: View, number: int) -> Itera
     last = first + len(rows) - 1 if rows else 0
     now = {"number": number, **dataclasses.asdict(view)}
     now.pop("search")
+    marking = marking_of(version)
     told = {
         "data": version.version,
         "columns": list(version.columns),
-        "rows": [{"n": row["row"] + 1, "cells": [row["cells"][name] for name in version.columns]} for row in rows],
+        "rows": [
+            {
+                "n": row["row"] + 1,
+                "cells": [row["cells"][name] for name in version.columns],
+                "marked": marked(row["cells"], *marking) if marking else None,
+            }
+            for row in rows
+        ],
         "first": number == 0,
         "last": not more,
         "view": now,
@@ -87,6 +98,23 @@ def pages_of(page: Page, version: DataVersion, view: View, number: int) -> Itera
 def first_page(page: Page, version: DataVersion) -> tuple[dict[str, Any], str]:
     """The first rows as they stand."""
     return next(pages_of(page, version, View(), 0))
+
+
+def marking_of(version: DataVersion) -> tuple[str, str] | None:
+    """(column of a text, column that marks parts of it) where the data has one of each, else None."""
+    kinds = [(column["kind"], str(column["name"])) for column in version.profile()["columns"]]
+    spans, texts = ([name for kind, name in kinds if kind == wanted] for wanted in ("spans", "text"))
+    return (texts[0], spans[0]) if len(spans) == len(texts) == 1 else None
+
+
+def marked(cells: dict[str, str | None], text: str, spans: str) -> dict[str, Any] | None:
+    """{"column", "text", "entities": [[start, end, type]]}: a cell of marked parts as the text that it marks. None for
+    a cell that cannot be read, which is shown as it stands, and for a long text."""
+    said, cell = cells[text] or "", cells[spans] or ""
+    if not cell.strip() or len(said) > LONGEST_MARKED:
+        return None
+    found = read(said, cell)
+    return {"column": spans, "text": said, "entities": [list(one) for one in found.entities]} if found.sound else None
 
 
 def filters_of(version: DataVersion) -> list[list[Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from studio.data.store import DataVersion
@@ -11,19 +12,41 @@ from studio.methods.base import Verdict
 from studio.models.card import Card
 from studio.models.catalogue import card as card_of
 from studio.models.catalogue import list_models
-from studio.runs.draft import BASELINE
+from studio.models.earlier import id_of, is_run, lineage
+from studio.runs.draft import BASELINE, continues
 from studio.runs.reading import reads_text, suggest_model, texts_of
 from studio.tasks.base import tasks
 from studio.web.context import Page
+from studio.web.describe import model_title
 from studio.web.tabs.choose import Choices
 from studio.words import has
+
+MOST_EARLIER = 20
+"""So many earlier runs are offered as a base."""
 
 
 def model_choices(page: Page, task: str) -> Choices:
     """(title, id) of the models whose kind fits the task; simple models alone where the task has them."""
     found = [(f"{card.title} ({_size(page, card.parameters)})", card.id) for card in _fitting(page, task)]
+    found += _made_here(page, task)
     if tasks.get(task).kind.simple:
         found.append((page.t("web.train.baseline"), BASELINE))
+    return found
+
+
+def _made_here(page: Page, task: str) -> Choices:
+    """The newest models of the studio's own runs from which this task could continue."""
+    wanted = tasks.get(task)
+    found: Choices = []
+    for view in page.desk.list():
+        if len(found) == MOST_EARLIER or view.active or view.task not in tasks.keys():
+            continue
+        before = tasks.get(view.task)
+        if not continues(before, wanted) or not (page.desk.folder(view.id) / "model" / "studio.json").is_file():
+            continue
+        with contextlib.suppress(UserError):  # its base is gone
+            if card_of(page.workspace, id_of(view.id)).kind in wanted.models:
+                found.append((page.t("web.train.continue", name=view.name), id_of(view.id)))
     return found
 
 
@@ -95,9 +118,17 @@ def shown_card(page: Page, version: DataVersion, use: Use, model: str) -> dict[s
     return {
         **_facts(page, card),
         "reads": reads,
-        "note": page.t(card.note) if card.note else "",
+        "note": _note(page, card, model),
         "why": why,
     }
+
+
+def _note(page: Page, card: Card, model: str) -> str:
+    """What belongs beside the card; of an earlier run's model, what it came from."""
+    if is_run(model):
+        chain = [model_title(one, page.language, page.workspace) for one in lineage(page.workspace, model)]
+        return page.t("web.train.continues", chain=" → ".join(chain))
+    return page.t(card.note) if card.note else ""
 
 
 def method_reasons(page: Page, found: dict[str, Verdict]) -> list[dict[str, str]]:

@@ -31,6 +31,7 @@ class Widgets:
     models: gr.HTML
     reasons: gr.HTML
     preflight: gr.HTML
+    techniques: gr.HTML
     given: gr.Textbox
     planned: gr.Textbox
     """For which choices the advanced fields were filled in; while others are chosen, they say nothing."""
@@ -84,6 +85,7 @@ def form(page: Page) -> Widgets:
         )
         start = gr.Button(page.t("web.train.start"), variant="primary", elem_id="train-start", scale=1, min_width=160)
     preflight = island("preflight", elem_id="train-preflight")
+    techniques = island("techniques", elem_id="train-techniques")
     reasons = island("methods", elem_id="train-reasons")
     given = gr.Textbox(visible="hidden", elem_classes="visually-hidden")
     planned = gr.Textbox(visible="hidden", elem_classes="visually-hidden")
@@ -102,6 +104,7 @@ def form(page: Page) -> Widgets:
         models,
         reasons,
         preflight,
+        techniques,
         given,
         planned,
         measured,
