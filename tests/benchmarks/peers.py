@@ -118,7 +118,9 @@ def judged(model: Any, tokenizer: Any, texts: Sequence[str]) -> list[int]:
     found: list[int] = []
     with torch.inference_mode():
         for begin in range(0, len(texts), 16):
-            batch = tokenizer(texts[begin : begin + 16], truncation=True, max_length=256, padding=True, return_tensors="pt")
+            batch = tokenizer(
+                texts[begin : begin + 16], truncation=True, max_length=256, padding=True, return_tensors="pt"
+            )
             found += model(**batch.to(model.device)).logits.argmax(-1).tolist()
     return found
 
@@ -209,7 +211,9 @@ def llamafactory(asked: dict[str, Any], train: list[Any]) -> tuple[float, Any]:
         )
         told = json.loads((place / "out" / "train_results.json").read_text())
         base = AutoModelForCausalLM.from_pretrained(asked["model"])
-        return float(told["train_samples_per_second"]), PeftModel.from_pretrained(base, place / "out").merge_and_unload()
+        return float(told["train_samples_per_second"]), PeftModel.from_pretrained(
+            base, place / "out"
+        ).merge_and_unload()
 
 
 def held_out(model: Any, tokenizer: Any, talks: Sequence[Any]) -> float:
