@@ -215,7 +215,7 @@ def _take(name: str, path: str, folder: Path, revision: str, size: int, sha256: 
     """
     from huggingface_hub import hf_hub_url
     from huggingface_hub.file_download import http_get
-    from huggingface_hub.utils import build_hf_headers
+    from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
     whole, part = folder / path, folder / f"{path}.part"
     if whole.is_file():
