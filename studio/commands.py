@@ -15,7 +15,7 @@ from studio.errors import UserError
 from studio.inference.client import InferenceClient
 from studio.methods.base import methods
 from studio.methods.pairs import pairs
-from studio.models.catalogue import list_models
+from studio.models.catalogue import offered
 from studio.problem import Problem
 from studio.runs import states
 from studio.runs.desk import Desk
@@ -195,7 +195,7 @@ def predict(terminal: Terminal, run: str, data: Path, out: Path, which: str) -> 
 
 def models(terminal: Terminal) -> bool:
     """Every model that can be tuned here."""
-    cards = list_models(Workspace.open(terminal.home))
+    cards = offered(Workspace.open(terminal.home))
     rows = [[card.id, card.title, f"{card.parameters / 1e6:.0f} M", f"{card.bytes / 1e6:.0f} MB"] for card in cards]
     terminal.result({"models": [card.to_json() for card in cards]}, table(rows))
     return True

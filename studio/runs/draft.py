@@ -166,6 +166,9 @@ def _planned(
     wrong = {problem.field.partition(".")[2] for problem in problems}
     kept = {key: getattr(chosen, key) for key in given.get("training", {}) if hasattr(chosen, key) and key not in wrong}
     card = _card_or_guess(workspace, model, machine)
+    if card.gated and not card.on_disk:
+        values = {"model": card.title}
+        problems.append(Problem("model_gated", "error", "model", values=values))
     shares = (use.split.validation, use.split.test)
     lengths = lengths_of(workspace, texts, model)
     if talks:

@@ -24,10 +24,10 @@ _EXAMPLES = 3
 @dataclass(frozen=True)
 class LabelOptions:
     """`class_weights` gives rare labels the same say as common ones, `oversample` draws their rows more often (see
-    `studio.tasks.uneven`), `focal_gamma` is that of the focal loss (0: cross-entropy); `head` is what tells
-    the labels (see `studio.tasks.layers`), `dropout` is that of the head. `label_smoothing` is the share of the truth
-    that is spread over all labels (Szegedy et al. 2016): on few rows a model that is kept from being too sure is right
-    more often, see RESULTS.md of the benchmarks."""
+    `studio.tasks.uneven`), `focal_gamma` is that of the focal loss (0: cross-entropy); `head` is what tells the labels
+    (see `studio.tasks.layers`), `dropout` is that of the head. `label_smoothing` is the share of the truth that is
+    spread over all labels (Szegedy et al. 2016): on few rows a model that is kept from being too sure is right more
+    often, see RESULTS.md of the benchmarks."""
 
     class_weights: bool = option(False)
     oversample: float = option(0.0, low=0.0, high=1.0, step=0.25)
@@ -123,16 +123,15 @@ class Classification(Task):
         import torch
 
         logits, labels = self._logits(model, batch).float(), batch["labels"]
-        each = torch.nn.functional.cross_entropy(
-            logits,
-            labels,
-            weight=core_of(model).class_weights,
-            reduction="none",
-            label_smoothing=options.label_smoothing,
+        each: torch.Tensor = torch.nn.functional.cross_entropy(
+            logits, labels, reduction="none", label_smoothing=options.label_smoothing
         )
+        # The weight of a row is that of its label, also for the share of the truth that is spread over the others.
+        each = each * core_of(model).class_weights[labels]
         if options.focal_gamma:
             each = each * focal(logits.softmax(-1).gather(1, labels.unsqueeze(1)).squeeze(1), options.focal_gamma)
-        return each.sum()
+        total: torch.Tensor = each.sum()
+        return total
 
     def pulls(self, labels: Sequence[Any], share: float) -> list[float]:
         counts = Counter(labels)

@@ -127,6 +127,10 @@ ROWS: dict[str, Callable[[], list[dict[str, str]]]] = {
     "pair_classification": lambda: [
         {**_both(text, "the soup"), "label": "yes" if good else "no"} for text, good in _texts(12)
     ],
+    "qa": lambda: [
+        {"question": f"the {text.split()[0]} ?", "context": text, "answers": text.split()[-1] if good else ""}
+        for text, good in _texts(12)
+    ],
     "chat": lambda: [{"instruction": text, "output": "Thanks! 谢谢" if good else "Sorry."} for text, good in _texts(8)],
     "translation": _translations,
     "summarisation": lambda: [{"document": row["source"], "summary": row["target"]} for row in _translations()],

@@ -41,7 +41,7 @@ def written(folder, answers, result="labels", row=0):
     (folder / "predictions.jsonl").write_text("\n".join(lines) + "\n")
     report = {
         "main_metric": "accuracy", "result": result, "test": {"accuracy": right}, "confusion": {"labels": ["cat", "dog"]},
-        "verdict": {"code": "verdict.unclear", "kind": "unclear", "values": {"rows": 80, "difference": 1.0, "low": -1.0, "high": 3.0}}, "ladder": [], "model": "tuned",
+        "verdict": {"code": "verdict.alone", "values": {"score": 1.0, "rows": 1, "low": 0.0, "high": 1.0}, "kind": "alone"}, "ladder": [], "model": "tuned",
         "lower_is_better": False, "simple": None, "rows": len(answers),
     }  # fmt: skip
     (folder / "report.json").write_text(json.dumps(report))

@@ -21,7 +21,7 @@ from studio.web.tabs import growing
 from studio.web.tabs.bounds import bounded, sent
 from studio.web.tabs.choose import data_sets, pick
 from studio.web.tabs.given import Given, read, read_for
-from studio.web.tabs.modelview import compared, method_reasons, model_choices, shown_card
+from studio.web.tabs.modelview import compared, look_first, method_reasons, model_choices, searched, shown_card
 from studio.web.tabs.preflight import shown_preflight
 from studio.web.tabs.techniques import pressed, shown_techniques
 from studio.web.tabs.trainform import Widgets, form
@@ -43,6 +43,7 @@ def build(page: Page) -> None:
     page.parts["train_data"] = widgets.data
     page.parts["train_given"] = widgets.given
     _wire_choices(page, widgets)
+    _wire_search(page, widgets)
     _wire_start(page, widgets)
     growing.wire(page, *widgets.augment, widgets.given, widgets.options)
 
@@ -143,6 +144,30 @@ def _compare_step(page: Page, widgets: Widgets) -> tuple[Any, Any, Any]:
         *_plan_step(page, widgets), **QUIET
     )
     return compare, widgets.given, widgets.models
+
+
+def _wire_search(page: Page, widgets: Widgets) -> None:
+    """A search of the hub, a line a model; pressing one chooses it."""
+
+    @page.told
+    def search(text: str, given: str) -> Any:
+        filled, wanted = read(given), bounded(str(text or "").strip(), LONGEST_MODEL)
+        return searched(page, filled.use.task, wanted) if filled and wanted else None
+
+    @page.told
+    def take(given: str, event: gr.EventData) -> Any:
+        filled, chosen = read(given), model_id(sent(event).get("model", ""))
+        if not filled or not chosen.startswith("hub:"):
+            return gr.skip()
+        choices = model_choices(page, filled.use.task)
+        if chosen not in [key for _, key in choices]:
+            choices.append((chosen.removeprefix("hub:"), chosen))
+        return gr.Dropdown(choices=choices, value=chosen)
+
+    widgets.find.submit(search, [widgets.find, widgets.given], widgets.found, **{**QUIET, "show_progress": "minimal"})
+    widgets.found.click(take, widgets.given, widgets.model, **QUIET).then(*_model_step(page, widgets), **QUIET).then(
+        *_plan_step(page, widgets), **QUIET
+    )
 
 
 def _plan_step(page: Page, widgets: Widgets) -> tuple[Any, list[Any], list[Any]]:
@@ -285,6 +310,7 @@ def _wire_start(page: Page, widgets: Widgets) -> None:
 
     @page.told
     def start(request: gr.Request, key: str, *values: Any) -> str:
+        look_first(page, model_id(values[1]) or BASELINE)  # what the hub would refuse is said now, not by the run
         version, drafted = _drafted(page, widgets, values, owner(request))
         blocking = [problem for problem in drafted.problems if problem.severity == "error"]
         if blocking:

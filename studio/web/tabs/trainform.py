@@ -39,6 +39,8 @@ class Widgets:
     """Changes whenever something new was measured."""
     options: dict[tuple[str, str, str], gr.components.Component]
     scopes: dict[str, gr.Column]
+    find: gr.Textbox
+    found: gr.HTML
     augment: tuple[gr.Button, gr.HTML]
     """Shows pairs of rows and their altered copies."""
 
@@ -68,6 +70,13 @@ def form(page: Page) -> Widgets:
         )
     card = island("card", elem_id="train-card")
     models = island("models", elem_id="train-models")
+    find = gr.Textbox(
+        label=page.t("web.models.find"),
+        info=page.t("web.models.find_info"),
+        max_lines=1,
+        elem_id="train-find",
+    )
+    found = island("hubmodels", elem_id="train-found")
     with gr.Row():
         method = gr.Radio(label=page.t("web.train.method"), choices=[], elem_id="train-method", min_width=280)
         presets = [(page.t(f"web.train.preset_{key}"), key) for key in BUDGETS]
@@ -110,6 +119,8 @@ def form(page: Page) -> Widgets:
         measured,
         options,
         scopes,
+        find,
+        found,
         augment,
     )
 
