@@ -28,6 +28,8 @@ from studio.training.batching import collate
 from studio.training.saving import answers
 from studio.words import say
 
+# All cases are tried before the first test of one, so that a single further process can open them all.
+pytestmark = pytest.mark.timeout(1200)
 GREYED = {("chat", "head"), ("translation", "head"), ("summarisation", "head"), ("causal_lm", "head")}
 """Pairs that cannot be, (task, method). A pair that is refused and not named here fails the test below."""
 STEPS = 10
@@ -119,7 +121,7 @@ def results(tmp_path_factory) -> dict[str, Any]:
     program = [sys.executable, "-W", "ignore", str(Path(__file__).with_name("reload_all.py")), str(place / "runs")]
     root = str(Path(__file__).parents[2])
     quiet = environment(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false", OMP_NUM_THREADS="1", PYTHONPATH=root)
-    subprocess.run(program, env=quiet, check=True, timeout=200)
+    subprocess.run(program, env=quiet, check=True, timeout=600)
     found["said"] = json.loads((place / "runs" / "said.json").read_text())
     return found
 

@@ -19,7 +19,7 @@ from studio.training.loop import Loop
 from studio.training.options import OPTIMIZERS, TrainingOptions
 from studio.training.plan import Case, plan
 
-RATES = {"sgd": 0.5}
+RATES = {"sgd": 0.1}
 
 
 def ready(key: str) -> None:

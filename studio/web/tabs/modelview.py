@@ -19,7 +19,7 @@ from studio.runs.draft import BASELINE, continues
 from studio.runs.reading import reads_text, suggest_model, texts_of
 from studio.tasks.base import tasks
 from studio.web.context import Page
-from studio.web.describe import model_title
+from studio.web.describe import method_title, model_title
 from studio.web.tabs.choose import Choices
 from studio.words import has
 
@@ -48,7 +48,12 @@ def _made_here(page: Page, task: str) -> Choices:
             continue
         with contextlib.suppress(UserError):  # its base is gone
             if card_of(page.workspace, id_of(view.id)).kind in wanted.models:
-                found.append((page.t("web.train.continue", name=view.name), id_of(view.id)))
+                found.append(
+                    (
+                        page.t("web.train.continue", name=view.name, method=method_title(view.method, page.language)),
+                        id_of(view.id),
+                    )
+                )
     return found
 
 
