@@ -38,7 +38,7 @@ PITFALLS = {
         "models/test_hardware.py::test_precision_is_bf16_only_where_units_exist_and_help",
     ),
     "gradients in a half-width format": (
-        "training/test_pitfalls.py::test_weights_that_learn_are_float32_even_where_the_base_is_halved",
+        "training/test_silent_faults.py::test_weights_that_learn_are_float32_even_where_the_base_is_halved",
     ),
     "an adapter learns nothing below recomputed activations": (
         "training/test_ladder.py::test_activations_computed_twice_give_the_same_weights",
@@ -79,7 +79,7 @@ PITFALLS = {
         "models/test_templates.py::test_rows_are_shown_exactly_as_the_model_sees_them",
     ),
     "the beginning of the text is marked twice": (
-        "training/test_pitfalls.py::test_a_mark_that_begins_the_text_stands_there_once",
+        "training/test_silent_faults.py::test_a_mark_that_begins_the_text_stands_there_once",
         "tasks/test_chat.py::test_what_stands_before_the_answer_is_what_the_model_will_be_asked_with",
     ),
     "texts are cut in silence": (
@@ -104,14 +104,14 @@ PITFALLS = {
         "evaluation/test_metrics.py::test_a_label_the_model_never_saw_counts_against_it_and_rows_without_truth_do_not_count",
     ),
     "the best of many on the test": (
-        "training/test_pitfalls.py::test_rows_of_the_test_are_read_once_and_only_after_the_last_step",
+        "training/test_silent_faults.py::test_rows_of_the_test_are_read_once_and_only_after_the_last_step",
     ),
     "the same seed, other numbers": (
-        "training/test_pitfalls.py::test_the_same_seed_gives_the_same_weights_and_another_seed_others",
+        "training/test_silent_faults.py::test_the_same_seed_gives_the_same_weights_and_another_seed_others",
         "data/test_split.py::test_another_process_divides_the_same_way",
         "evaluation/test_baselines.py::test_the_same_rows_give_the_same_models_in_another_process",
     ),
-    "caches fill the disk": ("training/test_pitfalls.py::test_what_was_cached_for_a_run_leaves_with_its_end",),
+    "caches fill the disk": ("training/test_silent_faults.py::test_what_was_cached_for_a_run_leaves_with_its_end",),
     "the model changes on the hub": (
         "models/test_fetching.py::test_a_hub_model_arrives_without_pickles_code_or_token",
         "models/test_fetching.py::test_a_damaged_copy_is_fetched_anew",

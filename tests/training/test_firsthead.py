@@ -42,7 +42,6 @@ def assembled(folder, method="full", labels=("negative", "positive"), rows=120):
         device="cpu",
         autocast="fp32",
         facts=facts,
-        continued=False,
     )
 
 
