@@ -43,13 +43,19 @@ class StandIn:
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.address = ""
 
-    def answer(self, path: str, headers: Mapping[str, str]) -> tuple[int, dict[str, str], bytes]:
+    def respond(self, path: str, headers: Mapping[str, str]) -> tuple[int, dict[str, str], bytes]:
+        """`answer`, once the request is allowed, and only the part of it that was asked for."""
         for part, status in self.failing.items():
             if part in path:
                 return status, {}, b"{}"
         token = headers.get("authorization", "").removeprefix("Bearer ")
         if token and token not in self.tokens:
             return 401, {"X-Error-Message": "Invalid credentials in Authorization header"}, b"{}"
+        if "/resolve/" in path and not token and any(f"/{name}/" in path for name in self.gated):
+            return 401, {"X-Error-Code": "GatedRepo"}, b""
+        return self._ranged(self.answer(path), headers.get("range", ""))
+
+    def answer(self, path: str) -> tuple[int, dict[str, str], bytes]:
         parts = [unquote(part) for part in urlsplit(path).path.strip("/").split("/")]
         if parts[0] == "simple":
             return self._index(parts[1])
@@ -59,10 +65,7 @@ class StandIn:
             return self._search(parse_qs(urlsplit(path).query))
         if parts[:2] == ["api", "models"]:
             return self._information("/".join(parts[2:4]), parts[4:])
-        name = "/".join(parts[:2])
-        if name in self.gated and not token:
-            return 401, {"X-Error-Code": "GatedRepo"}, b""
-        return self._ranged(self._file(name, "/".join(parts[4:])), headers.get("range", ""))
+        return self._file("/".join(parts[:2]), "/".join(parts[4:]))
 
     def _ranged(self, answer: tuple[int, dict[str, str], bytes], wanted: str) -> tuple[int, dict[str, str], bytes]:
         status, headers, content = answer
@@ -161,7 +164,7 @@ def serving() -> Iterator[StandIn]:
         def do_GET(self) -> None:
             stand_in.asked.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
             asked = stand_in.asked[-1][1]
-            status, headers, content = stand_in.answer(self.path, asked)
+            status, headers, content = stand_in.respond(self.path, asked)
             self.send_response(status)
             for name, value in {**headers, "Content-Length": str(len(content))}.items():
                 self.send_header(name, value)
