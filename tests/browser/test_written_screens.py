@@ -98,6 +98,14 @@ def test_a_written_answer_stands_beside_its_source_and_the_untuned_one(
     tuned, before = card(cards, "Tuned model"), card(cards, "Before tuning")
     expect(tuned.locator(".answer")).to_have_text(re.compile("[猫狗鸟鱼看吃爱红大小]"), timeout=90_000)
     expect(before.locator(".answer")).to_be_visible()
+    one, other = tuned.bounding_box(), before.bounding_box()
+    assert one
+    assert other
+    assert (one["y"], one["height"]) == (other["y"], other["height"])
+    assert one["x"] + one["width"] <= other["x"]
+    assert other["height"] < 450
+    named = {"translation": "Original", "summarisation": "Document"}[task]
+    expect(page.locator("#play-text")).to_contain_text(named)
     assert tuned.locator(".answer").inner_text() != before.locator(".answer").inner_text()
     expect(page.locator("#play-beams")).to_be_visible()
     seen(page, f"{task}")
@@ -106,6 +114,8 @@ def test_a_written_answer_stands_beside_its_source_and_the_untuned_one(
     seen(page, f"{task}-held-out")
     at(page, "evaluate", run)
     expect(page.locator("#report-island .verdict")).to_be_visible()
+    expect(page.locator("#report-island")).to_contain_text("Answers least like the data's")
+    expect(page.locator("#report-island")).not_to_contain_text("had no weights for the task")
     seen(page, f"{task}-report")
     on_a_phone(visit, run, "the red cat sees fish", ".answer")
 
@@ -131,6 +141,9 @@ def test_a_hidden_word_gets_its_candidates(visit: Callable[..., Page], studio: A
     expect(card(cards, "Tuned model")).to_contain_text("Put [MASK] or ___", timeout=60_000)
     at(page, "evaluate", run)
     expect(page.locator("#report-island .verdict")).to_be_visible()
+    report = page.locator("#report-island")
+    expect(report).to_contain_text("Before tuning this model had no weights for the task")
+    expect(report.locator("h2:text-is('Hardest texts') ~ .scroll th")).to_have_text(["Text", "Loss"])
     seen(page, "masked-report")
     on_a_phone(visit, run, text, ".bar")
 
@@ -149,7 +162,8 @@ def test_a_text_goes_on(visit: Callable[..., Page], studio: Any, tmp_path: Path)
 
 
 def test_names_are_marked_in_their_text(visit: Callable[..., Page], studio: Any, tmp_path: Path):
-    run = trained(studio, names(tmp_path / "names.conll"), save_encoder(tmp_path / "encoder"), epochs=10)
+    faster = ("--set", "training.head_learning_rate=0.02", "--set", "training.learning_rate=0.003")
+    run = trained(studio, names(tmp_path / "names.conll"), save_encoder(tmp_path / "encoder"), *faster, epochs=20)
     page = visit()
     text = f"the soup {GOOD[0]} {GOOD[1]} and {BAD[0]} we"
     cards = asked(page, run, text)

@@ -17,20 +17,10 @@ ROOT = Path(__file__).parents[2]
 def trained(studio: Any, file: Path, model: Path, *words: str, epochs: int = 8) -> str:
     """The run of the command line on the server's own workspace, with a tiny model that was made on the spot."""
     settings = (f"epochs={epochs}", "learning_rate=0.002", "evaluations=2", "max_length=32")
-    command = [
-        sys.executable,
-        "-m",
-        "studio.cli",
-        "train",
-        "--data",
-        str(file),
-        "--model",
-        f"local:{model}",
-        "--json",
-        *words,
-    ]
+    command = [sys.executable, "-m", "studio.cli", "train", "--data", str(file), "--model", f"local:{model}", "--json"]
     for setting in settings:
         command += ["--set", setting]
+    command += words
     done = subprocess.run(
         [*command, "--home", str(studio.home)], capture_output=True, text=True, cwd=ROOT, timeout=300, check=False
     )
