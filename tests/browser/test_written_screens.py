@@ -181,7 +181,7 @@ def test_names_are_marked_in_their_text(visit: Callable[..., Page], studio: Any,
     assert len(set(colours)) == 2
     assert "rgba(0, 0, 0, 0)" not in colours
     expect(tuned.locator(".chip")).to_have_text(["blame", "praise"])
-    expect(card(cards, "Dictionary of known entities").locator("mark.entity").first).to_be_visible()
+    expect(card(cards, "Simple model: Dictionary of known entities").locator("mark.entity").first).to_be_visible()
     seen(page, "names")
     page.locator("#play-text textarea").fill("the and was we")
     page.locator("#play-send").click()

@@ -122,7 +122,7 @@ def _blank(more: More) -> list[Any]:
 
 
 def _boxes(page: Page, widgets: Widgets, task: Task) -> list[Any]:
-    """A box for every role that is asked, named after it where there are several or the kind's answer has a name too."""
+    """A box for every role that is asked, named after it where there are several or the answer has a name too."""
     roles = asked_roles(task)
     by_role = len(roles) > 1 or faces.get(task.result).named
     named = [page.t(f"role.{task.key}.{role}" if by_role else "web.play.text") for role in roles]
