@@ -14,7 +14,8 @@ from studio.data.use import Use
 from studio.errors import UserError
 from studio.inference.client import InferenceClient
 from studio.methods.base import methods
-from studio.models.catalogue import list_models
+from studio.methods.pairs import pairs
+from studio.models.catalogue import offered
 from studio.problem import Problem
 from studio.runs import states
 from studio.runs.desk import Desk
@@ -194,14 +195,24 @@ def predict(terminal: Terminal, run: str, data: Path, out: Path, which: str) -> 
 
 def models(terminal: Terminal) -> bool:
     """Every model that can be tuned here."""
-    cards = list_models(Workspace.open(terminal.home))
+    cards = offered(Workspace.open(terminal.home))
     rows = [[card.id, card.title, f"{card.parameters / 1e6:.0f} M", f"{card.bytes / 1e6:.0f} MB"] for card in cards]
     terminal.result({"models": [card.to_json() for card in cards]}, table(rows))
     return True
 
 
 def _members(terminal: Terminal, kind: str, members: list[Any]) -> bool:
-    found = [
+    found = _described(terminal, kind, members)
+    terminal.result({f"{kind}s": found}, _titles(found))
+    return True
+
+
+def _titles(found: list[dict[str, str]]) -> list[str]:
+    return table([[item["key"], item["title"], item["blurb"]] for item in found])
+
+
+def _described(terminal: Terminal, kind: str, members: list[Any]) -> list[dict[str, str]]:
+    return [
         {
             "key": member.key,
             "title": terminal.say(f"{kind}.{member.key}.title"),
@@ -209,8 +220,6 @@ def _members(terminal: Terminal, kind: str, members: list[Any]) -> bool:
         }
         for member in members
     ]
-    terminal.result({f"{kind}s": found}, table([[item["key"], item["title"], item["blurb"]] for item in found]))
-    return True
 
 
 def all_tasks(terminal: Terminal) -> bool:
@@ -219,8 +228,25 @@ def all_tasks(terminal: Terminal) -> bool:
 
 
 def all_methods(terminal: Terminal) -> bool:
-    """Every tuning method."""
-    return _members(terminal, "method", list(methods))
+    """Every tuning method, and with which task each goes together."""
+    found, judged = _described(terminal, "method", list(methods)), pairs()
+    told = [
+        {
+            "task": pair.task,
+            "method": pair.method,
+            "ok": pair.ok,
+            "models": list(pair.models),
+            "reason": terminal.say(pair.verdict.code, **pair.verdict.values),
+        }
+        for pair in judged
+    ]
+    cells = {(pair.task, pair.method): "✓" if pair.ok else "–" for pair in judged}
+    lines = table(
+        [["", *methods.keys()], *([task, *(cells[task, key] for key in methods.keys())] for task in tasks.keys())]
+    )
+    reasons = [f"{one['task']} – {one['method']}: {one['reason']}" for one in told if not one["ok"]]
+    terminal.result({"methods": found, "pairs": told}, [*_titles(found), "", *lines, "", *reasons])
+    return True
 
 
 def doctor(terminal: Terminal) -> bool:

@@ -203,7 +203,7 @@
 
   // What a result kind draws of a prediction, and what it adds to a report; each kind's own file fills these in.
   const results = {}, sections = {}, mistakes = {};
-  window.studio = { kinds, results, sections, mistakes, mount, h, fill, say, known, get, post, address, open, tabbed, every, number, percent, duration, place, bytes, ago, clock, metric, score, chip, button, downloading, notice, toast, colour, layout, plotly, plain, nonce, again, PLOT, lang };
+  window.studio = { kinds, results, sections, mistakes, mount, h, fill, say, known, get, post, address, open, tabbed, every, number, percent, duration, place, bytes, ago, clock, metric, score, chip, button, downloading, lines, notice, toast, colour, layout, plotly, plain, nonce, again, PLOT, lang };
 
   // Arrow keys move between tabs, as people who use the keyboard expect of a tab list.
   document.addEventListener("keydown", (event) => {

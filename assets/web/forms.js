@@ -49,7 +49,7 @@
   kinds.card = (root) => ({ update(card) {
     if (!card) return fill(root);
     const reads = card.reads === null || card.reads === undefined ? null : h("span.chip", { class: card.reads < 0.8 ? "bad" : card.reads < 0.95 ? "amber" : "good" }, say("web.train.reads", { share: Math.round(100 * card.reads) }));
-    fill(root, h("div.model-card", {}, h("span", {}, card.size), h("span", {}, card.licence), h("span", {}, card.languages), h("span.chip", { class: card.on_disk ? "good" : "wait" }, card.on_disk ? say("web.train.on_disk") : say("web.train.to_fetch", { size: card.download })), reads), card.note ? h("p.reason", {}, card.note) : null, card.why ? h("p.reason", {}, card.why) : null);
+    fill(root, h("div.model-card", {}, h("span", {}, card.size), h("span", {}, card.licence), h("span", {}, card.languages), card.context ? h("span", {}, card.context) : null, card.gated ? h("span.chip.amber", {}, say("web.models.gated")) : null, h("span.chip", { class: card.on_disk ? "good" : "wait" }, card.on_disk ? say("web.train.on_disk") : say("web.train.to_fetch", { size: card.download })), reads), card.note ? h("p.reason", {}, card.note) : null, card.why ? h("p.reason", {}, card.why) : null);
   } });
 
   kinds.models = (root, props, trigger) => ({ update(models) {
@@ -58,6 +58,27 @@
     const head = ["model", "size", "licence", "languages", "place", "reads"].map((c) => h("th", {}, say("web.models." + c)));
     fill(root, h("details.models", {}, h("summary", {}, say("web.models.compare", { n: models.length })), h("div.scroll", {}, h("table", {}, h("thead", {}, h("tr", {}, head, h("th", {}))), h("tbody", {}, models.map((model) => h("tr", {},
       h("td", {}, model.title), h("td", {}, model.size), h("td", {}, model.licence || "–"), h("td", {}, model.languages || "–"), h("td", {}, model.on_disk ? say("web.train.on_disk") : say("web.train.to_fetch", { size: model.download })), h("td", {}, reads(model)),
+      h("td", {}, button(say("web.models.take"), () => trigger("click", { model: model.id }), ".small")))))))));
+  } });
+
+  // Techniques: each with a sentence and its cost; a press sets its option among the advanced ones.
+  kinds.techniques = (root, props, trigger) => ({ update(rows) {
+    const open = root.querySelector("details")?.open ?? rows?.some((row) => row.on || row.advice);
+    if (!rows?.length) return fill(root);
+    const count = rows.filter((row) => row.on).length;
+    fill(root, h("details.techniques", { open: open || null }, h("summary", {}, count ? say("web.train.techniques_on", { n: count }) : say("web.train.techniques")), h("div.cards", {}, rows.map((row) => h("div.card", { class: row.on ? "on" : "", "data-key": row.key },
+      h("h3", {}, row.title), h("p", {}, row.help), h("p.muted", {}, row.cost), row.advice ? h("p.advice", {}, row.advice) : null, row.why ? h("p.muted", {}, row.why)
+        : h("button.act.small", { type: "button", "aria-pressed": String(row.on), onclick: () => trigger("click", { key: row.key }) }, say(row.on ? "web.train.technique_off" : "web.train.technique_on")))))));
+  } });
+
+  kinds.hubmodels = (root, props, trigger) => ({ update(value) {
+    if (!value) return fill(root);
+    const parts = value.parts ?? [];
+    const told = parts.length ? h("div.banner", { class: parts.length > 1 ? "bad" : "amber", role: "status" }, h("b", {}, parts[0]), h("span", {}, parts.slice(1).join(" "))) : null;
+    if (!value.models?.length) return fill(root, told);
+    const head = ["model", "size", "download", "licence", "languages", "downloads"].map((c) => h("th", {}, say("web.models." + c)));
+    fill(root, told, h("div.models", {}, h("div.scroll", {}, h("table", {}, h("thead", {}, h("tr", {}, head, h("th", {}))), h("tbody", {}, value.models.map((model) => h("tr", {},
+      h("td", {}, model.title, " ", model.gated ? h("span.chip.amber", {}, say("web.models.gated")) : null), h("td", {}, model.size), h("td", {}, model.download), h("td", {}, model.licence || "–"), h("td", {}, model.languages || "–"), h("td.num", {}, number(model.downloads)),
       h("td", {}, button(say("web.models.take"), () => trigger("click", { model: model.id }), ".small")))))))));
   } });
 

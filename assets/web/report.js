@@ -1,6 +1,6 @@
 // Evaluate tab: how good, where wrong, is it better? One verdict first, then the ladder, then the details.
 (() => {
-  const { kinds, h, fill, say, get, post, open, button, number, percent, bytes, metric, score, layout, plotly, PLOT, colour, downloading } = window.studio;
+  const { kinds, h, fill, say, get, post, open, button, number, percent, bytes, metric, score, layout, plotly, PLOT, colour, downloading, lines, lang } = window.studio;
 
   function ladder(report) {
     const lower = report.lower_is_better;
@@ -10,6 +10,34 @@
       h("span.who", { title: say("ladder." + rung.key + "_help") }, say("ladder." + rung.key), rung.by_hand ? " " + say("web.report.by_hand") : ""),
       h("span.track", { role: "meter", "aria-valuenow": rung.score, "aria-valuemin": 0, "aria-valuemax": top, "aria-label": say("ladder." + rung.key) }, h("i", { style: { width: at(rung.score) } }), rung.low !== null && rung.low !== undefined ? h("u", { style: { left: at(rung.low), width: `calc(${at(rung.high)} - ${at(rung.low)})` }, title: say("web.report.interval") }) : null),
       h("span.val", {}, h("b", {}, score(report.main_metric, rung.score)), h("small.muted", {}, rung.low !== null && rung.low !== undefined ? ` (${score(report.main_metric, rung.low)}–${score(report.main_metric, rung.high)})` : "", rung.bytes && rung.ms !== null && rung.ms !== undefined ? ` · ${bytes(rung.bytes)} · ${number(rung.ms, 2)} ms` : "")))));
+  }
+  // What the test says when the tuning counts in part; measured with the report where that is quick, else when asked.
+  function strength(report, run, again) {
+    const found = report.strength;
+    if (!found) return null;
+    const help = h("p.muted", {}, say("web.report.strength_help", { metric: metric(report.main_metric) }));
+    if (!found.length) return [h("h2", {}, say("web.report.strength")), help, h("div.ask", {}, button(say("web.report.strength_measure"), async (node) => {
+      const label = node.textContent;
+      node.textContent = say("web.data.working") + " …";
+      try {
+        for await (const line of lines(`/api/runs/${encodeURIComponent(run)}/strength?lang=${lang()}`)) {
+          if (line.told) node.textContent = line.told;
+          if (line.text) throw Object.assign(new Error(line.text), { parts: line.parts });
+        }
+        again();
+      } finally { node.textContent = label; }
+    }))];
+    const top = report.lower_is_better ? Math.max(...found.map((one) => one.score)) || 1 : 1;
+    const best = found.reduce((one, other) => (report.lower_is_better ? other.score < one.score : other.score > one.score) ? other : one);
+    return [h("h2", {}, say("web.report.strength")), help,
+      h("div.bars.strength", {}, found.map((one) => h("div.bar", { class: one === best ? "top" : "" }, h("span.who", {}, percent(one.strength, 0)), h("span.track", { role: "meter", "aria-valuenow": one.score, "aria-valuemin": 0, "aria-valuemax": top, "aria-label": percent(one.strength, 0) }, h("i", { style: { width: 100 * Math.max(0, Math.min(1, one.score / top)) + "%" } })), h("span.val", {}, score(report.main_metric, one.score)))))];
+  }
+  const TONES = { better: "good", worse: "bad" };
+  function techniques(found, run, again) {
+    if (!found?.length) return null;
+    return [h("h2", {}, say("web.report.techniques")), h("p.muted", {}, say("web.report.techniques_help")), h("div.cards.measured", {}, found.map((one) => h("div.card", { "data-key": one.key }, h("h3", {}, one.title), h("p", {}, one.help),
+      one.text ? h("p.banner", { class: TONES[one.tone] ?? "" }, one.text) : one.run ? h("p.muted", {}, say("web.report.measuring")) : null,
+      one.run ? button(say("web.report.measured_run"), () => open({ tab: "train", run: one.run }), ".small") : button(say("web.report.measure"), async () => { await post(`/api/runs/${encodeURIComponent(run)}/without`, { technique: one.key, nonce: window.studio.nonce() }); again(); }, ".small"))))];
   }
   const numbers = (report) => h("div.tiles.wide", {}, Object.entries(report.test).map(([name, value]) => h("div.tile", { title: window.studio.known(`metric.${name}_help`) ? say(`metric.${name}_help`) : "" }, h("b", {}, score(name, value)), h("small", {}, metric(name), report.interval?.[name] ? ` (${score(name, report.interval[name][0])}–${score(name, report.interval[name][1])})` : ""))));
 
@@ -59,6 +87,7 @@
         h("div.ask", {}, view.sample ? button(say("web.report.train_sample"), async () => { const made = await post(`/api/samples/${view.sample}/train`, { nonce: window.studio.nonce() }); open({ tab: "train", run: made.run, data: made.data }); }, ".main") : null, view.can_play ? button(say("web.live.try"), () => open({ tab: "playground", run }), view.sample || simpler && verdict.tone === "unclear" ? "" : ".main") : null, view.can_download ? downloading(run) : null, simpler ? [button(say("coach.action.use_simple"), () => open({ tab: "playground", run, with: "simple" }), verdict.tone === "unclear" ? ".main" : ""), view.can_download_simple ? downloading(run, "simple") : null] : null, button(say("web.report.chart"), () => open({ tab: "train", run })), report.result === "labels" && view.data && !view.sample ? button(say("web.report.doubts"), () => window.studio.doubtOn(view.data)) : null),
         h("h2", {}, say("web.report.ladder")), h("p.muted", {}, say("web.report.ladder_help", { n: report.rows })), ladder(report), reply.notes.map((text) => h("p.muted", {}, text)),
         h("h2", {}, say("web.report.numbers")), numbers(report),
+        strength(report, run, load), techniques(reply.techniques, run, load),
         report.classes?.length ? [h("h2", {}, say("web.report.classes")), h("div.half", {}, classes(report), place)] : null,
         report.confusion ? [h("h2", {}, say("web.report.matrix")), matrix(run, report)] : null,
         window.studio.sections[report.result]?.(report, run),

@@ -226,7 +226,7 @@ def _rows(task: Task, rows: Sequence[Row], usable: Sequence[Numbered], chosen: M
     """What is wrong with single rows. `usable` are those that can be learnt from, with their numbers from 1."""
     found = []
     for role in task.roles:
-        if role.required:
+        if role.required and not role.blank:
             empty = [number for number, row in enumerate(rows, 1) if not (row.get(role.key) or "").strip()]
             if empty:
                 shown = tuple((number, _shown(rows[number - 1])) for number in empty[:_EXAMPLES])
@@ -237,7 +237,8 @@ def _rows(task: Task, rows: Sequence[Row], usable: Sequence[Numbered], chosen: M
         found.append(Problem("rows_few", "warning", "data", len(usable), values={"wanted": _FEW}))
     found += _repeated(task, usable)
     found += task.kind.problems(task, rows, usable)
-    long = [(number, text) for number, row in usable if estimated_tokens(text := task.whole(row)) > _LONG_TOKENS]
+    whole = ((number, task.whole(row)) for number, row in usable if task.cuts)
+    long = [(number, text) for number, text in whole if estimated_tokens(text) > _LONG_TOKENS]
     if long:
         shown = tuple((number, text[:160]) for number, text in long[:_EXAMPLES])
         longest = max(len(text) for _, text in long)

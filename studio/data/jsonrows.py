@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from studio.data import limits
+from studio.data import limits, squad
 from studio.data.delimited import TELL, Lines, open_text
 from studio.data.rows import Broken, Table
 from studio.data.sniffing import CHAT_KEYS
@@ -63,7 +63,7 @@ def read_lines(path: Path, encoding: str, name: str, table: Table) -> None:
                 if not isinstance(value, dict):
                     table.broken(Broken("data_broken_object", lines.number, text[:200]))
                     continue
-                table.add_object({str(key): cell(part) for key, part in value.items()})
+                _add(table, value, lines.number)
             except (TooDeep, RecursionError):
                 table.broken(Broken("data_broken_deep", lines.number, text[:200], {"limit": limits.DEPTH}))
             except ValueError as error:
@@ -94,9 +94,18 @@ def read_document(path: Path, encoding: str, name: str, table: Table) -> None:
             table.broken(Broken("data_broken_object", number, str(row)[:200]))
             continue
         try:
-            table.add_object({str(key): cell(part) for key, part in row.items()})
+            _add(table, row, number)
         except (TooDeep, RecursionError):
             table.broken(Broken("data_broken_deep", number, "", {"limit": limits.DEPTH}))
+
+
+def _add(table: Table, value: dict[str, Any], number: int) -> None:
+    """An object as a row, or as one a question where it holds paragraphs with their questions."""
+    for row in squad.rows(value) if squad.is_nested(value) else [value]:
+        if row is None:
+            table.broken(Broken("data_broken_question", number, str(value.get("title") or "")[:200]))
+        else:
+            table.add_object({str(key): cell(part) for key, part in row.items()})
 
 
 def cell(value: Any) -> str | None:
@@ -138,6 +147,8 @@ def _rows(value: list[Any] | dict[str, Any]) -> list[Any]:
     """The rows that a document holds; what was taken for JSON starts with a bracket or a brace, so it is no scalar."""
     if isinstance(value, list):
         return value
+    if squad.is_nested(value):
+        return [value]
     tables: list[list[Any]] = [part for key, part in value.items() if _is_table(part) and key not in CHAT_KEYS]
     if tables:
         return max(tables, key=len)

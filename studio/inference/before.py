@@ -12,6 +12,7 @@ from studio.evaluation.untuned import Untuned, embedder
 from studio.inference.kinds.base import answerers
 from studio.inference.predictor import as_row, named_base, read_saved
 from studio.inference.sharing import Shared, weights_of
+from studio.methods.base import methods
 from studio.tasks.base import Prediction, Row, Task, tasks
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Encoder:
         about, facts = read_saved(run_dir)
         base, task = named_base(about), tasks.get(about["task"])
         # Loaded the way the tuned model was, so that its weights have the same names and can be shared with it.
-        model: Any = task.load(str(base), facts, task.Options())
+        model: Any = methods.get(str(about["method"])).open(lambda: task.load(str(base), facts, task.Options()))
         if shared is not None:
             shared.join(str(base), model)
         model = model.to(device).eval()

@@ -72,9 +72,11 @@ class InferenceClient:
         self._start = start or (lambda: start_process(workspace))
         self._path = protocol.socket_path(workspace)
 
-    def predict(self, run_dir: Path, rows: Rows, which: str = "tuned") -> Answers:
-        """Answers of the tuned model, or of a simple one (`which`: majority, rules, tfidf)."""
-        value = self._value({"op": "predict", "run": str(run_dir), "rows": list(rows), "which": which})
+    def predict(self, run_dir: Path, rows: Rows, which: str = "tuned", strength: float = 1.0) -> Answers:
+        """Answers of the tuned model, or of a simple one (`which`: majority, rules, tfidf). `strength` is how much of
+        an adapter counts, 0 to 1. Raises UserError (`strength_none`, `strength_bounds`) besides."""
+        request = {"op": "predict", "run": str(run_dir), "rows": list(rows), "which": which, "strength": strength}
+        value = self._value(request)
         return Answers(**value)
 
     def before(self, run_dir: Path, rows: Rows, descriptions: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -89,8 +91,10 @@ class InferenceClient:
         messages: Talk | Mapping[str, Talk],
         settings: ChatSettings | None = None,
         sides: Sequence[str] = ("tuned",),
+        strength: float = 1.0,
     ) -> Generator[Bit, None, None]:
-        """The answer, streamed; with sides ("tuned", "base") both at once, a token of each in turn.
+        """The answer, streamed; with sides ("tuned", "base") both at once, a token of each in turn. `strength` is how
+        much of an adapter counts for the side "tuned", 0 to 1.
 
         `messages` is one conversation, or one for each side where they already differ.
         """
@@ -100,6 +104,7 @@ class InferenceClient:
             "messages": messages,
             "settings": asdict(settings or ChatSettings()),
             "sides": list(sides),
+            "strength": strength,
         }
         with contextlib.closing(self._ask(request)) as answer:
             for message in answer:
@@ -135,6 +140,15 @@ class InferenceClient:
                 elif message["event"] == "done":
                     rows = message["value"]["rows"]
                     yield FileProgress(rows, rows, finished=True, columns=message["value"]["columns"])
+
+    def strengths(self, run_dir: Path, data: Path) -> Generator[FileProgress, None, None]:
+        """Measures the test metric by how much of the tuning counts and writes it into the run's report; `data` is the
+        data version's folder. Raises UserError (`strength_none`)."""
+        request = {"op": "strength", "run": str(run_dir), "data": str(data.resolve())}
+        with contextlib.closing(self._ask(request)) as answer:
+            for message in answer:
+                if message["event"] == "progress":
+                    yield FileProgress(message["done"], message["total"])
 
     def search(self, run_dir: Path, data: Path, text: str, count: int = 10) -> dict[str, Any]:
         """The texts in a Parquet file of text cells that the run's tuned model finds nearest: {"hits": [{"text", "row"

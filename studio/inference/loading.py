@@ -12,6 +12,7 @@ from studio.evaluation.baseline import FOLDER
 from studio.inference.pool import Held, Pool
 from studio.inference.predictor import Predictor, base_folder, read_saved
 from studio.inference.sharing import Shared
+from studio.methods.base import methods
 from studio.models.template import render_rows
 from studio.tasks.base import tasks
 from studio.workspace import Workspace
@@ -69,7 +70,10 @@ def expected_bytes(run_dir: Path, which: str) -> int:
     try:
         about, _ = read_saved(run_dir)
         folder = base_folder(run_dir, about)
-        return 4 * read_card(folder, folder.name).parameters
+        card = read_card(folder, folder.name)
+        narrow = methods.get(str(about["method"])).linear_bytes or 4.0
+        inner = card.parameters - card.embedding_parameters
+        return int(narrow * inner + 4 * card.embedding_parameters)
     except UserError:
         return 0
 

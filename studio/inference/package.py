@@ -23,6 +23,7 @@ from studio.errors import UserError
 from studio.inference import simple_package
 from studio.inference.kinds.base import answerers
 from studio.inference.predictor import Predictor, named_base, read_saved
+from studio.methods.base import Method, methods
 from studio.models.card import read_card
 from studio.models.starters import STARTERS
 from studio.tasks.base import Row, Task, tasks
@@ -38,11 +39,13 @@ TRIED_ROWS = 8
 
 @dataclass(frozen=True)
 class Copy:
-    """What a folder is tried with: questions, the original's answers to them, and the program that asks."""
+    """What a folder is tried with: questions, the original's answers to them, the program that asks, and how far an
+    answer may be from the original's."""
 
     questions: list[Any]
     expected: list[dict[str, float]]
     program: str
+    gap: float = LARGEST_GAP
 
 
 def build(run_dir: Path, out: Path, language: str = "en", which: str = "") -> Iterator[str]:
@@ -68,18 +71,29 @@ def _tuned(run_dir: Path, folder: Path, language: str) -> Copy:
     """The tuned model as a folder that stands alone."""
     about, _ = read_saved(run_dir)
     predictor = Predictor.load(run_dir)
-    _check_space(sum(predictor.parts().values()), folder)
+    method = methods.get(str(about["method"]))
+    _check_space(_whole_bytes(predictor, method), folder)
     answerer = predictor.answerer
     questions = answerer.questions(_rows(run_dir, predictor.task))
     expected = [answerer.numbers(predictor, question) for question in questions]
+    script = answerer.script(predictor, (SNIPPETS / answerer.snippet).read_text("utf-8"))
     _write(predictor, folder)
+    (folder / "predict.py").write_text(script, "utf-8")
     made = say("package.card.made", language, base=about.get("base", ""), method=about["method"], run=run_dir.name)
     report = _object(run_dir / "report.json")
     limits = f"{say('package.card.limits', language, rows=report.get('rows', '?'))} {_licence(about, language)}"
     needs = say("package.card.needs", language)
-    card = Card(made, report.get("test", {}), limits, predictor.facts.get("labels") or [], needs, answerer.snippet)
+    card = Card(made, report.get("test", {}), limits, predictor.facts.get("labels") or [], needs, script)
     (folder / "README.md").write_text(_card(run_dir, card, language), "utf-8")
-    return Copy(questions, expected, answerer.program)
+    return Copy(questions, expected, answerer.program, max(LARGEST_GAP, method.merged_gap))
+
+
+def _whole_bytes(predictor: Predictor, method: Method) -> int:
+    """Bytes of the copy: as many as are in memory, but float32 where the base is kept in fewer bits."""
+    held = sum(predictor.parts().values())
+    if not method.linear_bytes:
+        return held
+    return max(held, 4 * read_card(named_base(predictor.about), "").parameters)
 
 
 def _licence(about: dict[str, Any], language: str) -> str:
@@ -109,7 +123,9 @@ def _simple(run_dir: Path, folder: Path, language: str) -> Copy:
     made = say("package.card.made_simple", language, name=name, run=run_dir.name)
     limits = say("package.card.limits_simple", language, rows=report.get("rows", "?"))
     scores, needs = simple_package.score_of(report, key), say("package.card.needs_simple", language)
-    card = Card(made, scores, limits, sorted(set(expected[0]) - {"score"}), needs, snippet)
+    card = Card(
+        made, scores, limits, sorted(set(expected[0]) - {"score"}), needs, (SNIPPETS / snippet).read_text("utf-8")
+    )
     (folder / "README.md").write_text(_card(run_dir, card, language), "utf-8")
     return Copy(questions, expected, simple_package.TRY)
 
@@ -123,13 +139,10 @@ def _check_space(size: int, place: Path) -> None:
 
 
 def _write(predictor: Predictor, folder: Path) -> None:
-    """Weights, tokenizer, and what `predict.py` reads. The predictor's model is merged and spent afterwards."""
-    merge = getattr(predictor.model, "merge_and_unload", None)
-    core = core_of(merge() if merge else predictor.model)
+    """Weights, tokenizer, and what else `predict.py` reads. The predictor's model is merged and spent afterwards."""
+    core = core_of(methods.get(str(predictor.about["method"])).merged(predictor.model))
     predictor.tokenizer.save_pretrained(folder)
-    answerer = predictor.answerer
-    answerer.write(predictor, core, folder)
-    shutil.copy(SNIPPETS / answerer.snippet, folder / "predict.py")
+    predictor.answerer.write(predictor, core, folder)
 
 
 def _rows(run_dir: Path, task: Task) -> list[Row]:
@@ -172,16 +185,16 @@ def _try(folder: Path, copy: Copy) -> Iterator[str]:
         if process.returncode != 0:
             last = (complaints.read().strip().splitlines() or [f"exit code {process.returncode}"])[-1]
             raise UserError("package_broken", reason=last[:200])
-    _compare([dict(answer) for answer in json.loads(text)], copy.expected)
+    _compare([dict(answer) for answer in json.loads(text)], copy.expected, copy.gap)
 
 
-def _compare(found: list[dict[str, float]], expected: list[dict[str, float]]) -> None:
+def _compare(found: list[dict[str, float]], expected: list[dict[str, float]], allowed: float = LARGEST_GAP) -> None:
     """Raises UserError (`package_differs`) with the largest gap."""
     gap = 0.0
     for one, other in zip(found, expected, strict=True):
         scale = max(1.0, *(abs(score) for score in other.values()))
         gap = max(gap, *(abs(one[name] - score) / scale for name, score in other.items()))
-    if not gap <= LARGEST_GAP:
+    if not gap <= allowed:
         raise UserError("package_differs", gap=f"{gap:.4f}", rows=len(expected))
 
 
@@ -203,14 +216,15 @@ def _pack(folder: Path, out: Path) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Card:
-    """What the README says: how it was made, its scores and their limits, its labels, what it needs to run."""
+    """What the README says: how it was made, its scores and their limits, its labels, what it needs to run, and the
+    text of its `predict.py`."""
 
     made: str
     scores: dict[str, Any]
     limits: str
     labels: list[str]
     needs: str
-    snippet: str
+    script: str
 
 
 def _card(run_dir: Path, card: Card, language: str) -> str:
@@ -226,7 +240,7 @@ def _card(run_dir: Path, card: Card, language: str) -> str:
         lines += [f"- {label}" for label in card.labels] + [""]
     lines += [f"## {say('package.card.use', language)}", "", card.needs, ""]
     lines += ["```", 'python predict.py "..."', "```", "", "```python"]
-    lines += [(SNIPPETS / card.snippet).read_text("utf-8").rstrip(), "```", ""]
+    lines += [card.script.rstrip(), "```", ""]
     return "\n".join(lines)
 
 

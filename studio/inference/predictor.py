@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.errors import UserError
-from studio.inference.adapters import base_only
+from studio.inference.adapters import at_strength, base_only
 from studio.inference.kinds.base import Answerer, Progress, answerers
 from studio.inference.settings import ChatSettings
 from studio.inference.sharing import Shared, weights_of
@@ -60,7 +60,7 @@ class Predictor:
         base = base_folder(run_dir, about)
         options, _ = read_options(task.Options, "task", about.get("options", {}).get("task", {}))
         try:
-            model = method.load(task.load(str(base), facts, options), str(folder))
+            model = method.load(method.open(lambda: task.load(str(base), facts, options)), str(folder))
             tokenizer = load_tokenizer(folder)
         except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise UserError("model_unreadable", run=run_dir.name, reason=f"{error}"[:200]) from error
@@ -181,6 +181,11 @@ class Predictor:
     def base_only(self) -> Callable[[], AbstractContextManager[None]]:
         """Makes contexts in which the adapter is off; only where the predictor knows its base."""
         return base_only(self.model)
+
+    @cached_property
+    def at_strength(self) -> Callable[[float], AbstractContextManager[None]] | None:
+        """Makes contexts in which the tuning counts by a share, 0 to 1; None for a model that has no such thing."""
+        return at_strength(self.model)
 
     @property
     def _device(self) -> torch.device:

@@ -45,6 +45,7 @@ class Requests:
             "before": self._before,
             "chat": self._chat,
             "search": self._search,
+            "strength": self._strength,
             "predict_file": self._predict_file,
             "package": self._package,
         }
@@ -83,13 +84,13 @@ class Requests:
 
     def _predict(self, request: Request) -> Iterator[Message]:
         folder, which = self._folder(request), str(request.get("which", "tuned"))
-        rows, clock = request["rows"], Clock()
+        rows, clock, strength = request["rows"], Clock(), strength_of(request)
         yield from self._loading(folder, which)
         with self._pool.use(folder, which) as held:
             predictor: AnyPredictor = held  # type: ignore[assignment]
-            steps, whole = predictor.steps(rows), None
+            steps, whole, within = predictor.steps(rows), None, turned(predictor, strength)
             while whole is None:
-                with clock:
+                with clock, within():
                     count, whole = next(steps)
                 yield progress(count, len(rows))
         yield done({"predictions": whole, "milliseconds": 1000 * clock.spent / max(1, len(rows))})
@@ -105,16 +106,19 @@ class Requests:
         settings, problems = read_options(ChatSettings, GROUP, dict(request.get("settings") or {}))
         if problems:
             raise UserError("chat_setting", setting=problems[0].field, value=problems[0].values.get("value", ""))
+        strength = strength_of(request)
         yield from self._loading(folder, "tuned")
         with contextlib.ExitStack() as held:
-            said, talks, ends = request["messages"], {}, {}
+            said, talks, ends, within = request["messages"], {}, {}, {}
             for side in sides:
                 heard = said[side] if isinstance(said, dict) else said
                 talker = self._talker(held, folder, side)
+                within[side] = turned(talker, strength if side == "tuned" else 1.0)
                 talks[side] = talker.chat(heard, settings, side == "base" and talker.knows_base)
             while talks:
                 for side, talk in list(talks.items()):
-                    piece = next(talk)
+                    with within[side]():
+                        piece = next(talk)
                     if piece.text or not piece.reason:
                         yield {"event": "piece", "side": side, "text": piece.text}
                     if piece.reason:
@@ -143,6 +147,23 @@ class Requests:
                 yield progress(count, total)
         yield done(answer)
 
+    def _strength(self, request: Request) -> Iterator[Message]:
+        """The test metric by how much the tuning counts, into the run's report."""
+        from studio.evaluation import strength
+
+        folder, data = self._folder(request), Path(str(request["data"]))
+        yield from self._loading(folder, "tuned")
+        with self._pool.use(folder, "tuned") as held:
+            if not strength.able(held):
+                raise UserError("strength_none", share=0)
+            predictor: Predictor = held  # type: ignore[assignment]
+            exam, found = strength.exam_of(folder, data, predictor), None
+            for count, curve in strength.curve(predictor, exam):
+                found = curve
+                yield progress(count, len(strength.SHARES) * len(exam.rows))
+            strength.keep(folder, found or [])
+        yield done(found)
+
     def _predict_file(self, request: Request) -> Iterator[Message]:
         folder, which = self._folder(request), str(request.get("which", "tuned"))
         yield from self._loading(folder, which)
@@ -169,6 +190,27 @@ class Requests:
         for name in package.build(folder, out, str(request["language"]), which):
             yield {"event": "phase", "name": name}
         yield done({"path": str(request["out"])})
+
+
+def strength_of(request: Request) -> float:
+    """How much of the tuning counts, 0 to 1. Raises UserError (`strength_bounds`)."""
+    try:
+        share = float(request.get("strength", 1.0))
+    except (TypeError, ValueError):
+        share = -1.0
+    if not 0.0 <= share <= 1.0:
+        raise UserError("strength_bounds", value=str(request.get("strength"))[:40])
+    return share
+
+
+def turned(predictor: Any, share: float) -> Callable[[], contextlib.AbstractContextManager[None]]:
+    """Makes contexts for a step in which the tuning counts by `share`. Raises UserError (`strength_none`)."""
+    if share == 1.0:
+        return contextlib.nullcontext
+    made = getattr(predictor, "at_strength", None)
+    if made is None:
+        raise UserError("strength_none", share=round(100 * share))
+    return lambda: made(share)
 
 
 def progress(count: int, total: int) -> Message:

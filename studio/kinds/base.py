@@ -74,7 +74,7 @@ class Kind:
     batches: ClassVar[tuple[int, int, int]] = (20_000, 16, 32)
     """Training rows below which a batch is small, the small batch, the large one."""
     recipes: ClassVar[Mapping[str, Recipe]] = {
-        "quick": Recipe(6, 2, 10, 128, 5, 0),
+        "quick": Recipe(6, 2, 10, 128, 5, 3),
         "balanced": Recipe(8, 2, 12, 256, 8, 4),
         "thorough": Recipe(12, 3, 20, 512, 12, 5),
     }

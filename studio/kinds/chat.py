@@ -31,7 +31,7 @@ class Chat(Kind):
     report_seconds = 20.0
     batches = (1000, 4, 8)
     recipes = {
-        "quick": Recipe(3, 1, 4, 384, 3, 0),
+        "quick": Recipe(3, 1, 4, 384, 3, 2),
         "balanced": Recipe(4, 1, 6, 768, 6, 3),
         "thorough": Recipe(6, 2, 8, 1024, 10, 4),
     }

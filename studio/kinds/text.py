@@ -23,7 +23,7 @@ class Text(Kind):
     report_seconds = 60.0
     batches = (2000, 16, 32)
     recipes = {
-        "quick": Recipe(12, 1, 20, 128, 4, 0),
+        "quick": Recipe(12, 1, 20, 128, 4, 3),
         "balanced": Recipe(16, 2, 30, 256, 6, 3),
         "thorough": Recipe(24, 3, 40, 512, 10, 4),
     }

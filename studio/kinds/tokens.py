@@ -21,7 +21,7 @@ class Tokens(Kind):
     report_seconds = 15.0
     batches = (1000, 8, 16)
     recipes = {
-        "quick": Recipe(3, 1, 4, 128, 4, 0),
+        "quick": Recipe(3, 1, 4, 128, 4, 3),
         "balanced": Recipe(4, 1, 6, 256, 6, 3),
         "thorough": Recipe(6, 2, 10, 512, 10, 4),
     }

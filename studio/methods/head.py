@@ -30,7 +30,12 @@ class Head(Method):
     key = "head"
     order = 30
     adapter = True
+    backward = 1.0
+    encoder_fixed = True
     Options = HeadOptions
+
+    def moving(self, card: Card, options: Any) -> int:
+        return card.hidden * 16
 
     def supports(self, peft_type: str, card: Card, hardware: Hardware) -> Verdict:
         if peft_type in GENERATIVE:

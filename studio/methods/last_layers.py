@@ -41,7 +41,12 @@ class LastLayers(Method):
     key = "last_layers"
     order = 25
     adapter = True
+    backward = 2.0
     Options = LastLayersOptions
+
+    def moving(self, card: Card, options: Any) -> int:
+        moving = min(int(options.layers), card.layers)
+        return (card.parameters - card.embedding_parameters) * moving // max(card.layers, 1)
 
     def supports(self, peft_type: str, card: Card, hardware: Hardware) -> Verdict:
         if card.model_type in _SHARED:

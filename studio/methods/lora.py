@@ -6,10 +6,12 @@ What is loaded back is read strictly: a plain LoRA for this very base, and nothi
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from studio.errors import UserError
 from studio.methods.base import Method, Verdict, methods
@@ -27,17 +29,30 @@ if TYPE_CHECKING:
 CONFIG_FILE = "adapter_config.json"
 WEIGHTS_FILE = "adapter_model.safetensors"
 _READ = {"r", "lora_alpha", "lora_dropout", "target_modules", "modules_to_save", "fan_in_fan_out", "task_type"}
+_SWITCHES = {"use_rslora", "use_dora"}
+"""Settings beyond plain LoRA that change its arithmetic and nothing else."""
 _IGNORED = {"base_model_name_or_path", "inference_mode", "peft_type", "peft_version", "revision"}
 
 
 @dataclass(frozen=True)
-class LoraOptions:
-    """`rank` and `alpha` as in the LoRA paper; `targets` chooses the adapted layers."""
+class PlainLoraOptions:
+    """`rank` and `alpha` as in the LoRA paper; `targets` chooses the adapted layers. `rslora` divides alpha by the
+    rank's root instead of the rank (arXiv 2312.03732), and `rate_ratio` is how many times the rate the B matrices learn
+    at (LoRA+, arXiv 2402.12354)."""
 
     rank: int = option(16, low=1, high=256, step=1)
     alpha: int = option(32, low=1, high=512, step=1)
     dropout: float = option(0.05, low=0.0, high=0.5, step=0.05)
     targets: str = option("all-linear", choices=("all-linear", "attention"))
+    rslora: bool = option(False)
+    rate_ratio: float = option(1.0, low=1.0, high=64.0, step=1)
+
+
+@dataclass(frozen=True)
+class LoraOptions(PlainLoraOptions):
+    """`dora` learns each weight's length apart from its direction (arXiv 2402.09353)."""
+
+    dora: bool = option(False)
 
 
 class Lora(Method):
@@ -46,7 +61,7 @@ class Lora(Method):
     key = "lora"
     order = 20
     adapter = True
-    Options = LoraOptions
+    Options: ClassVar[type] = LoraOptions
 
     def supports(self, peft_type: str, card: Card, hardware: Hardware) -> Verdict:
         # The frozen base in float32; adapters, their gradients and moments are a few hundredths of it.
@@ -68,8 +83,24 @@ class Lora(Method):
                 "modules_to_save": _trained_heads(model, peft_type) or None,
                 "fan_in_fan_out": transposed,
                 "task_type": peft_type if peft_type in GENERATIVE else None,
+                "use_rslora": options.rslora,
+                "use_dora": getattr(options, "dora", False),
             },
         )
+
+    def moving(self, card: Card, options: Any) -> int:
+        """Two matrices of `rank` beside each adapted one."""
+        inner = 0 if options.targets == "attention" else card.intermediate or 4 * card.hidden
+        gates = 3 if card.kind == "decoder" else 2
+        return card.layers * int(options.rank) * (8 * card.hidden + gates * (card.hidden + inner) * bool(inner))
+
+    def pace(self, name: str, options: Any) -> float:
+        """LoRA+: B begins at zero and has to move further than A."""
+        return float(options.rate_ratio) if ".lora_B." in name else 1.0
+
+    def merged(self, model: torch.nn.Module) -> torch.nn.Module:
+        whole: torch.nn.Module = model.merge_and_unload()  # type: ignore[operator]
+        return whole
 
     def save(self, model: torch.nn.Module, folder: str) -> None:
         """adapter_config.json and adapter_model.safetensors: adapters and head, none of the base's weights."""
@@ -108,7 +139,7 @@ class Lora(Method):
 def read_adapter(folder: Path, base: str) -> dict[str, Any]:
     """The plain LoRA settings of an adapter folder.
 
-    Raises UserError: `adapter_unsafe` for any setting beyond plain LoRA (it could import modules, name files or
+    Raises UserError: `adapter_unsafe` for any setting beyond LoRA's arithmetic (it could import modules, name files or
     change the base), `adapter_other_base` when it was made for another model than `base`.
     """
     raw = read_json(folder / CONFIG_FILE)
@@ -116,30 +147,51 @@ def read_adapter(folder: Path, base: str) -> dict[str, Any]:
         raise UserError("adapter_unsafe", folder=str(folder), key=f"peft_type={raw.get('peft_type')}")
     plain = _plain()
     for key, value in raw.items():
-        if key not in _READ | _IGNORED and (key not in plain or value != plain[key]):
+        if key in _SWITCHES and not isinstance(value, bool):
+            raise UserError("adapter_unsafe", folder=str(folder), key=key)
+        if key not in _READ | _SWITCHES | _IGNORED and (key not in plain or value != plain[key]):
             raise UserError("adapter_unsafe", folder=str(folder), key=key)
     if raw.get("task_type") not in (None, *GENERATIVE) or not isinstance(raw.get("target_modules"), list):
         raise UserError("adapter_unsafe", folder=str(folder), key="target_modules, task_type")
     made_for = str(raw.get("base_model_name_or_path") or "")
     if made_for != base:
         raise UserError("adapter_other_base", folder=str(folder), found=made_for or "-", expected=base or "-")
-    return {key: raw[key] for key in _READ if key in raw}
+    return {key: raw[key] for key in sorted(_READ | _SWITCHES) if key in raw}
+
+
+def readopted(model: torch.nn.Module, change: Callable[[torch.nn.Module], torch.nn.Module]) -> torch.nn.Module:
+    """The adapter of `model` on `change` of its base; `model` is spent."""
+    from peft import get_peft_model_state_dict, set_peft_model_state_dict
+
+    wrapped: Any = model
+    config = wrapped.peft_config["default"]
+    tensors = get_peft_model_state_dict(wrapped, save_embedding_layers=False)
+    settings = {key: getattr(config, key) for key in sorted(_READ | _SWITCHES)}
+    core = change(wrapped.unload())
+    settings["fan_in_fan_out"] = linear_layers(core, False)[1]
+    found = _wrap(core, settings)
+    set_peft_model_state_dict(found, tensors)
+    return found.eval()
 
 
 def _plain() -> dict[str, Any]:
     """What every setting is in a LoRA that asks for nothing special, as JSON gives it back."""
-    from peft import LoraConfig
+    return {key: value for key, value in dataclasses.asdict(_peft().LoraConfig()).items() if not isinstance(value, set)}
 
-    return {key: value for key, value in dataclasses.asdict(LoraConfig()).items() if not isinstance(value, set)}
+
+def _peft() -> Any:
+    """peft, imported the light way the first time it is needed."""
+    from studio.models import lightpeft  # noqa: F401 - it is imported for what that does
+
+    return importlib.import_module("peft")
 
 
 def _wrap(model: torch.nn.Module, settings: dict[str, Any]) -> torch.nn.Module:
-    from peft import LoraConfig, get_peft_model
-
+    peft = _peft()
     with warnings.catch_warnings():
         # peft still asks transformers for a property under its old name.
         warnings.simplefilter("ignore", FutureWarning)
-        wrapped: torch.nn.Module = get_peft_model(model, LoraConfig(**settings))
+        wrapped: torch.nn.Module = peft.get_peft_model(model, peft.LoraConfig(**settings))
     return wrapped
 
 

@@ -19,6 +19,7 @@ CONTEXT_BYTES = 600_000_000
 _KINDS = {
     "SEQ_CLS": ("encoder", "decoder"),
     "TOKEN_CLS": ("encoder",),
+    "QUESTION_ANS": ("encoder",),
     "CAUSAL_LM": ("decoder",),
     "MASKED_LM": ("encoder",),
     "SEQ_2_SEQ_LM": ("seq2seq",),

@@ -23,7 +23,8 @@ class Card:
     `parameters` counts the numbers, `embedding_parameters` those of its word table; `bytes` is the size on disk, or
     of the download while `on_disk` is false. `kind` is "encoder", "decoder" or "seq2seq". `licence` is an SPDX-like
     word or "" when unknown; `languages` are codes such as "en", ("multi",) for many. `note` is the catalogue code of
-    a sentence that belongs beside the title, or ""; `prefix` goes before every text ("query: " for e5).
+    a sentence that belongs beside the title, or ""; `prefix` goes before every text ("query: " for e5). `gated`: its
+    owner asks everyone to accept terms before it can be fetched.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Card:
     prefix: str = ""
     revision: str = ""
     intermediate: int = 0
+    gated: bool = False
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -65,7 +67,11 @@ def read_card(folder: Path, model_id: str) -> Card:
     """
     config = rules.check_folder(folder)
     files = rules.weight_files(folder)
-    tensors = rules.shapes(files)
+    return described(model_id, folder, config, rules.shapes(files), sum(path.stat().st_size for path in files))
+
+
+def described(model_id: str, folder: Path, config: dict[str, Any], tensors: rules.Shapes, size: int) -> Card:
+    """The card from a checked config, all tensors' shapes and the bytes they take; `folder` has the small files."""
     published = _published(folder)
     readme = _readme(folder)
     family = str(config["model_type"])
@@ -76,7 +82,7 @@ def read_card(folder: Path, model_id: str) -> Card:
         folder=str(folder),
         parameters=sum(math.prod(shape) for shape in tensors.values()),
         embedding_parameters=table,
-        bytes=sum(path.stat().st_size for path in files),
+        bytes=size,
         kind=KINDS[family],
         model_type=family,
         hidden=_number(config, "hidden_size", "d_model", "n_embd", "dim"),

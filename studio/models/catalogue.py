@@ -1,17 +1,24 @@
-"""Which models there are: the starters, what was fetched, folders a person put into the workspace or names, and the one
-that is made anew for each run."""
+"""Which models there are: the starters, what was fetched, hub models worth knowing, folders a person put into the
+workspace or names, and the one that is made anew for each run."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from studio.errors import UserError
-from studio.models import scratch
+from studio.files import write_whole
+from studio.models import earlier, scratch
 from studio.models.card import Card, read_card
+from studio.models.known import known
 from studio.models.starters import STARTERS
 from studio.workspace import Workspace
+
+if TYPE_CHECKING:
+    from studio.tasks.base import Task
 
 _HUB = re.compile(r"(?:[A-Za-z0-9][\w.-]{0,95}/)?[A-Za-z0-9][\w.-]{0,95}")
 
@@ -19,6 +26,8 @@ _HUB = re.compile(r"(?:[A-Za-z0-9][\w.-]{0,95}/)?[A-Za-z0-9][\w.-]{0,95}")
 def place(workspace: Workspace, model_id: str) -> Path:
     """Where `model_id` lies once it is on disk. Raises UserError (`model_id`) for what is not a model id."""
     source, _, name = model_id.partition(":")
+    if earlier.is_run(model_id):
+        return earlier.run_folder(workspace, model_id) / "model"
     if source == "starter" and name in STARTERS:
         return workspace.models / f"starter-{name}"
     if scratch.is_scratch(model_id):
@@ -43,6 +52,8 @@ def resolve(workspace: Workspace, model_id: str) -> Path | None:
 
     Raises UserError for what is not a model id and for a local folder that is not there.
     """
+    if earlier.is_run(model_id):
+        return earlier.resolve(workspace, model_id)  # good for measuring; a run that continues makes its own base
     folder = place(workspace, model_id)
     if model_id.startswith("local:"):
         if not folder.is_dir():
@@ -60,8 +71,11 @@ def resolve(workspace: Workspace, model_id: str) -> Path | None:
 def card(workspace: Workspace, model_id: str) -> Card:
     """The card of one model, from its files where they are. Raises UserError for an unknown id or a bad folder.
 
-    A hub model that was not fetched yet has no card: UserError (`model_not_fetched`).
+    A hub model that was not fetched yet has the card the catalogue knows; where it knows none: UserError
+    (`model_not_fetched`).
     """
+    if earlier.is_run(model_id):
+        return earlier.card(workspace, model_id)
     folder = resolve(workspace, model_id)
     if folder is not None:
         return read_card(folder, model_id)
@@ -70,6 +84,10 @@ def card(workspace: Workspace, model_id: str) -> Card:
         return scratch.CARD
     if source == "starter":
         return STARTERS[name].card
+    if source == "hub" and (found := _seen(workspace, model_id)):
+        return found
+    if model_id in known():
+        return known()[model_id]
     raise UserError("model_not_fetched", model=model_id)
 
 
@@ -86,6 +104,36 @@ def list_models(workspace: Workspace) -> list[Card]:
         except UserError:
             continue
     return cards + sorted(own, key=lambda item: item.title.lower())
+
+
+def remember(workspace: Workspace, item: Card) -> None:
+    """Keep the card of a hub model that was looked at, so that a plan knows its size before it is fetched."""
+    write_whole(_seen_file(workspace, item.id), json.dumps(item.to_json()))
+
+
+def _seen_file(workspace: Workspace, model_id: str) -> Path:
+    return workspace.models / f".seen-{place(workspace, model_id).name}.json"
+
+
+def _seen(workspace: Workspace, model_id: str) -> Card | None:
+    try:
+        return Card.from_json(json.loads(_seen_file(workspace, model_id).read_text("utf-8")))
+    except (OSError, ValueError, TypeError, AttributeError):  # none, or written by another release
+        return None
+
+
+def offered(workspace: Workspace) -> list[Card]:
+    """What a picker offers: everything of `list_models`, then the hub models worth knowing that are not here yet."""
+    here = list_models(workspace)
+    ids = {item.id for item in here}
+    return here + [item for item in known().values() if item.id not in ids]
+
+
+def fits(task: Task, item: Card) -> bool:
+    """Whether a picker offers this model for the task: its kind fits, and where rows are conversations, a model that is
+    not here yet brings a chat template."""
+    talks = task.kind.conversational and not item.on_disk
+    return item.kind in task.models and (item.has_chat_template or not talks)
 
 
 def _id_of(folder: Path) -> str:

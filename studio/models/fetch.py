@@ -19,6 +19,7 @@ from studio.files import to_disk
 from studio.models import hub, pip
 from studio.models.card import CARD_FILE, read_card
 from studio.models.catalogue import place, resolve
+from studio.models.known import known
 from studio.models.scratch import is_scratch
 from studio.models.starters import STARTERS, Starter
 from studio.workspace import Workspace, new_id
@@ -26,13 +27,18 @@ from studio.workspace import Workspace, new_id
 Progress = Callable[[int, int], None]
 _LOCK_POLL_SECONDS = 0.3
 _CONVERT_SECONDS = 1200
+_PASSING = ("hub_unreachable", "hub_busy", "hub_refused", "hub_failed")
+"""Ends of a download after which it can go on."""
+_PART = ".part-"
+_PART_SECONDS = 7 * 86_400
 
 
-def fetch(workspace: Workspace, model_id: str, progress: Progress) -> Path:
+def fetch(workspace: Workspace, model_id: str, progress: Progress, token: str = "") -> Path:
     """The folder of `model_id`, fetched when it is not there yet. `progress(bytes, total)` may raise to cancel.
 
-    Raises UserError for an unknown id, a local folder that breaks a rule, and for every way a download or a check
-    can fail; nothing half-made stays.
+    `token` is a hub token for this one download. Raises UserError for an unknown id, a local folder that breaks a rule,
+    and for every way a download or a check can fail. Nothing half-made can be taken for a model; what a broken download
+    from the hub brought waits, hidden, for the next attempt.
     """
     known = resolve(workspace, model_id)
     if known is not None:
@@ -50,23 +56,47 @@ def fetch(workspace: Workspace, model_id: str, progress: Progress) -> Path:
         if known is not None:
             return known
         work = workspace.temporary / new_id("fetch")
-        folder = work / "model"
-        folder.mkdir(mode=0o700, parents=True)
+        work.mkdir(mode=0o700, parents=True)
+        folder = work / "model" if source == "starter" else _part(target)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        kept = False
         try:
             if source == "starter":
                 _fetch_starter(STARTERS[name], folder, progress)
                 remembered = STARTERS[name].published()
             else:
-                remembered = hub.download(name, folder, progress)
+                remembered = {**hub.download(name, folder, work, progress, token), **_promised(model_id)}
             (folder / CARD_FILE).write_text(json.dumps(remembered, ensure_ascii=False, indent=2), "utf-8")
             read_card(folder, model_id)
             return publish(folder, target)
+        except UserError as error:
+            kept = error.code in _PASSING
+            raise
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise UserError("disk_full_download", package=model_id) from error
             raise
+        except Exception:  # stopped from outside: the next attempt goes on from here
+            kept = True
+            raise
         finally:
             shutil.rmtree(work, ignore_errors=True)
+            if not kept:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _part(target: Path) -> Path:
+    """Where the files of a hub model gather until they are whole. Those that nobody came back for go away."""
+    for old in target.parent.glob(f"{_PART}*"):
+        if time.time() - old.stat().st_mtime > _PART_SECONDS:
+            shutil.rmtree(old, ignore_errors=True)
+    return target.parent / f"{_PART}{target.name}"
+
+
+def _promised(model_id: str) -> dict[str, str]:
+    """What the catalogue knows of a model that its files do not say."""
+    prefix = known()[model_id].prefix if model_id in known() else ""
+    return {"prefix": prefix} if prefix else {}
 
 
 @contextlib.contextmanager

@@ -1,43 +1,110 @@
-"""Fetching a public model from the Hugging Face hub: safetensors, config and tokenizer only, of one pinned revision.
+"""The Hugging Face hub: a search, a look at a model there, fetching one (safetensors, config and tokenizer only).
 
-It runs as a child process (`python -m studio.models.hub NAME FOLDER RESULT`), so that it can be stopped at any
-moment and neither reads a token from this machine nor leaves a cache behind. Only public models are fetched.
+All of it happens in a child process (`python -m studio.models.hub ...`), so that it can be stopped at any moment and
+neither reads a token from this machine nor leaves a cache behind. A token given for one download reaches the child by
+its standard input and is written nowhere.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from studio import child
 from studio.errors import UserError
-from studio.models import rules
+from studio.models.card import Card
+from studio.workspace import Workspace, new_id
 
-SMALL = (
-    *("config.json", "generation_config.json", "README.md", "chat_template.jinja"),
-    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
-    *("vocab.txt", "vocab.json", "merges.txt", "model.safetensors.index.json"),
-)
+SECONDS = 40
+"""How long a search or a look may take."""
 _POLL_SECONDS = 0.3
-_RESERVE = 2**28
+_ANSWERED = re.compile(r"HTTP Error (\d{3}) thrown while requesting")
 
 
-def download(name: str, folder: Path, progress: Callable[[int, int], None]) -> dict[str, Any]:
-    """Fill `folder` (empty, exists) with the model called `name`; returns what is to be remembered beside it.
+def search(workspace: Workspace, text: str, kinds: Sequence[str]) -> list[dict[str, Any]]:
+    """Public models whose name holds `text`, of these kinds ("encoder", ...), the most downloaded first.
+
+    Each has id, title, parameters, bytes, licence, languages, downloads, gated. Raises UserError as `download`.
+    """
+    found: list[dict[str, Any]] = _asked(workspace, "find", text, {"text": text, "kinds": list(kinds)})["found"]
+    return found
+
+
+def look(workspace: Workspace, name: str) -> Card:
+    """The card of the hub's model `name` without fetching it. Raises UserError as `download`."""
+    return Card.from_json(_asked(workspace, "look", name, {"name": name})["card"])
+
+
+def refused(about: str, status: int, whom: str) -> UserError:
+    """The error for an HTTP status that says no."""
+    return (
+        UserError("hub_busy", model=about, host=whom)
+        if status == 429
+        else UserError("hub_refused", model=about, host=whom, status=status)
+    )
+
+
+def host() -> str:
+    """Whom the client asks, for a sentence."""
+    return os.environ.get("HF_ENDPOINT", "").partition("://")[2] or "huggingface.co"
+
+
+def _asked(workspace: Workspace, act: str, about: str, request: dict[str, Any]) -> dict[str, Any]:
+    work = workspace.temporary / new_id("hub")
+    work.mkdir(mode=0o700, parents=True)
+    until = time.monotonic() + SECONDS
+
+    def poll() -> None:
+        """The client itself tries again for minutes, or waits as long as the hub asks; no reader of a page does."""
+        said = (work / "hub.log").read_text("utf-8", errors="replace")
+        answered = _ANSWERED.search(said)
+        if answered:
+            raise refused(about, int(answered.group(1)), host())
+        if said.count("thrown while requesting") > 1:
+            raise UserError("hub_unreachable", model=about, host=host())
+        if time.monotonic() > until:
+            raise UserError("hub_unreachable", model=about, host=host())
+
+    try:
+        return _run(act, about, {**request, "folder": str(work / "model")}, work, poll, "")
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def download(
+    name: str, folder: Path, work: Path, progress: Callable[[int, int], None], token: str = ""
+) -> dict[str, Any]:
+    """Fill `folder` (exists, perhaps with what a broken attempt brought) with the model called `name`; returns what is
+    to be remembered beside it. `work` (exists) is for passing things.
 
     `progress(bytes, total)` may raise to stop. Raises UserError: `hub_unreachable`, `hub_offline`, `hub_not_found`,
-    `hub_gated`, `hub_no_safetensors`, `disk_space`, and those of the rules for model folders.
+    `hub_gated`, `hub_token_refused`, `hub_busy`, `hub_refused`, `hub_damaged`, `hub_no_safetensors`, `disk_space`, and
+    those of the rules for model folders.
     """
-    result, log = folder.parent / "result.json", folder.parent / "hub.log"
+    total = work / "total"
+    request = {"name": name, "folder": str(folder), "total": str(total)}
+    return _run("fetch", name, request, work, lambda: progress(*_seen(folder, total)), token)
+
+
+def _run(
+    act: str,
+    about: str,
+    request: dict[str, Any],
+    work: Path,
+    poll: Callable[[], None],
+    token: str,
+) -> dict[str, Any]:
+    result, log = work / "result.json", work / "hub.log"
     quiet = child.environment(
-        HF_HOME=str(folder.parent / "home"),
+        HF_HOME=str(work / "home"),
         HF_HUB_DISABLE_IMPLICIT_TOKEN="1",
         HF_HUB_DISABLE_TELEMETRY="1",
         HF_HUB_DISABLE_XET="1",
@@ -47,36 +114,42 @@ def download(name: str, folder: Path, progress: Callable[[int, int], None]) -> d
         quiet.pop(secret, None)
     with log.open("wb") as sink:
         process = subprocess.Popen(
-            child.command("studio.models.hub", name, str(folder), str(result)),
-            stdin=subprocess.DEVNULL,
+            child.command("studio.models.hub", act, json.dumps(request), str(result)),
+            stdin=subprocess.PIPE,
             stdout=sink,
             stderr=subprocess.STDOUT,
             env=quiet,
         )
         try:
+            assert process.stdin is not None
+            process.stdin.write(token.encode())
+            process.stdin.close()
             while process.poll() is None:
-                progress(*_seen(folder))
+                poll()
                 time.sleep(_POLL_SECONDS)
         finally:
             if process.poll() is None:
                 process.kill()
                 process.wait()
     if process.returncode == child.FULL:
-        raise UserError("disk_full_download", package=name)
+        raise UserError("disk_full_download", package=about)
     if process.returncode != 0 or not result.is_file():
         said = log.read_text("utf-8", errors="replace").strip().splitlines() or [child.end_of(process.returncode)]
-        raise UserError("hub_failed", model=name, reason=said[-1][:200])
-    outcome = json.loads(result.read_text("utf-8"))
+        raise UserError("hub_failed", model=about, reason=_without(said[-1], token)[:200])
+    outcome: dict[str, Any] = json.loads(result.read_text("utf-8"))
     if "code" in outcome:
         raise UserError(outcome["code"], **outcome["values"])
-    found: dict[str, Any] = outcome
-    return found
+    return outcome
 
 
-def _seen(folder: Path) -> tuple[int, int]:
+def _without(text: str, token: str) -> str:
+    return text.replace(token, "***") if token else text
+
+
+def _seen(folder: Path, told: Path) -> tuple[int, int]:
     """Bytes that have arrived, and all that will; (0, 0) until the hub has said how many."""
     try:
-        total = int((folder.parent / "total").read_text())
+        total = int(told.read_text())
     except (OSError, ValueError):
         return 0, 0
     done = 0
@@ -88,63 +161,27 @@ def _seen(folder: Path) -> tuple[int, int]:
     return min(done, total), total
 
 
-def _fetch(name: str, folder: Path) -> dict[str, Any]:
-    """The small files first, so that a model that breaks a rule is refused before its weights are fetched."""
-    from huggingface_hub import HfApi, snapshot_download
+def _main(act: str, request: str, result: str) -> None:
+    from studio.models import hubclient
 
-    information = HfApi(token=False).model_info(name, files_metadata=True, token=False)
-    if information.gated:
-        raise UserError("hub_gated", model=name)
-    sizes = {item.rfilename: int(item.size or 0) for item in information.siblings or []}
-    weights = [path for path in sizes if path == "model.safetensors"] or [
-        path for path in sizes if path.startswith("model-") and path.endswith(".safetensors") and "/" not in path
-    ]
-    small = [path for path in SMALL if path in sizes and sizes[path] <= rules.TOKENIZER_BYTES]
-    wanted = sum(sizes[path] for path in [*small, *weights])
-    (folder.parent / "total").write_text(str(wanted))
-    free = shutil.disk_usage(folder).free
-    if free < wanted + _RESERVE:
-        needed = (wanted + _RESERVE) // 10**6
-        raise UserError("disk_space", model=name, needed=needed, free=free // 10**6)
-
-    def take(names: list[str]) -> None:
-        snapshot_download(name, revision=information.sha, local_dir=folder, allow_patterns=names, token=False)
-
-    take(small)
-    rules.check_folder(folder)
-    if not weights:
-        raise UserError("hub_no_safetensors", model=name)
-    take(weights)
-    shutil.rmtree(folder / ".cache", ignore_errors=True)
-    return {"id": f"hub:{name}", "title": name, "revision": information.sha, "hub_id": name}
-
-
-def _error(name: str, error: Exception) -> UserError:
-    """The error a person can act on. Classes are told by name: the library's own sit on several others'."""
-    kinds = {kind.__name__ for kind in type(error).__mro__}
-    host = os.environ.get("HF_ENDPOINT", "huggingface.co").partition("://")[2] or "huggingface.co"
-    if isinstance(error, UserError):
-        return error
-    if kinds & {"OfflineModeIsEnabled"}:
-        return UserError("hub_offline", model=name)
-    if kinds & {"GatedRepoError"}:
-        return UserError("hub_gated", model=name)
-    if kinds & {"RepositoryNotFoundError", "HFValidationError", "RevisionNotFoundError"}:
-        return UserError("hub_not_found", model=name, host=host)
-    if child.is_full(error):
-        return UserError("disk_full_download", package=name)
-    if kinds & {"TransportError", "TimeoutException", "ConnectionError", "LocalEntryNotFoundError", "HfHubHTTPError"}:
-        return UserError("hub_unreachable", model=name, host=host)
-    return UserError("hub_failed", model=name, reason=f"{type(error).__name__}: {error}"[:200])
-
-
-def _main(name: str, folder: str, result: str) -> None:
     child.limit()
+    asked = json.loads(request)
+    token = sys.stdin.read().strip()
+    folder = Path(asked["folder"])
     try:
-        outcome = _fetch(name, Path(folder))
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if act == "find":
+            outcome: dict[str, Any] = {"found": hubclient.find(asked["text"], asked["kinds"])}
+        elif act == "look":
+            outcome = {"card": hubclient.look(asked["name"], folder)}
+        else:
+            outcome = hubclient.fetch(asked["name"], folder, Path(asked["total"]), token)
     except Exception as error:  # every failure becomes a sentence in the parent
-        known = _error(name, error)
-        outcome = {"code": known.code, "values": known.values}
+        known = hubclient.explained(asked.get("name") or asked.get("text", ""), error, bool(token), host())
+        values = {
+            key: _without(value, token) if isinstance(value, str) else value for key, value in known.values.items()
+        }
+        outcome = {"code": known.code, "values": values}
     child.leave(result, outcome)
 
 

@@ -5,6 +5,9 @@ Only workers import this with effect; everything heavy is imported inside the fu
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +22,7 @@ SAFELY: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
 """What every `from_pretrained` of a tokenizer or config is called with; False, since None would ask on stdin."""
 SAFE_WEIGHTS: dict[str, Any] = {**SAFELY, "use_safetensors": True}
 """The same for weights."""
+_quantised: ContextVar[Any] = ContextVar("quantised", default=None)
 _PADS = ("<pad>", "[PAD]", "<|pad|>", "<|endoftext|>", "<|finetune_right_pad_id|>", "<|PAD_TOKEN|>", "<unk>")
 
 
@@ -59,21 +63,40 @@ def guard_padding(tokenizer: Any) -> None:
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
 
 
+@contextmanager
+def quantised(settings: Any) -> Iterator[None]:
+    """While it lasts, `pretrained` reads weights quantised by `settings` (transformers' BitsAndBytesConfig), matrix by
+    matrix, so that the whole model is never in memory as float32."""
+    before = _quantised.set(settings)
+    try:
+        yield
+    finally:
+        _quantised.reset(before)
+
+
+def pretrained(kind: Any, folder: str | Path, **more: Any) -> Any:
+    """Weights of a folder through one of transformers' auto classes: float32 (quantised only inside `quantised`),
+    safetensors only, no code of the model's own, nothing from the network."""
+    import torch
+
+    settings = _quantised.get()
+    if settings is not None:
+        more |= {"quantization_config": settings, "device_map": {"": "cpu"}}
+    return quietly(lambda: kind.from_pretrained(str(folder), dtype=torch.float32, **more, **SAFE_WEIGHTS))
+
+
 def load_base(folder: str | Path, auto_class: str = "AutoModel") -> torch.nn.Module:
     """The pretrained weights of a folder as float32, in evaluation mode, through one of transformers' auto classes.
 
     Raises UserError where the folder breaks a rule or its weights are damaged.
     """
-    import torch
     import transformers
 
     folder = Path(folder)
     check_folder(folder)
     shapes(weight_files(folder))
     kind = getattr(transformers, auto_class)
-    model: torch.nn.Module = quietly(
-        lambda: kind.from_pretrained(str(folder), dtype=torch.float32, **SAFE_WEIGHTS)
-    ).eval()
+    model: torch.nn.Module = pretrained(kind, folder).eval()
     return model
 
 

@@ -38,6 +38,13 @@ Shapes = dict[str, tuple[int, ...]]
 
 def check_folder(folder: Path) -> dict[str, Any]:
     """The folder's config.json, once every rule holds. Raises UserError naming the first rule that does not."""
+    config = check_config(folder)
+    _check_tokenizer(folder)
+    return config
+
+
+def check_config(folder: Path) -> dict[str, Any]:
+    """The rules that its small JSON files alone can break. Raises UserError like `check_folder`."""
     if not folder.is_dir():
         raise UserError("model_no_folder", folder=str(folder))
     if not (folder / "config.json").is_file():
@@ -49,7 +56,6 @@ def check_folder(folder: Path) -> dict[str, Any]:
     family = str(config.get("model_type", "-"))
     if family not in KINDS:
         raise UserError("model_family", folder=str(folder), family=family, known=sorted(KINDS))
-    _check_tokenizer(folder)
     return config
 
 

@@ -18,6 +18,7 @@ from studio import rights
 from studio.errors import UserError
 from studio.files import write_whole
 from studio.inference import protocol
+from studio.models import earlier
 from studio.runs import journal, states
 from studio.runs.disks import refuse_network
 from studio.runs.files import read_json, told_when_full
@@ -164,10 +165,13 @@ class Desk:
         self.store.change_run(row.id, name=shown)
 
     def delete(self, run: str, who: str | None = None) -> None:
-        """Put a run into the trash. Raises UserError `run_active` while it is at work."""
+        """Put a run into the trash. Raises UserError `run_active` while it is at work, `run_is_base` while others
+        continue from it."""
         row = self._row(run, who)
         if row.state in states.ACTIVE:
             raise UserError("run_active", name=row.name, state=row.state)
+        if further := self.store.runs_of_model(earlier.id_of(row.id)):
+            raise UserError("run_is_base", name=row.name, runs=further[:5], count=len(further))
         self.store.change_run(row.id, trashed=time.time())
 
     def restore(self, run: str, who: str | None = None) -> None:

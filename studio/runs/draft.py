@@ -20,6 +20,7 @@ from studio.data.use import Use, saved_use
 from studio.errors import UserError
 from studio.hardware import Decision, Hardware
 from studio.methods.base import Verdict, methods
+from studio.models import earlier
 from studio.models.card import Card
 from studio.models.catalogue import absolute
 from studio.models.catalogue import card as card_of
@@ -30,6 +31,7 @@ from studio.runs.speeds import known
 from studio.runs.talks import MARKS, cut_answers, talks_of
 from studio.spec import PRESETS, Spec
 from studio.tasks.base import Task, tasks
+from studio.training.optimizer import EXTRA, LIBRARY, SGD_LEAST, lacks_library
 from studio.training.options import TrainingOptions
 from studio.training.plan import Case, Estimate, Plan, plan, plan_simple
 from studio.workspace import Workspace
@@ -155,19 +157,26 @@ def _planned(
     machine = hardware.read_or_probe(workspace)
     chosen, problems = read_options(TrainingOptions, "training", given.get("training", {}))
     about, more = read_options(task.Options, "task", given.get("task", {}))
-    _, rest = read_options(methods.get(method).Options, "method", given.get("method", {}))
+    how, rest = read_options(methods.get(method).Options, "method", given.get("method", {}))
     talks = talks_of(version, use, LOOKED_AT, about.answers) if task.kind.conversational else []
     texts = [talk.whole for talk in talks] or texts_of(version, use)
     problems = problems + more + rest + _reading(workspace, texts, model) + _growing(task, chosen)
+    problems += _continuing(workspace, model, task)
+    problems += _optimizer(chosen, "learning_rate" in given.get("training", {}))
     wrong = {problem.field.partition(".")[2] for problem in problems}
     kept = {key: getattr(chosen, key) for key in given.get("training", {}) if hasattr(chosen, key) and key not in wrong}
     card = _card_or_guess(workspace, model, machine)
+    if card.gated and not card.on_disk:
+        values = {"model": card.title}
+        problems.append(Problem("model_gated", "error", "model", values=values))
     shares = (use.split.validation, use.split.test)
     lengths = lengths_of(workspace, texts, model)
     if talks:
         lengths = [length + MARKS * talk.messages for talk, length in zip(talks, lengths, strict=True)]
     windows = getattr(about, "windows", 1)
-    case = Case(task, card, methods.get(method), lengths, machine, version.rows, shares, windows)
+    head = getattr(about, "head", "linear")
+    tuning = methods.get(method)
+    case = Case(task, card, tuning, lengths, machine, version.rows, shares, windows, head=head, how=how)
     planned = plan(case, preset, kept)
     # What was measured depends on choices that the first plan makes: the word table, the number format.
     measured = known(workspace, model, use.task, method, planned.options)
@@ -191,6 +200,33 @@ def _growing(task: Task, options: TrainingOptions) -> list[Problem]:
         values = {"lexicon": lexicon.NAME, "package": "wordnet-base"}
         return [Problem("augment_lexicon", "error", "training.augment", values=values)]
     return []
+
+
+def _optimizer(options: TrainingOptions, rated: bool) -> list[Problem]:
+    """An optimizer that is not installed, or one whose steps would be too small to see at the rate that was set."""
+    if lacks_library(options):
+        values = {"library": LIBRARY, "extra": EXTRA}
+        return [Problem("optimizer_missing", "error", "training.optimizer", values=values)]
+    if rated and options.optimizer == "sgd" and options.learning_rate < SGD_LEAST:
+        values = {"rate": f"{options.learning_rate:g}", "least": f"{SGD_LEAST:g}"}
+        return [Problem("sgd_rate", "warning", "training.learning_rate", values=values)]
+    return []
+
+
+def _continuing(workspace: Workspace, model: str, task: Task) -> list[Problem]:
+    """Why a run cannot continue from an earlier one: the part of the model that this task needs is gone."""
+    if not earlier.is_run(model):
+        return []
+    before = str(earlier.about(workspace, model).get("task", ""))
+    if before in tasks.keys() and continues(tasks.get(before), task):
+        return []
+    values = {"name": earlier.title(workspace, model), "before_code": f"task.{before}.title"}
+    return [Problem("continue_other_head", "error", "model", values={**values, "task_code": f"task.{task.key}.title"})]
+
+
+def continues(before: Task, task: Task) -> bool:
+    """Whether a model tuned for `before` holds all that `task` needs: the same kind of head, or none of the base's."""
+    return before.peft_type == task.peft_type or task.auto_class == "AutoModel"
 
 
 def _reading(workspace: Workspace, texts: list[str], model: str) -> list[Problem]:

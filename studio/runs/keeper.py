@@ -45,7 +45,7 @@ PRELOAD = (
     "transformers.models.auto.tokenization_auto",
     "transformers.models.bert.modeling_bert",
     "transformers.models.llama.modeling_llama",
-    "peft",
+    "studio.models.lightpeft",
     "datasets",
     "sklearn.linear_model",
     "sklearn.feature_extraction.text",

@@ -67,6 +67,8 @@ def _file(workspace: Workspace, model: str, task: str, method: str, training: Ma
     table = "no" if training.get("freeze_embeddings") != "yes" else "yes"
     parts = [FORMAT, machine.fingerprint if machine else "", machine.threads if machine else 0]
     parts += [model, stamp, tasks.get(task).result, method, precision, table]
+    if (optimizer := training.get("optimizer", "adamw")) != "adamw":
+        parts.append(optimizer)
     key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
     return workspace.home / "speeds" / f"{key}.json"
 

@@ -129,6 +129,12 @@ class Store:
         with self.reading() as connection:
             return [str(name) for name in connection.execute(query).scalars()]
 
+    def runs_of_model(self, model: str) -> list[str]:
+        """Names of the runs, those in the trash aside, that are tuned from a model."""
+        query = sa.select(runs.c.name).where(runs.c.model == model, runs.c.trashed.is_(None)).order_by(runs.c.created)
+        with self.reading() as connection:
+            return [str(name) for name in connection.execute(query).scalars()]
+
     def change_run(self, run: str, **values: Any) -> None:
         """Set columns of a run that are not states (name, trashed)."""
         with self.writing() as connection:

@@ -36,7 +36,17 @@ from studio.workspace import Workspace
 
 ShouldStop = Callable[[], "str | None"]
 Body = Callable[[Path, Spec, Emit, ShouldStop], None]
-_LIBRARIES = ("torch", "transformers", "peft", "datasets", "tokenizers", "safetensors", "numpy", "scikit-learn")
+_LIBRARIES = (
+    "torch",
+    "transformers",
+    "peft",
+    "datasets",
+    "tokenizers",
+    "safetensors",
+    "numpy",
+    "scikit-learn",
+    "bitsandbytes",
+)
 _NO_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "Cannot allocate memory", "bad_alloc")
 _EVERY = 0.5
 """Least seconds between two progress events of fetching."""
@@ -138,8 +148,11 @@ def train(
     """Fetch what is missing, then train; `report` is the process that reports (None: this one)."""
     from studio import hardware
     from studio.data.versions import held
+    from studio.inference.continuing import bring
+    from studio.models.earlier import is_run
     from studio.models.fetch import fetch
     from studio.runs import speeds
+    from studio.training.assemble import SCRATCH_BASE as BASE
     from studio.training.checkpoints import last_step
     from studio.training.run import CHECKPOINTS, Inputs, train_run
 
@@ -150,7 +163,10 @@ def train(
     if spec.model:
         emit(Phase("fetching"))
         try:
-            model = fetch(workspace, spec.model, _progress(emit, "fetching", should_stop))
+            if is_run(spec.model):
+                model = bring(workspace, spec.model, folder / BASE)
+            else:
+                model = fetch(workspace, spec.model, _progress(emit, "fetching", should_stop))
         except _Asked:
             pass
     if should_stop():

@@ -36,11 +36,13 @@ scored by its own loss: {"loss": summed over tokens, "tokens": count}."""
 
 @dataclass(frozen=True)
 class Role:
-    """A part a column can play. `names` are header words (lower case) by which it is guessed."""
+    """A part a column can play. `names` are header words (lower case) by which it is guessed; where `blank`, an empty
+    cell says something and is no gap."""
 
     key: str
     names: tuple[str, ...] = ()
     required: bool = True
+    blank: bool = False
 
 
 class Task(ABC):
@@ -71,6 +73,8 @@ class Task(ABC):
     one_window: ClassVar[bool] = False
     """Whether every window of a long row teaches the row's one answer: a pass then learns from one of them, drawn anew.
     Elsewhere each window teaches what lies in it, and a pass learns from all."""
+    cuts: ClassVar[bool] = True
+    """Whether the end of a text longer than a model reads at once may be lost; not where all its windows count."""
     blanks: ClassVar[Mapping[str, int]] = {}
     """What pads the lists of an item besides `input_ids`, by name; `labels` are padded with -100, others with 0."""
 
@@ -183,6 +187,12 @@ class Task(ABC):
     @abstractmethod
     def weight(self, batch: dict[str, torch.Tensor]) -> int:
         """By how much that sum is divided: labelled rows, or label tokens."""
+
+    def pulls(self, labels: Sequence[Any], share: float) -> list[float]:
+        """How strongly each item is drawn in a pass, by its `labels`, in any one unit, where rare labels shall come
+        more often: from not at all (`share` 0) to equally often as common ones (1). For tasks that have the option
+        `oversample`."""
+        return [1.0] * len(labels)
 
     @abstractmethod
     def read(self, model: torch.nn.Module, batch: dict[str, torch.Tensor], facts: dict[str, Any]) -> list[Prediction]:

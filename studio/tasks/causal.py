@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from studio.tasks.heads import core_of, quietly
+from studio.tasks.heads import core_of
 
 if TYPE_CHECKING:
     import torch
@@ -16,14 +16,11 @@ _SCALED = ("final_logit_softcapping", "logit_scale", "logits_scaling", "lm_head_
 
 def load_decoder(folder: str) -> torch.nn.Module:
     """The pretrained causal language model of a folder, float32, from safetensors only."""
-    import torch
     from transformers import AutoModelForCausalLM
 
-    model: torch.nn.Module = quietly(
-        lambda: AutoModelForCausalLM.from_pretrained(
-            folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False, local_files_only=True
-        )
-    )
+    from studio.models.load import pretrained
+
+    model: torch.nn.Module = pretrained(AutoModelForCausalLM, folder)
     return model
 
 

@@ -11,6 +11,8 @@ from studio.options import option
 from studio.problem import Problem
 from studio.tasks.base import Item, Prediction, Role, Row, Rows, Task, tasks
 from studio.tasks.heads import core_of, inputs_of, load_encoder, pooled_classifier
+from studio.tasks.layers import HEADS
+from studio.tasks.uneven import focal, pull
 from studio.tasks.windows import mean_scores, windows
 
 if TYPE_CHECKING:
@@ -21,12 +23,17 @@ _EXAMPLES = 3
 
 @dataclass(frozen=True)
 class LabelOptions:
-    """`class_weights` gives rare labels the same say as common ones; `dropout` is that of the head. `label_smoothing`
-    is the share of the truth that is spread over all labels (Szegedy et al. 2016): on few rows a model that is kept
-    from being too sure is right more often, see RESULTS.md of the benchmarks."""
+    """`class_weights` gives rare labels the same say as common ones, `oversample` draws their rows more often (see
+    `studio.tasks.uneven`), `focal_gamma` is that of the focal loss (0: cross-entropy); `head` is what tells the labels
+    (see `studio.tasks.layers`), `dropout` is that of the head. `label_smoothing` is the share of the truth that is
+    spread over all labels (Szegedy et al. 2016): on few rows a model that is kept from being too sure is right more
+    often, see RESULTS.md of the benchmarks."""
 
     class_weights: bool = option(False)
+    oversample: float = option(0.0, low=0.0, high=1.0, step=0.25)
+    focal_gamma: float = option(0.0, low=0.0, high=5.0, step=0.5)
     label_smoothing: float = option(0.1, low=0.0, high=0.3, step=0.05)
+    head: str = option("linear", choices=HEADS)
     dropout: float = option(0.1, low=0.0, high=0.5, step=0.05)
 
 
@@ -79,10 +86,12 @@ class Classification(Task):
         return found
 
     def facts(self, train: Rows, options: Any) -> dict[str, Any]:
-        """The sorted labels of the training rows, how many windows of a text are read at most, and each label's weight
-        in the loss where weights were asked for."""
+        """The sorted labels of the training rows, how many windows of a text are read at most, a head that is not
+        linear, and each label's weight in the loss where weights were asked for."""
         counts = Counter(str(row["label"]) for row in train if row.get("label"))
         facts: dict[str, Any] = {"labels": sorted(counts), "windows": getattr(options, "windows", 1)}
+        if options.head != "linear":
+            facts["head"] = options.head
         if options.class_weights:
             total = sum(counts.values())
             facts["class_weights"] = [total / (len(counts) * counts[label]) for label in facts["labels"]]
@@ -92,7 +101,9 @@ class Classification(Task):
         import torch
 
         encoder = load_encoder(folder)
-        model: torch.nn.Module = pooled_classifier()(encoder, len(facts["labels"]), options.dropout)
+        model: torch.nn.Module = pooled_classifier()(
+            encoder, len(facts["labels"]), options.dropout, facts.get("head", "linear")
+        )
         if "class_weights" in facts:
             model.class_weights.copy_(torch.tensor(facts["class_weights"]))  # type: ignore[operator]
         return model
@@ -111,14 +122,20 @@ class Classification(Task):
     def loss(self, model: torch.nn.Module, batch: dict[str, torch.Tensor], options: Any) -> torch.Tensor:
         import torch
 
-        logits = self._logits(model, batch)
-        return torch.nn.functional.cross_entropy(
-            logits.float(),
-            batch["labels"],
-            weight=core_of(model).class_weights,
-            reduction="sum",
-            label_smoothing=options.label_smoothing,
+        logits, labels = self._logits(model, batch).float(), batch["labels"]
+        each: torch.Tensor = torch.nn.functional.cross_entropy(
+            logits, labels, reduction="none", label_smoothing=options.label_smoothing
         )
+        # The weight of a row is that of its label, also for the share of the truth that is spread over the others.
+        each = each * core_of(model).class_weights[labels]
+        if options.focal_gamma:
+            each = each * focal(logits.softmax(-1).gather(1, labels.unsqueeze(1)).squeeze(1), options.focal_gamma)
+        total: torch.Tensor = each.sum()
+        return total
+
+    def pulls(self, labels: Sequence[Any], share: float) -> list[float]:
+        counts = Counter(labels)
+        return [pull(counts[label], share) for label in labels]
 
     def weight(self, batch: dict[str, torch.Tensor]) -> int:
         return len(batch["labels"])

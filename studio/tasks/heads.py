@@ -1,4 +1,4 @@
-"""The classifier on top of any encoder or decoder: pooled hidden states, dropout, one linear layer.
+"""The classifier on top of any encoder or decoder: hidden states, dropout, one linear layer or another head.
 
 Mean pooling is what sentence encoders were trained with, so a few hundred rows are enough to place the labels in that
 space; the stock heads read one token through a layer that starts from chance (measured: see `benchmarks`).
@@ -10,6 +10,8 @@ import warnings
 from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
+
+from studio.tasks.layers import OVER_TOKENS, make_head
 
 if TYPE_CHECKING:
     import torch
@@ -53,7 +55,7 @@ def pooled_classifier() -> type[Any]:
         _supports_flash_attn = True
         _supports_flex_attn = True
 
-        def __init__(self, encoder: Any, labels: int, dropout: float) -> None:
+        def __init__(self, encoder: Any, labels: int, dropout: float, head: str = "linear") -> None:
             super().__init__(encoder.config)
             if getattr(encoder, "pooler", None) is not None:
                 encoder.pooler = None  # it reads the first token for the stock heads; nothing here asks it
@@ -61,9 +63,8 @@ def pooled_classifier() -> type[Any]:
             self.base_model_prefix = encoder.base_model_prefix or "encoder"
             setattr(self, self.base_model_prefix, encoder)
             self.dropout = torch.nn.Dropout(dropout)
-            self.classifier = torch.nn.Linear(encoder.config.hidden_size, labels)
-            torch.nn.init.normal_(self.classifier.weight, std=0.02)
-            torch.nn.init.zeros_(self.classifier.bias)
+            self.over_tokens = head in OVER_TOKENS
+            self.classifier = make_head(head, encoder.config.hidden_size, labels, dropout)
             self.register_buffer("class_weights", torch.ones(labels), persistent=False)
             self.post_init()  # type: ignore[no-untyped-call]
 
@@ -77,10 +78,23 @@ def pooled_classifier() -> type[Any]:
             token_type_ids: torch.Tensor | None = None,
             **_: Any,
         ) -> torch.Tensor:
-            """The encoder's vector a row, (B, H): what stays the same while only the head learns."""
+            """The encoder's vector a row, (B, H)."""
+            return pool(self._hidden(input_ids, attention_mask, token_type_ids), attention_mask, self.pooling)
+
+        def _hidden(
+            self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor | None
+        ) -> torch.Tensor:
             parts = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
             output = self.base_model(input_ids=input_ids, attention_mask=attention_mask, **parts)
-            return pool(output.last_hidden_state, attention_mask, self.pooling)
+            hidden: torch.Tensor = output.last_hidden_state
+            return hidden
+
+        def features_of(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, **more: Any) -> torch.Tensor:
+            """What the head reads and what stays the same while only the head learns: a vector a row (B, H), or for
+            heads over all tokens one a token (B, T, H)."""
+            if self.over_tokens:
+                return self._hidden(input_ids, attention_mask, more.get("token_type_ids"))
+            return self.pooled(input_ids, attention_mask, **more)
 
         def forward(
             self,
@@ -89,10 +103,11 @@ def pooled_classifier() -> type[Any]:
             features: torch.Tensor | None = None,
             **more: Any,
         ) -> Any:
-            """Logits (B, labels) from tokens, or from `features` computed earlier by `pooled`."""
+            """Logits (B, labels) from tokens, or from `features` computed earlier by `features_of`."""
             if features is None:
-                features = self.pooled(input_ids, attention_mask, **more)  # type: ignore[arg-type]
-            return SequenceClassifierOutput(logits=self.classifier(self.dropout(features)))
+                features = self.features_of(input_ids, attention_mask, **more)  # type: ignore[arg-type]
+            mask = (attention_mask,) if self.over_tokens else ()
+            return SequenceClassifierOutput(logits=self.classifier(self.dropout(features), *mask))
 
     return PooledClassifier
 
@@ -131,17 +146,13 @@ def load_encoder(folder: str) -> torch.nn.Module:
     Attention's own dropout is left out: it keeps torch from its fused kernels, which costs a fifth of a step, and the
     dropout after each layer does the same work.
     """
-    import torch
     from transformers import AutoConfig, AutoModel
+
+    from studio.models.load import pretrained
 
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     for name in ("attention_probs_dropout_prob", "attention_dropout"):
         if hasattr(config, name):
             setattr(config, name, 0.0)
-    encoder: torch.nn.Module = quietly(
-        lambda: AutoModel.from_pretrained(
-            folder, config=config, dtype=torch.float32, use_safetensors=True, trust_remote_code=False,
-            local_files_only=True,
-        )
-    )  # fmt: skip
+    encoder: torch.nn.Module = pretrained(AutoModel, folder, config=config)
     return encoder

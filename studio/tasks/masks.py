@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from studio.tasks.causal import IGNORED
-from studio.tasks.heads import core_of, quietly
+from studio.tasks.heads import core_of
 
 if TYPE_CHECKING:
     import torch
@@ -93,11 +93,10 @@ def load_masked(folder: str) -> torch.nn.Module:
     """The masked language model of a folder, float32, from safetensors only, with two marks of ours on it: `had_head`
     (False where the checkpoint held none and a new one was made) and `mask_token_id`. Raises UserError
     (`mask_token_missing`)."""
-    import torch
     from transformers import AutoConfig, AutoModelForMaskedLM
 
     from studio.errors import UserError
-    from studio.models.load import SAFE_WEIGHTS, SAFELY, load_tokenizer
+    from studio.models.load import SAFELY, load_tokenizer, pretrained
 
     mask = load_tokenizer(folder).mask_token_id
     config = AutoConfig.from_pretrained(folder, **SAFELY)
@@ -106,11 +105,7 @@ def load_masked(folder: str) -> torch.nn.Module:
     for name in ("attention_probs_dropout_prob", "attention_dropout"):
         if hasattr(config, name):
             setattr(config, name, 0.0)  # keeps torch from its fused kernels; the dropout after each layer stays
-    model, report = quietly(
-        lambda: AutoModelForMaskedLM.from_pretrained(
-            folder, config=config, dtype=torch.float32, output_loading_info=True, **SAFE_WEIGHTS
-        )
-    )
+    model, report = pretrained(AutoModelForMaskedLM, folder, config=config, output_loading_info=True)
     base = f"{model.base_model_prefix}."
     model.had_head = all(name.startswith(base) for name in report["missing_keys"])
     model.mask_token_id = mask

@@ -12,6 +12,8 @@ from studio.options import option
 from studio.problem import Problem
 from studio.tasks.base import Item, Prediction, Role, Row, Rows, Task, tasks
 from studio.tasks.heads import core_of, inputs_of, load_encoder, pooled_classifier
+from studio.tasks.layers import HEADS
+from studio.tasks.uneven import focal, pull
 from studio.tasks.windows import mean_scores, windows
 
 if TYPE_CHECKING:
@@ -27,10 +29,15 @@ THRESHOLD = 0.5
 
 @dataclass(frozen=True)
 class MultiLabelOptions:
-    """`class_weights` gives rare labels more say; `dropout` is that of the head; `windows` how many windows of a text
-    too long for one are read at most (1: the rest is cut away)."""
+    """`class_weights` gives rare labels more say, `oversample` draws rows with rare labels more often (see
+    `studio.tasks.uneven`), `focal_gamma` is that of the focal loss (0: cross-entropy); `head` is what tells the
+    labels (see `studio.tasks.layers`), `dropout` is that of the head; `windows` how many
+    windows of a text too long for one are read at most (1: the rest is cut away)."""
 
     class_weights: bool = option(False)
+    oversample: float = option(0.0, low=0.0, high=1.0, step=0.25)
+    focal_gamma: float = option(0.0, low=0.0, high=5.0, step=0.5)
+    head: str = option("linear", choices=HEADS)
     dropout: float = option(0.1, low=0.0, high=0.5, step=0.05)
     windows: int = option(4, low=1, high=64, step=1)
 
@@ -109,10 +116,12 @@ class MultiLabel(Task):
         ]
 
     def facts(self, train: Rows, options: Any) -> dict[str, Any]:
-        """The sorted labels of the training rows, how many windows of a text are read at most, and what a row of each
-        label weighs where weights were asked for."""
+        """The sorted labels of the training rows, how many windows of a text are read at most, a head that is not
+        linear, and what a row of each label weighs where weights were asked for."""
         counts = Counter(label for row in train for label in self.expected(row) or ())
         facts: dict[str, Any] = {"labels": sorted(counts), "windows": options.windows}
+        if options.head != "linear":
+            facts["head"] = options.head
         if options.class_weights:
             total = len(train)
             weights = [(total - counts[label]) / counts[label] for label in facts["labels"]]
@@ -122,7 +131,9 @@ class MultiLabel(Task):
     def load(self, folder: str, facts: dict[str, Any], options: Any) -> torch.nn.Module:
         import torch
 
-        model: torch.nn.Module = pooled_classifier()(load_encoder(folder), len(facts["labels"]), options.dropout)
+        model: torch.nn.Module = pooled_classifier()(
+            load_encoder(folder), len(facts["labels"]), options.dropout, facts.get("head", "linear")
+        )
         if "class_weights" in facts:
             model.class_weights.copy_(torch.tensor(facts["class_weights"]))  # type: ignore[operator]
         return model
@@ -142,10 +153,20 @@ class MultiLabel(Task):
 
         logits = model(**inputs_of(batch)).logits.float()
         each = torch.nn.functional.binary_cross_entropy_with_logits(
-            logits, batch["labels"], pos_weight=core_of(model).class_weights, reduction="sum"
+            logits, batch["labels"], pos_weight=core_of(model).class_weights, reduction="none"
         )
-        loss: torch.Tensor = each / logits.shape[1]
+        if options.focal_gamma:
+            # The probability of what is true of each label: that it belongs, or that it does not.
+            each = each * focal(torch.sigmoid(logits * (2 * batch["labels"] - 1)), options.focal_gamma)
+        loss: torch.Tensor = each.sum() / logits.shape[1]
         return loss
+
+    def pulls(self, labels: Sequence[Any], share: float) -> list[float]:
+        """A row counts by the rarest of its labels; one without labels as a row of the commonest."""
+        counts = [int(sum(column)) for column in zip(*labels, strict=True)]
+        drawn = [pull(count, share) if count else 0.0 for count in counts]
+        common = min((one for one in drawn if one), default=1.0)
+        return [max((one for one, mark in zip(drawn, row, strict=True) if mark), default=common) for row in labels]
 
     def weight(self, batch: dict[str, torch.Tensor]) -> int:
         return len(batch["labels"])

@@ -45,6 +45,7 @@ class Ner(Task):
     auto_class = "AutoModel"
     peft_type = "TOKEN_CLS"
     main_metric = "entity_f1"
+    cuts = False
     head: ClassVar[tuple[str, ...]] = ("classifier",)
     roles = (
         Role("text", ("text", "sentence", "content", "document", "文本", "句子", "内容", "正文")),

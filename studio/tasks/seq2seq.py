@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from studio.problem import Problem
 from studio.tasks.base import Item, Prediction, Row, Rows, Task
 from studio.tasks.causal import IGNORED, row_sums
-from studio.tasks.heads import core_of, quietly
+from studio.tasks.heads import core_of
 from studio.tasks.languages import model_code
 
 if TYPE_CHECKING:
@@ -103,18 +103,15 @@ def _shown(rows: Sequence[tuple[int, Row]], role: str) -> tuple[tuple[int, str],
 def load_seq2seq(folder: str) -> torch.nn.Module:
     """The encoder-decoder of a folder, float32, from safetensors only; attention's own dropout is left out, which
     keeps torch on its fused kernels."""
-    import torch
     from transformers import AutoConfig, AutoModelForSeq2SeqLM
 
-    from studio.models.load import SAFE_WEIGHTS, SAFELY
+    from studio.models.load import SAFELY, pretrained
     from studio.models.scratch import made_from_scratch
 
     config = AutoConfig.from_pretrained(folder, **SAFELY)
     if hasattr(config, "attention_dropout"):
         config.attention_dropout = 0.0
-    model: torch.nn.Module = quietly(
-        lambda: AutoModelForSeq2SeqLM.from_pretrained(folder, config=config, dtype=torch.float32, **SAFE_WEIGHTS)
-    )
+    model: torch.nn.Module = pretrained(AutoModelForSeq2SeqLM, folder, config=config)
     model.untaught = made_from_scratch(Path(folder))  # type: ignore[assignment]
     for part in model.modules():
         # Marian computes with these without gradients, yet says that they could learn.

@@ -18,6 +18,7 @@ from studio.errors import UserError
 from studio.events import Caution, Note
 from studio.files import write_whole
 from studio.hardware import Decision, Hardware
+from studio.inference.continuing import inherit
 from studio.methods.base import Method, methods
 from studio.models.card import Card, read_card
 from studio.models.scratch import is_scratch, make
@@ -55,6 +56,7 @@ class Assembled:
     options: TrainingOptions
     fit: Fit
     task_options: Any
+    method_options: Any
     decisions: list[Decision]
     model: torch.nn.Module
     train: Items
@@ -63,6 +65,8 @@ class Assembled:
     validation_numbers: list[int]
     autocast: str
     device: str
+    continued: bool
+    """Whether the head goes on from where an earlier run had brought it."""
     again: bool
     """Whether an earlier attempt has planned this run."""
     notes: list[Note | Caution] = field(default_factory=list)
@@ -91,15 +95,17 @@ def assemble(
     facts = task.facts(table.part("train"), task_options)
     if card.prefix:
         facts["prefix"] = card.prefix
+    method_options = _checked(method.Options, "method", spec)
     options, decisions = _options(run_dir, spec, inputs, table, task, method, card, tokenizer, facts)
     coder = Coder(run_dir, spec, base, task, tokenizer, facts, options.max_length, progress)
     train, validation, places, notes = _encoded(coder, task, table, options, spec.seed)
     seed_everything(spec.seed)
-    model = task.load(str(base), facts, task_options)
+    model = method.open(lambda: task.load(str(base), facts, task_options))
+    continued = inherit(model, task, facts, base)
     if not task.knows(model):
         facts["untaught"] = True
         notes.append(Note("timeline.base_untaught", {"model": card.title}))
-    model = method.prepare(model, task.peft_type, _checked(method.Options, "method", spec))
+    model = method.prepare(model, task.peft_type, method_options)
     device = inputs.hardware.device
     autocast = inputs.hardware.precision if options.precision == "auto" else options.precision
     settle(model, options, method, autocast)
@@ -116,6 +122,7 @@ def assemble(
         options=options,
         fit=fit,
         task_options=task_options,
+        method_options=method_options,
         decisions=[*inputs.hardware.decisions(), *decisions],
         model=model,
         train=train,
@@ -124,6 +131,7 @@ def assemble(
         validation_numbers=[table.numbers[place] for place in places],
         autocast=autocast,
         device=device,
+        continued=continued,
         again=again,
         notes=notes,
     )
@@ -222,6 +230,8 @@ def _options(
         shares=(spec.split.validation, spec.split.test),
         windows=facts.get("windows", 1),
         measured=inputs.measured,
+        how=_checked(method.Options, "method", spec),
+        head=facts.get("head", "linear"),
     )
     # The screen writes the whole plan into the spec; what it planned itself was not chosen by a person.
     own = plan(case, spec.preset).options

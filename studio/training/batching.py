@@ -42,11 +42,19 @@ class ListItems:
 
     def __init__(self, items: Sequence[Item], rows: Numbers | None = None) -> None:
         self._items = items
-        self.lengths: Numbers = np.array([len(item.get("input_ids", (0,))) for item in items], dtype=np.int64)
+        self.lengths: Numbers = np.array([_length(item) for item in items], dtype=np.int64)
         self.rows: Numbers = np.array(owners(items), dtype=np.int64) if rows is None else rows
 
     def take(self, rows: Sequence[int]) -> list[Item]:
         return [self._items[row] for row in rows]
+
+
+def _length(item: Item) -> int:
+    """Tokens of an item; 1 for one vector a row."""
+    features = item.get("features")
+    if features is not None:
+        return len(features) if features.dim() == 2 else 1
+    return len(item.get("input_ids", (0,)))
 
 
 def owners(items: Sequence[Item]) -> list[int]:
@@ -65,15 +73,23 @@ def combined(
 
 
 def epoch_batches(
-    lengths: Numbers, batch_size: int, seed: int, epoch: int, rows: Numbers | None = None
+    lengths: Numbers,
+    batch_size: int,
+    seed: int,
+    epoch: int,
+    rows: Numbers | None = None,
+    times: list[tuple[Numbers, int]] | None = None,
 ) -> list[Numbers]:
     """The batches of one epoch as places of items: each once, the last batch possibly smaller, lengths alike. With
-    `rows`, the row of each item, one item of every row, drawn by chance."""
+    `rows`, the row of each item, one item of every row, drawn by chance. With `times` (see `drawing`) as many of each
+    group as it says."""
     chance = np.random.default_rng([seed, epoch])
     order = chance.permutation(len(lengths))
     if rows is not None:
         _, first = np.unique(rows[order], return_index=True)
         order = order[np.sort(first)]
+    if times is not None:
+        order = chance.permutation(_drawn(order, times))
     group = batch_size * _GROUPED_BATCHES
     batches: list[Numbers] = []
     for start in range(0, len(order), group):
@@ -83,15 +99,46 @@ def epoch_batches(
     return [batches[place] for place in chance.permutation(len(batches))]
 
 
+def drawing(pulls: Sequence[float], total: int, rows: Numbers | None = None) -> list[tuple[Numbers, int]]:
+    """How often items are drawn in an epoch of `total`: groups of equally strong pull, (places, how many of them).
+
+    The same in every epoch, so that all have the same number of steps; of the windows of one row (`rows`) one counts.
+    """
+    strength = np.asarray(pulls, dtype=np.float64)
+    kinds, group = np.unique(strength, return_inverse=True)
+    places = [np.flatnonzero(group == number) for number in range(len(kinds))]
+    sizes = np.array([len(part if rows is None else np.unique(rows[part])) for part in places])
+    wanted = total * sizes * kinds / float((sizes * kinds).sum())
+    counts = np.floor(wanted).astype(np.int64)
+    for number in np.argsort(counts - wanted, kind="stable")[: total - int(counts.sum())]:
+        counts[number] += 1
+    return [(part, int(count)) for part, count in zip(places, counts, strict=True)]
+
+
+def _drawn(order: Numbers, times: list[tuple[Numbers, int]]) -> Numbers:
+    """As many items of each group as wanted, in turn as `order` has them: what is left over follows from its chance."""
+    parts = [(order[np.isin(order, places)], count) for places, count in times]
+    return np.concatenate([np.resize(part, count) for part, count in parts])
+
+
 class Sampler:
     """Batches by optimizer step, without state: `batch(step)` is the same whenever it is asked for. `one_window` takes
-    one item of each row in every epoch (`Task.one_window`)."""
+    one item of each row in every epoch (`Task.one_window`); `pulls` draws some items more often than others
+    (`Task.pulls`), an epoch being as long as without."""
 
-    def __init__(self, items: Items, batch_size: int, seed: int, one_window: bool = False) -> None:
+    def __init__(
+        self,
+        items: Items,
+        batch_size: int,
+        seed: int,
+        one_window: bool = False,
+        pulls: Sequence[float] | None = None,
+    ) -> None:
         self._lengths, self._batch_size, self._seed = items.lengths, batch_size, seed
         self._rows = items.rows if one_window else None
         self.rows_per_epoch = len(np.unique(items.rows)) if one_window else len(items.lengths)
         self.steps_per_epoch = -(-self.rows_per_epoch // batch_size)
+        self._times = None if pulls is None else drawing(pulls, self.rows_per_epoch, self._rows)
         self._epoch = -1
         self._batches: list[Numbers] = []
 
@@ -100,7 +147,7 @@ class Sampler:
         epoch, place = divmod(step - 1, self.steps_per_epoch)
         if epoch != self._epoch:
             self._epoch = epoch
-            self._batches = epoch_batches(self._lengths, self._batch_size, self._seed, epoch, self._rows)
+            self._batches = epoch_batches(self._lengths, self._batch_size, self._seed, epoch, self._rows, self._times)
         return self._batches[place]
 
 
@@ -115,14 +162,19 @@ def collate(
     items: Sequence[Item], pad_id: int, device: str, blanks: Mapping[str, int] | None = None
 ) -> dict[str, torch.Tensor]:
     """A batch of tensors, all that every item holds: `input_ids` and `attention_mask` (B, T) padded on the right, or
-    `features` (B, H); `labels` (B,) or (B, T); any further list of int (B, T) padded by `blanks` (`Task.blanks`), a
-    list of float (B, n) as it is, a number (B,). Padding is masked by position, never by token id: pad may equal the
-    end mark."""
+    `features` (B, H), those of tokens (B, T, H) with their mask; `labels` (B,) or (B, T); any
+    further list of int (B, T) padded by `blanks` (`Task.blanks`), a list of float (B, n) as it is, a number (B,).
+    Padding is masked by position, never by token id: pad may equal the end mark."""
     import torch
 
     batch: dict[str, torch.Tensor] = {}
     if "features" in items[0]:
-        batch["features"] = torch.stack([item["features"] for item in items])
+        parts = [item["features"] for item in items]
+        if parts[0].dim() == 2:
+            batch["features"] = torch.nn.utils.rnn.pad_sequence(parts, batch_first=True)
+            batch["attention_mask"] = _padded([[1] * len(part) for part in parts], 0)
+        else:
+            batch["features"] = torch.stack(parts)
     else:
         batch["input_ids"] = _padded([item["input_ids"] for item in items], pad_id)
         batch["attention_mask"] = _padded([[1] * len(item["input_ids"]) for item in items], 0)

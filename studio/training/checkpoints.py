@@ -33,7 +33,6 @@ WEIGHTS, OPTIMIZER, RANDOM, STATE, MANIFEST = (
     "manifest.json",
 )
 _NAME = re.compile(r"(step|best)-(\d{8})")
-_MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 
 Tensors = dict[str, "torch.Tensor"]
 
@@ -48,7 +47,7 @@ class Damaged(Exception):
 
 @dataclass
 class Snapshot:
-    """What a checkpoint holds: what trains by name, AdamW's state by name, random states, and the loop's numbers."""
+    """What a checkpoint holds: weights and optimizer state by name, random states, numbers of the loop."""
 
     step: int
     weights: Tensors
@@ -230,11 +229,20 @@ def restore_random_states(tensors: Tensors, rest: dict[str, Any]) -> None:
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer, names: dict[int, str]) -> Tensors:
-    """AdamW's state as "<parameter>.<moment>"; `names` maps id(parameter) to its name."""
+    """An optimizer's state as "<parameter>.<part>"; `names` maps id(parameter) to its name.
+
+    What an optimizer keeps as a plain number becomes a 64-bit tensor: none keeps its own tensors so wide.
+    """
+    import torch
+
     found: Tensors = {}
     for parameter, state in optimizer.state.items():
-        for moment in _MOMENTS:
-            found[f"{names[id(parameter)]}.{moment}"] = state[moment].detach().clone()
+        for part, value in state.items():
+            if value is None:
+                continue
+            wide = torch.int64 if isinstance(value, int) else torch.float64
+            kept = value.detach().clone() if isinstance(value, torch.Tensor) else torch.tensor(value, dtype=wide)
+            found[f"{names[id(parameter)]}.{part}"] = kept
     return found
 
 
@@ -257,16 +265,22 @@ def restore_weights(parameters: dict[str, Any], weights: dict[str, torch.Tensor]
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, names: dict[int, str], tensors: Tensors) -> None:
-    """Put AdamW's state back; a parameter that never had a gradient has none."""
+    """Put an optimizer's state back; a parameter that never had a gradient has none."""
+    import torch
+
+    parts: dict[str, dict[str, Any]] = {}
+    for key, tensor in tensors.items():
+        name, _, part = key.rpartition(".")
+        plain = tensor.ndim == 0 and tensor.dtype in (torch.int64, torch.float64)
+        parts.setdefault(name, {})[part] = tensor.item() if plain else tensor
     for group in optimizer.param_groups:
         for parameter in group["params"]:
-            name = names[id(parameter)]
-            if f"{name}.step" not in tensors:
-                continue
-            state = {moment: tensors[f"{name}.{moment}"] for moment in _MOMENTS}
-            optimizer.state[parameter] = {
-                moment: tensor.to(parameter.device) if moment != "step" else tensor for moment, tensor in state.items()
-            }
+            state = parts.get(names[id(parameter)])
+            if state:
+                optimizer.state[parameter] = {
+                    part: value.to(parameter.device) if isinstance(value, torch.Tensor) and part != "step" else value
+                    for part, value in state.items()
+                }
 
 
 def everyones_chance(ranks: Ranks) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:

@@ -8,13 +8,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from studio.hardware import Hardware
 from studio.kinds.base import Kind, kinds
+from studio.methods.base import Method
 from studio.models.card import Card
 from studio.tasks.windows import count
 from studio.training.adversarial import passes
 from studio.training.measured import Measured
+from studio.training.optimizer import STATE_BYTES
 from studio.training.options import TrainingOptions
 
 EFFICIENCY = {"fp32": 0.62, "bf16": 0.4}
@@ -37,21 +40,18 @@ _CHECKPOINTED = 0.25
 """Of the activations that gradient checkpointing still holds: what goes into each layer, and one layer's own."""
 _OPTIMIZER_BYTES = 28
 _MEMORY_SPEED = 12e9
-# Times a forward pass. Adapters save the weights' gradients, but their many small products cost as much on a CPU.
-_BACKWARD = {"full": 3.0, "lora": 3.0, "head": 1.0, "last_layers": 2.0}
 _PROCESS_BYTES = 650_000_000
-_RANK = 16
-_LAST_LAYERS = 2
 
 
 @dataclass(frozen=True)
 class Work:
-    """What is to be done: rows by split, sorted token lengths (of a sample), model, method, machine."""
+    """What is to be done: rows by split, sorted token lengths (of a sample), model, method and its options `how`,
+    machine."""
 
     result: str
     card: Card
-    method: str
-    adapter: bool
+    method: Method
+    how: Any
     lengths: tuple[int, ...]
     rows: int
     train: int
@@ -75,16 +75,8 @@ def steps(work: Work, options: TrainingOptions) -> int:
 
 def trainable(work: Work, options: TrainingOptions) -> int:
     """How many numbers the method moves, the new head aside."""
-    card = work.card
-    if work.method == "full":
-        return card.parameters - (card.embedding_parameters if options.freeze_embeddings == "yes" else 0)
-    if work.method == "head":
-        return card.hidden * 16
-    if work.method == "last_layers":
-        return (card.parameters - card.embedding_parameters) * min(_LAST_LAYERS, card.layers) // max(card.layers, 1)
-    inner = card.intermediate or 4 * card.hidden
-    gates = 3 if card.kind == "decoder" else 2
-    return card.layers * _RANK * (8 * card.hidden + gates * (card.hidden + inner))
+    fixed = work.card.embedding_parameters if options.freeze_embeddings == "yes" and not work.method.adapter else 0
+    return work.method.moving(work.card, work.how) - fixed
 
 
 def forward_flops(work: Work, lengths: Sequence[int]) -> float:
@@ -114,7 +106,7 @@ def row_seconds(work: Work, options: TrainingOptions) -> tuple[float, float]:
         return learn + again * read, more * read
     once = forward_flops(work, lengths) / speed(work, options)
     # An attack asks for gradients down to the word table, whatever is frozen above it.
-    back = 3.0 if options.adversarial != "off" else _BACKWARD.get(work.method, 3.0)
+    back = 3.0 if options.adversarial != "off" else work.method.backward
     return (back + again) * once, more * once
 
 
@@ -139,11 +131,11 @@ def seconds(work: Work, options: TrainingOptions) -> float:
     # Altered copies come on top: at most so many, fewer where a label is capped.
     more = 1 + options.augment_copies * (options.augment != "off")
     rows = work.train * more * options.epochs * passes(options.adversarial, options.adversarial_steps)
-    if work.method == "head" and options.adversarial == "off":
+    if work.method.encoder_fixed and options.adversarial == "off":
         learn, rows, scored = read, work.train, work.validation
     samples = kind.sample_seconds * evaluations + kind.report_seconds
     simple = min(work.rows, BASELINE_ROWS) * BASELINE_SECONDS if kind.simple else 0.0
-    placed = min(work.train, HEAD_ROWS) if kind.places_head and work.method != "head" else 0
+    placed = min(work.train, HEAD_ROWS) if kind.places_head and not work.method.encoder_fixed else 0
     faulty = min(kind.faulty_copies * min(work.test, FAULTY_ROWS) * read, FAULTY_SECONDS)
     shown = rows * learn + (scored + placed + 2 * work.test) * read + faulty  # tuned and untuned take the test
     return START_SECONDS + shown + step_seconds(work, options) * steps(work, options) + samples + simple
@@ -159,7 +151,7 @@ def _row_bytes(work: Work, options: TrainingOptions) -> float:
     width = 34 if options.precision == "bf16" else 68
     layers = kept * card.layers * length * card.hidden * width
     logits = length * card.vocabulary * 12 if work.kind.vocabulary else 0
-    return (0.15 if work.method == "head" else 1.0) * layers + logits
+    return (0.15 if work.method.encoder_fixed else 1.0) * layers + logits
 
 
 def micro_batch(work: Work, options: TrainingOptions) -> int:
@@ -173,17 +165,25 @@ def micro_batch(work: Work, options: TrainingOptions) -> int:
 
 def memory(work: Work, options: TrainingOptions) -> int:
     """Bytes at the peak: weights, gradients, optimizer, activations, the process itself."""
-    frozen_bytes = 2 if options.precision == "bf16" and work.adapter else 4
+    frozen_bytes = 2 if options.precision == "bf16" and work.method.adapter else 4
     moving = trainable(work, options)
     rows = options.micro_batch or options.batch_size
     if work.measured:
         return int(work.measured.fixed + rows * _row_bytes(work, options))
-    held = work.card.parameters * frozen_bytes + moving * 12 + rows * _row_bytes(work, options)
-    return int(held + _PROCESS_BYTES)
+    learnt = moving * (4 + STATE_BYTES[options.optimizer])
+    return int(_base_bytes(work, frozen_bytes) + learnt + rows * _row_bytes(work, options) + _PROCESS_BYTES)
+
+
+def _base_bytes(work: Work, wide: int) -> float:
+    """Bytes of the model's own weights, `wide` bytes each where the method does not keep them narrower."""
+    card, narrow = work.card, work.method.linear_bytes
+    if not narrow:
+        return card.parameters * wide
+    return (card.parameters - card.embedding_parameters) * narrow + card.embedding_parameters * wide
 
 
 def disk(work: Work, options: TrainingOptions) -> int:
     """Bytes the run folder takes at its fullest: two checkpoints, the best weights, the finished model."""
     moving = trainable(work, options)
-    whole = work.card.parameters * 4 if work.method == "full" else moving * 4
-    return int(2 * moving * 12 + moving * 4 + whole + 20_000_000 + work.rows * 3_000)
+    whole = moving * 4 if work.method.adapter else work.card.parameters * 4
+    return int(2 * moving * (4 + STATE_BYTES[options.optimizer]) + moving * 4 + whole + 20_000_000 + work.rows * 3_000)

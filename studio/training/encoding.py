@@ -136,13 +136,24 @@ def labelled(items: Items, task: Task, whole: bool = False) -> tuple[Items, list
     return Subset(items, [place for place in range(len(rows)) if place not in without]), gone
 
 
+def labels_of(items: Items) -> list[Any]:
+    """The truth of every item, as the task encoded it."""
+    found: list[Any] = []
+    for start in range(0, len(items.lengths), _ENCODE_ROWS):
+        found += [
+            item.get("labels") for item in items.take(range(start, min(start + _ENCODE_ROWS, len(items.lengths))))
+        ]
+    return found
+
+
 def _nothing(labels: list[Any]) -> bool:
     """Whether a list of labels teaches nothing; the first of token labels is never predicted."""
     return not isinstance(labels[0] if labels else 0, float) and all(label == IGNORED for label in labels[1:])
 
 
 def frozen_features(found: Assembled, items: Items, progress: Callable[[int, int], None]) -> Items:
-    """What a frozen encoder says about each row, computed once: epochs then cost next to nothing."""
+    """What a frozen encoder says about each row, computed once: a vector each, or one a token for heads that read
+    them all. Epochs then cost next to nothing."""
     import torch
 
     from studio.evaluation.kinds.base import judges
@@ -158,9 +169,11 @@ def frozen_features(found: Assembled, items: Items, progress: Callable[[int, int
         taken = items.take(part)
         batch = collate(taken, found.tokenizer.pad_token_id or 0, found.device, found.task.blanks)
         with torch.no_grad(), number_format(found.autocast, found.device):
-            rows = core.pooled(**inputs_of(batch)).float().cpu()
+            rows = core.features_of(**inputs_of(batch)).float().cpu()
         for place, item, row in zip(part, taken, rows, strict=True):
-            features[place] = {"features": row, "labels": judge.target(item)}
+            # Of vectors a token, those of the padding are left away.
+            kept = row[: len(item["input_ids"])].clone() if row.dim() == 2 else row
+            features[place] = {"features": kept, "labels": judge.target(item)}
         done += len(part)
         progress(done, len(items.lengths))
     return ListItems(features, items.rows)

@@ -25,14 +25,20 @@ if TYPE_CHECKING:
 def place_head(found: Assembled, seed: int, progress: Progress) -> int:
     """Fit the classifier's weights on up to HEAD_ROWS training rows; how many were read, 0 where nothing was placed.
 
-    For kinds that place one, where the encoder is tuned; a model without `pooled` or without a classifier keeps its
-    random head.
+    For kinds that place one, where the encoder is tuned; a model without `pooled` or without a classifier, or one with
+    a head of several layers, keeps its random head.
     """
-    if not found.task.kind.places_head or found.method.key == "head" or not hasattr(core_of(found.model), "pooled"):
+    if (
+        found.continued
+        or not found.task.kind.places_head
+        or found.method.encoder_fixed
+        or not hasattr(core_of(found.model), "pooled")
+    ):
         return 0
     judge = judges.get(found.task.result)
-    head = {name.rpartition(".")[2]: part for name, part in _classifier(found.model)}
-    if set(head) != {"weight", "bias"}:
+    parts = _classifier(found.model)
+    head = {name.rpartition(".")[2]: part for name, part in parts}
+    if len(parts) != 2 or set(head) != {"weight", "bias"}:
         return 0
     rows = len(found.train.lengths)
     places = np.arange(rows)

@@ -75,16 +75,20 @@ class Job:
     device: str = "cpu"
     autocast: str = "fp32"
     head: tuple[str, ...] = ()
+    pace: Callable[[str], float] = field(default=lambda name: 1.0)
+    """How many times its group's rate a parameter learns at, by name; see `Method.pace`."""
     eval_steps: frozenset[int] = frozenset()
     beside: Callable[[], None] = field(default=lambda: None)
     """Called once a step, for events that work beside the loop has ready."""
     ranks: Ranks = field(default_factory=Ranks)
+    pulls: list[float] | None = None
+    """How strongly each item is drawn (`Task.pulls`)."""
     setting: dict[str, Any] = field(default_factory=dict)
     """What the bits of the result depend on besides the job: libraries, threads, number format, device."""
 
     def sampler(self) -> Sampler:
         """Which items make up which step."""
-        return Sampler(self.train, self.options.batch_size, self.seed, self.task.one_window)
+        return Sampler(self.train, self.options.batch_size, self.seed, self.task.one_window, self.pulls)
 
 
 @dataclass

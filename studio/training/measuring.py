@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import statistics
 import time
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from studio.tasks.base import Row, tasks
 from studio.training.assemble import settle
 from studio.training.batching import collate
 from studio.training.measured import Measured
+from studio.training.optimizer import build
 from studio.training.options import TrainingOptions
 from studio.training.precision import learning_format, number_format, width
 
@@ -68,11 +70,12 @@ class Bench:
         if prefix := read_card(folder, wanted.model).prefix:
             self.facts["prefix"] = prefix
         self.autocast = machine.precision if self.options.precision == "auto" else self.options.precision
-        model = self.method.prepare(self.task.load(str(folder), self.facts, self.about), self.task.peft_type, how)
+        model = self.method.open(lambda: self.task.load(str(folder), self.facts, self.about))
+        model = self.method.prepare(model, self.task.peft_type, how)
         settle(model, self.options, self.method, self.autocast)
         self.model: torch.nn.Module = model.to(torch.device(self.device))
         parts = [part for part in self.model.parameters() if part.requires_grad]
-        self.optimizer = torch.optim.AdamW(parts, lr=1e-6, fused=self.device.partition(":")[0] in ("cpu", "cuda"))
+        self.optimizer = build(dataclasses.replace(self.options, learning_rate=1e-6), parts, self.device)
 
     def batch(self, rows: Sequence[Row]) -> dict[str, torch.Tensor]:
         items = self.task.encode(rows, self.tokenizer, self.facts, self.options.max_length)

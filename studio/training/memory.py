@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.files import write_whole
+from studio.methods.base import methods
 from studio.training.options import TrainingOptions
 
 PLAN = "plan.json"
@@ -58,7 +59,8 @@ def smaller(fit: Fit, options: TrainingOptions, method: str) -> Fit | None:
     if fit.micro_batch > 1:
         return Fit((fit.micro_batch + 1) // 2, fit.gradient_checkpointing)
     # Below a head alone nothing is kept for a backward pass, unless an attack asks for gradients down there.
-    helps = method != "head" or options.adversarial != "off"
+    fixed = method in methods.keys() and methods.get(method).encoder_fixed
+    helps = not fixed or options.adversarial != "off"
     if options.gradient_checkpointing == "auto" and helps and not fit.gradient_checkpointing:
         return Fit(1, True)
     return None

@@ -8,6 +8,9 @@ from studio.data.augment import KINDS as AUGMENT_KINDS
 from studio.options import option
 from studio.training.adversarial import KINDS
 
+OPTIMIZERS = ("adamw", "adamw-8bit", "adafactor", "sgd")
+"""See `studio.training.optimizer`."""
+
 
 @dataclass(frozen=True)
 class TrainingOptions:
@@ -16,7 +19,7 @@ class TrainingOptions:
     optimizer steps (0: about once a minute), `patience` evaluations without a better score (0: never stop early),
     `max_length` tokens a row, `epochs` passes over the training rows (0.5 is half a pass). `gradient_checkpointing`
     computes activations again instead of keeping them ("auto": when memory ran out), and `retry_smaller` lets a run
-    that ran out of memory go on by itself with less at once.
+    that ran out of memory go on by itself with less at once. `momentum` belongs to the optimizer "sgd".
     What begins with `adversarial` is explained in `studio.training.adversarial`, what begins with `augment` in
     `studio.data.augment`."""
 
@@ -27,6 +30,8 @@ class TrainingOptions:
     max_length: int = option(128, low=4, high=32768, step=1)
     warmup_share: float = option(0.1, low=0.0, high=0.9, step=0.05)
     weight_decay: float = option(0.01, low=0.0, high=1.0, step=0.01)
+    optimizer: str = option("adamw", choices=OPTIMIZERS)
+    momentum: float = option(0.9, low=0.0, high=0.99, step=0.05)
     schedule: str = option("linear", choices=("linear", "cosine", "constant"))
     evaluations: int = option(5, low=1, high=100, step=1)
     patience: int = option(0, low=0, high=100, step=1)

@@ -17,8 +17,10 @@ from studio.methods.base import Method
 from studio.models.card import Card
 from studio.models.scratch import is_scratch
 from studio.tasks.base import Task
+from studio.tasks.layers import RATE_SHARE
 from studio.training import cost
 from studio.training.measured import Measured
+from studio.training.optimizer import SGD_PACE
 from studio.training.options import TrainingOptions
 
 BUDGETS = {"quick": 180.0, "balanced": 600.0, "thorough": 2700.0}
@@ -54,8 +56,9 @@ class Plan(NamedTuple):
 @dataclass(frozen=True)
 class Case:
     """What is planned for. `lengths` are tokens a row (of all `rows` or of a sample), `shares` those of validation and
-    test rows, `windows` how many windows of a long text are read at most, `measured` what steps of this model cost on
-    this machine, where that is known."""
+    test rows, `windows` how many windows of a long text are read at most, `head` what stands on an encoder (see
+    `studio.tasks.layers`), `measured` what steps of this model cost on this machine, where that is known, `how` the
+    method's options (None: its defaults)."""
 
     task: Task
     card: Card
@@ -66,6 +69,8 @@ class Case:
     shares: tuple[float, float] = (0.15, 0.15)
     windows: int = 1
     measured: Measured | None = None
+    head: str = "linear"
+    how: Any = None
 
 
 def plan(
@@ -78,7 +83,11 @@ def plan(
     recipe = task.kind.recipes[preset if preset in BUDGETS else "quick"]
     budget = BUDGETS.get(preset, BUDGETS["quick"])
     rate, head_rate = _rates(task, method, card, work.train)
+    if case.head != "linear":
+        head_rate *= RATE_SHARE
     chosen = dict(chosen or {})
+    if chosen.get("optimizer") == "sgd":
+        rate, head_rate = SGD_PACE * rate, SGD_PACE * head_rate
     fixed = TrainingOptions(
         learning_rate=rate,
         head_learning_rate=head_rate,
@@ -108,8 +117,8 @@ def _rates(task: Task, method: Method, card: Card, train: int) -> tuple[float, f
     """
     if is_scratch(card.id):
         return task.kind.rates["scratch"]
-    rate, head_rate = task.kind.rates.get(method.key, (1e-4, 5e-3))
-    if train < _FEW_ROWS and method.key == "full":
+    rate, head_rate = task.kind.rates.get(method.rates_of, (1e-4, 5e-3))
+    if train < _FEW_ROWS and not method.adapter:
         rate *= 2
     return (rate / 5 if card.parameters > _LARGE else rate), head_rate
 
@@ -131,8 +140,8 @@ def _work(case: Case) -> cost.Work:
     return cost.Work(
         result=case.task.result,
         card=case.card,
-        method=case.method.key,
-        adapter=case.method.adapter,
+        method=case.method,
+        how=case.method.Options() if case.how is None else case.how,
         lengths=tuple(known),
         rows=case.rows,
         train=max(1, round(case.rows * (1 - sum(case.shares)))),
@@ -152,7 +161,7 @@ def _batch_size(task: Task, train: int) -> int:
 
 def _freezes(card: Card, method: Method) -> bool:
     """Word tables that make up most of a model hardly gain from a small set and cost most of the optimizer's time."""
-    return method.key == "full" and not is_scratch(card.id) and card.embedding_parameters > 0.4 * card.parameters
+    return not method.adapter and not is_scratch(card.id) and card.embedding_parameters > 0.4 * card.parameters
 
 
 def _fit(
@@ -162,7 +171,7 @@ def _fit(
     bound = work.card.max_positions or 1 << 30
     longest = min(recipe.longest, bound, _rounded(_quantile(work.lengths, 0.99)))
     wanted = min(max(recipe.epochs * math.sqrt(400 / work.train), recipe.least), recipe.most)
-    if work.method == "head":
+    if work.method.encoder_fixed:
         wanted *= _HEAD_EPOCHS
     if is_scratch(work.card.id):
         wanted = recipe.most  # all it will ever know it learns here
@@ -186,7 +195,7 @@ def _fit(
 def _evaluations_within(work: cost.Work, epochs: float, length: int) -> int:
     """The most evaluations that take no more than about a fifth of the training's time, at least two."""
     scored = min(work.validation, work.kind.validation_rows) * cost.windows_a_row(work, length)
-    if work.method == "head":
+    if work.method.encoder_fixed:
         return 100  # the vectors of a frozen encoder are there already
     return max(2, int(0.6 * epochs * work.train / max(scored, 1)))
 
@@ -238,11 +247,14 @@ def _decisions(
             },
         ),
         "batch_size": ("batch", {"rows": options.batch_size, "steps": steps}),
-        "learning_rate": (f"rate_{work.method}", {"rate": options.learning_rate, "head": options.head_learning_rate}),
+        "learning_rate": (
+            f"rate_{work.method.rates_of}",
+            {"rate": options.learning_rate, "head": options.head_learning_rate},
+        ),
     }
     if options.micro_batch < options.batch_size:
         about["micro_batch"] = ("micro", {"rows": options.batch_size, "micro": options.micro_batch})
-    if work.method == "full" and options.freeze_embeddings == "yes":
+    if not work.method.adapter and options.freeze_embeddings == "yes":
         share = round(100 * work.card.embedding_parameters / max(work.card.parameters, 1))
         about["freeze_embeddings"] = ("freeze", {"percent": share})
     return [

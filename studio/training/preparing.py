@@ -14,15 +14,18 @@ from studio.spec import Spec
 from studio.training.assemble import Assembled
 from studio.training.batching import Sampler
 from studio.training.checkpoints import Checkpoints
-from studio.training.encoding import frozen_features
+from studio.training.encoding import frozen_features, labels_of
 from studio.training.job import Job, Progress, Stop, interruptible
 from studio.training.memory import evaluated
+from studio.training.optimizer import LIBRARY
 from studio.training.rows import Inputs
 from studio.training.schedule import evaluation_steps
 from studio.training.simple import Simple
 from studio.training.validation import Validation
 
 CHECKPOINTS = "checkpoints"
+_FEATURE_BYTES = 2_000_000_000
+"""The most that vectors of a frozen encoder may take."""
 
 
 def telling(phase: str, emit: Emit, should_stop: Stop) -> Progress:
@@ -71,11 +74,19 @@ def prepare_job(
         device=found.device,
         autocast=found.autocast,
         head=found.task.head,
+        pace=lambda name: found.method.pace(name, found.method_options),
         eval_steps=evaluation_steps(steps, options.evaluations),
         beside=lambda: simple.tell(emit),
+        pulls=_pulls(found),
         setting=_setting(found, inputs.ranks.size),
         ranks=inputs.ranks,
     )
+
+
+def _pulls(found: Assembled) -> list[float] | None:
+    """How strongly each training item is drawn; None where all are drawn once."""
+    share = float(getattr(found.task_options, "oversample", 0.0))
+    return found.task.pulls(labels_of(found.train), share) if share else None
 
 
 def _setting(found: Assembled, processes: int) -> dict[str, Any]:
@@ -83,7 +94,7 @@ def _setting(found: Assembled, processes: int) -> dict[str, Any]:
     import torch
 
     return {
-        **{name: metadata.version(name) for name in ("torch", "transformers", "peft")},
+        **{name: metadata.version(name) for name in ("torch", "transformers", "peft", *_further(found))},
         "threads": torch.get_num_threads(),
         "precision": found.autocast,
         "device": found.device,
@@ -92,12 +103,21 @@ def _setting(found: Assembled, processes: int) -> dict[str, Any]:
     }
 
 
+def _further(found: Assembled) -> tuple[str, ...]:
+    """The library that only few runs compute with."""
+    quantised = found.method.linear_bytes or found.options.optimizer == "adamw-8bit"
+    return (LIBRARY,) if quantised else ()
+
+
 def _computed_once(found: Assembled) -> bool:
     """Whether the encoder's vectors stay the same all through the training, and there is room to keep them."""
-    if found.method.key != "head" or found.options.adversarial != "off" or not hasattr(found.model, "pooled"):
+    if not found.method.encoder_fixed or found.options.adversarial != "off" or not hasattr(found.model, "pooled"):
         return False
-    rows = len(found.train.lengths) + len(found.validation.lengths)
-    return rows * found.card.hidden * 4 < 2_000_000_000
+    if getattr(found.model, "over_tokens", False):
+        vectors = int(found.train.lengths.sum() + found.validation.lengths.sum())
+    else:
+        vectors = len(found.train.lengths) + len(found.validation.lengths)
+    return vectors * found.card.hidden * 4 < _FEATURE_BYTES
 
 
 def _fingerprint(spec: Spec, options: Any) -> str:

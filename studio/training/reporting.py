@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.errors import UserError
+from studio.evaluation import strength
 from studio.evaluation.baseline import Baseline, load_all
 from studio.evaluation.exam import Exam
 from studio.evaluation.kinds.base import judges
@@ -92,7 +93,19 @@ def report_run(
 
     # Rules that were edited while the model learnt are judged as they are now.
     report = write_report(run_dir, exam, with_edits(run_dir, simple), tuned, untuned, progress)
+    if tuned is not None and strength.able(tuned):
+        strength.keep(run_dir, _strengths(tuned, exam, emit) if strength.cheap(report) else [])
     return task.main_metric, float(report["test"][task.main_metric])
+
+
+def _strengths(tuned: Predictor, exam: Exam, emit: Emit) -> strength.Curve:
+    """The test metric by how much the tuning counts."""
+    total = len(strength.SHARES) * len(exam.rows)
+    found: strength.Curve = []
+    for done, curve in strength.curve(tuned, exam):
+        emit(Phase("reporting", min(done, total), total))
+        found = curve or found
+    return found
 
 
 def _untuned(task: Task, tuned: Predictor, base: Path, facts: dict[str, Any], emit: Emit) -> Any:
@@ -101,7 +114,9 @@ def _untuned(task: Task, tuned: Predictor, base: Path, facts: dict[str, Any], em
     A base that cannot guess costs the report a rung, not the run its report.
     """
     try:
-        return judges.get(task.result).untuned(task, tuned, base, facts, emit)
+        # Where the base did not fit in memory whole, it has to be asked as it was kept.
+        method, judge = methods.get(str(tuned.about["method"])), judges.get(task.result)
+        return method.open(lambda: judge.untuned(task, tuned, base, facts, emit))
     except UserError as error:
         emit(Note("timeline.untuned_skipped", {"reason": error.text()[:200]}))
         return None

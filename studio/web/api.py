@@ -9,9 +9,12 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Request
+from fastapi.responses import StreamingResponse
 
 from studio import hardware
+from studio.data.process import Progress
 from studio.data.samples import Sample, import_sample, list_samples
+from studio.data.store import find_version
 from studio.data.use import Use
 from studio.errors import UserError
 from studio.evaluation.report import open_cell
@@ -22,6 +25,7 @@ from studio.runs.draft import Draft, again, draft
 from studio.runs.example import RUN
 from studio.runs.people import LOCAL
 from studio.runs.reading import suggest_sample_model
+from studio.runs.techniques import without
 from studio.runs.view import RunView
 from studio.tasks.base import tasks
 from studio.web import doubting, packing, workshop
@@ -152,6 +156,18 @@ def _run(router: APIRouter, desk: Desk, live: Live, inference: InferenceClient) 
         found, count = open_cell(folder, truth, answer, limit=CELL_ROWS)
         return {"rows": [{**row, "confidence": row["scores"].get(answer)} for row in found], "count": count}
 
+    @router.post("/runs/{run}/strength")
+    def strengths(request: Request, run: str) -> StreamingResponse:
+        lang, folder, spec = language(request), desk.folder(run), desk.spec(run)
+        data = find_version(desk.workspace, spec.data).folder
+
+        def work(emit: Progress) -> dict[str, Any]:
+            for told in inference.strengths(folder, data):
+                emit(told.done, told.total)
+            return {"ok": True}
+
+        return workshop.streamed(work, lang)
+
     packing.routes(router, desk, inference)
 
 
@@ -184,6 +200,14 @@ def _acts(router: APIRouter, desk: Desk, workspace: Workspace) -> None:
     @router.post("/runs/{run}/again")
     def once_more(request: Request, run: str, body: Sent) -> dict[str, str]:
         made = again(workspace, desk.spec(run), str(body.get("change", "")), person(request).id)
+        _startable(made, language(request))
+        seconds = made.estimate.seconds if made.estimate else None
+        data_name = desk.get(run).data_name
+        return {"run": desk.submit(made.spec, key=_nonce(body), data_name=data_name, estimate=seconds)}
+
+    @router.post("/runs/{run}/without")
+    def measure(request: Request, run: str, body: Sent) -> dict[str, str]:
+        made = without(desk, desk.spec(run), str(body.get("technique", "")), person(request).id)
         _startable(made, language(request))
         seconds = made.estimate.seconds if made.estimate else None
         data_name = desk.get(run).data_name

@@ -9,18 +9,22 @@ from typing import Any
 
 from studio.errors import UserError
 from studio.inference.kinds.base import answerers
+from studio.models.earlier import is_run, title
 from studio.runs.desk import Desk
 from studio.runs.example import sample_behind
 from studio.runs.view import RunView
 from studio.tasks.base import tasks
 from studio.words import has, say
+from studio.workspace import Workspace
 
 PLAYABLE = ("model", "baselines")
 """Folders of a run of which either is enough to try it."""
 
 
-def model_title(model: str, language: str) -> str:
-    """A short name for a model id."""
+def model_title(model: str, language: str, workspace: Workspace | None = None) -> str:
+    """A short name for a model id; of an earlier run's model the run's own name, where its workspace is known."""
+    if is_run(model):
+        return say("web.model_of_run", language, run=title(workspace, model) if workspace else model[4:])
     return model.partition(":")[2] or (model if model else say("web.train.baseline", language))
 
 
@@ -63,7 +67,7 @@ def describe(desk: Desk, view: RunView, language: str) -> dict[str, Any]:
         "data": view.data,
         "data_name": data_name,
         "model": view.model,
-        "model_title": model_title(view.model, language),
+        "model_title": model_title(view.model, language, desk.workspace),
         "method_title": method_title(view.method, language),
         "created": view.created,
         "seconds": view.seconds if view.started or not view.active else None,
@@ -84,7 +88,7 @@ def describe(desk: Desk, view: RunView, language: str) -> dict[str, Any]:
             "web.live.about",
             language,
             data=data_name,
-            model=model_title(view.model, language),
+            model=model_title(view.model, language, desk.workspace),
             method=method_title(view.method, language),
             owner=view.owner_name,
         ),

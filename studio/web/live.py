@@ -73,7 +73,7 @@ class Live:
         }
         if not cursor:
             # What was asked never changes, so it is told once.
-            reply["settings"] = shown_settings(self.desk.spec(run), view, language)
+            reply["settings"] = shown_settings(self.desk.spec(run), view, language, self.desk.workspace)
         return reply
 
     def _whole_story(self, run: str) -> list[Record]:

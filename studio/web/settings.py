@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from studio.methods.base import methods
+from studio.models.earlier import is_run, lineage
 from studio.options import Option, options_of
 from studio.runs.view import RunView
 from studio.spec import SPLITS, Spec
@@ -12,12 +13,13 @@ from studio.tasks.base import tasks
 from studio.training.options import TrainingOptions
 from studio.web.describe import method_title, model_title
 from studio.words import has, say
+from studio.workspace import Workspace
 
 Part = dict[str, Any]
 """{"title", "rows": [[name, value]]}."""
 
 
-def shown_settings(spec: Spec, view: RunView, language: str) -> list[Part]:
+def shown_settings(spec: Spec, view: RunView, language: str, workspace: Workspace | None = None) -> list[Part]:
     """The run's spec: what it learnt from, how, and every option by group."""
 
     def t(code: str, **values: Any) -> str:
@@ -32,8 +34,11 @@ def shown_settings(spec: Spec, view: RunView, language: str) -> list[Part]:
         [t("web.settings.split"), split],
         *([[t("web.data.split_how"), _way(spec, language)]] if spec.split.how != SPLITS[0] else []),
         [t("web.data.seed"), str(spec.seed)],
-        [t("web.col.model"), model_title(spec.model, language)],
+        [t("web.col.model"), model_title(spec.model, language, workspace)],
     ]
+    if workspace and is_run(spec.model):
+        chain = [model_title(one, language, workspace) for one in lineage(workspace, spec.model)]
+        about.append([t("web.settings.lineage"), " → ".join(chain)])
     if spec.model:
         about.append([t("web.col.method"), method_title(spec.method, language)])
         about.append([t("web.train.preset"), t(preset) if has(preset) else spec.preset])

@@ -9,6 +9,7 @@ import sys
 import zipfile
 
 import pytest
+import torch
 from tiny_inference import LABELS, save_chat_base, save_encoder_base, save_run
 
 from studio.errors import UserError
@@ -86,6 +87,30 @@ def test_labels(tmp_path, method):
     assert str(tmp_path) not in "".join(
         path.read_text("utf-8", "replace") for path in folder.iterdir() if path.suffix != ".safetensors"
     )
+
+
+@pytest.mark.parametrize(
+    ("task", "method", "head"),
+    [
+        ("classification", "lora", "bilstm"),
+        ("multilabel", "head", "cnn"),
+        pytest.param("classification", "full", "mlp", marks=pytest.mark.slow),
+    ],
+)
+def test_other_heads(tmp_path, task, method, head):
+    base = save_encoder_base(tmp_path / "base")
+    facts = {**LABELS, "windows": 3, "head": head}
+    run, tuned = save_run(tmp_path, "r", base, task, method, facts)
+    folder = unpacked(run, tmp_path)[1]
+    predictor = Predictor.load(run)
+    for name, weight in tuned.state_dict().items():
+        # What peft keeps of a head before it learnt is drawn anew, and answers nothing.
+        assert "original_module" in name or torch.equal(predictor.model.state_dict()[name], weight), name
+    expected = predictor.predict(TEXTS)
+    for answer, mine in zip(fresh(folder, TEXTS), expected, strict=True):
+        scores = answer["scores"] if task == "multilabel" else answer
+        assert scores == pytest.approx(mine["scores"], abs=1e-5)
+    assert len({round(one["scores"]["animal"], 4) for one in expected}) == len(TEXTS)
 
 
 @pytest.mark.parametrize("method", [pytest.param("full", marks=pytest.mark.slow), "lora"])

@@ -326,7 +326,7 @@ def test_every_verdict_has_its_reason(key, peft_type, the_card, hardware, ok, co
 def test_every_method_and_option_has_words():
     from studio.options import options_of
 
-    assert methods.keys() == ["full", "lora", "last_layers", "head"]
+    assert methods.keys() == ["full", "lora", "qlora", "qlora8", "last_layers", "head"]
     for method in methods:
         assert has(f"method.{method.key}.title")
         assert has(f"method.{method.key}.blurb")

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import socket
 import threading
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
 
 SHA = "a" * 40
 
@@ -23,26 +25,61 @@ def silent(done: int, total: int) -> None:
 class StandIn:
     """`models` maps hub names to folders, `wheels` package names to files; `asked` lists what came in, headers too.
 
-    `claimed` are file sizes that the hub tells instead of the real ones.
+    `claimed` are file sizes that the hub tells instead of the real ones, `about` what it tells of a model besides its
+    files. `gated` models need one of `tokens`. `failing` maps a part of a path to the status it is answered with.
+    `cut`: so many bytes of a weights file leave before the connection breaks, as often as `cuts` says.
     """
 
     def __init__(self) -> None:
         self.models: dict[str, Path] = {}
         self.gated: set[str] = set()
+        self.tokens: set[str] = set()
+        self.about: dict[str, dict[str, Any]] = {}
+        self.failing: dict[str, int] = {}
+        self.cut = 0
+        self.cuts = 0
         self.wheels: dict[str, Path] = {}
         self.claimed: dict[str, int] = {}
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.address = ""
 
-    def answer(self, path: str) -> tuple[int, dict[str, str], bytes]:
+    def answer(self, path: str, headers: Mapping[str, str]) -> tuple[int, dict[str, str], bytes]:
+        for part, status in self.failing.items():
+            if part in path:
+                return status, {}, b"{}"
+        token = headers.get("authorization", "").removeprefix("Bearer ")
+        if token and token not in self.tokens:
+            return 401, {"X-Error-Message": "Invalid credentials in Authorization header"}, b"{}"
         parts = [unquote(part) for part in urlsplit(path).path.strip("/").split("/")]
         if parts[0] == "simple":
             return self._index(parts[1])
         if parts[0] == "files":
             return 200, {}, self.wheels[parts[1]].read_bytes()
+        if parts == ["api", "models"]:
+            return self._search(parse_qs(urlsplit(path).query))
         if parts[:2] == ["api", "models"]:
             return self._information("/".join(parts[2:4]), parts[4:])
-        return self._file("/".join(parts[:2]), "/".join(parts[4:]))
+        name = "/".join(parts[:2])
+        if name in self.gated and not token:
+            return 401, {"X-Error-Code": "GatedRepo"}, b""
+        return self._ranged(self._file(name, "/".join(parts[4:])), headers.get("range", ""))
+
+    def _ranged(self, answer: tuple[int, dict[str, str], bytes], wanted: str) -> tuple[int, dict[str, str], bytes]:
+        status, headers, content = answer
+        if status != 200 or not wanted:
+            return answer
+        first, _, last = wanted.removeprefix("bytes=").partition("-")
+        end = min(int(last or len(content)), len(content) - 1)
+        if int(first) > end:
+            return 416, {}, b""
+        span = f"bytes {first}-{end}/{len(content)}"
+        return 206, {**headers, "Content-Range": span}, content[int(first) : end + 1]
+
+    def _search(self, query: dict[str, list[str]]) -> tuple[int, dict[str, str], bytes]:
+        wanted = query.get("search", [""])[0].lower()
+        found = [{"id": name, **about} for name, about in self.about.items() if wanted in name.lower()]
+        found.sort(key=lambda item: -item.get("downloads", 0))
+        return 200, {"Content-Type": "application/json"}, json.dumps(found).encode()
 
     def _index(self, name: str) -> tuple[int, dict[str, str], bytes]:
         if name not in self.wheels:
@@ -65,9 +102,17 @@ class StandIn:
         found = {
             "id": name, "modelId": name, "sha": SHA, "private": False, "tags": [], "downloads": 0, "likes": 0,
             "gated": "manual" if name in self.gated else False,
-            "siblings": [{"rfilename": path, "size": size, "blobId": "b"} for path, size in names.items()],
+            "siblings": [self._sibling(name, path, size) for path, size in names.items()],
+            **self.about.get(name, {}),
         }  # fmt: skip
         return 200, {"Content-Type": "application/json"}, json.dumps(found).encode()
+
+    def _sibling(self, name: str, path: str, size: int) -> dict[str, Any]:
+        told: dict[str, Any] = {"rfilename": path, "size": size, "blobId": "b"}
+        if path.endswith(".safetensors"):
+            sha256 = hashlib.sha256((self.models[name] / path).read_bytes()).hexdigest()
+            told["lfs"] = {"size": size, "sha256": sha256, "pointerSize": 134}
+        return told
 
     def _file(self, name: str, path: str) -> tuple[int, dict[str, str], bytes]:
         file = self.models[name] / path
@@ -115,13 +160,22 @@ def serving() -> Iterator[StandIn]:
 
         def do_GET(self) -> None:
             stand_in.asked.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
-            status, headers, content = stand_in.answer(self.path)
+            asked = stand_in.asked[-1][1]
+            status, headers, content = stand_in.answer(self.path, asked)
             self.send_response(status)
             for name, value in {**headers, "Content-Length": str(len(content))}.items():
                 self.send_header(name, value)
             self.end_headers()
-            if self.command == "GET":
-                self.wfile.write(content)
+            if self.command != "GET":
+                return
+            if stand_in.cuts and self.path.endswith(".safetensors"):
+                stand_in.cuts -= 1
+                self.wfile.write(content[: stand_in.cut])
+                self.wfile.flush()
+                self.connection.shutdown(socket.SHUT_RDWR)
+                self.close_connection = True
+                return
+            self.wfile.write(content)
 
         do_HEAD = do_GET
 

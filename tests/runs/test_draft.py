@@ -233,3 +233,22 @@ def test_rows_looked_at_are_spread_over_the_whole_file():
     assert places_of(700, 400)[-1] >= 690
     assert places_of(3, 400) == [0, 1, 2]
     assert len(places_of(10**6, 400)) == 400
+
+
+def test_sgd_at_the_rate_of_adam_is_warned_about_and_a_planned_one_is_not(workspace, model):
+    know_machine(workspace, 16 * 10**9)
+    version = animals(workspace)
+    training = {"optimizer": "sgd", "learning_rate": 1e-5}
+    slow = draft(workspace, version, use=USE, model=model, options={"training": training}).problems
+    check_problem(slow, "sgd_rate", "warning", "training.learning_rate", rate="1e-05", least="0.001")
+    planned = draft(workspace, version, use=USE, model=model, options={"training": {"optimizer": "sgd"}})
+    assert "sgd_rate" not in [problem.code for problem in planned.problems]
+    assert planned.spec.options["training"]["learning_rate"] > 1e-3
+
+
+def test_an_optimizer_that_is_not_installed_cannot_be_started_with(workspace, model, monkeypatch):
+    know_machine(workspace, 16 * 10**9)
+    monkeypatch.setattr("studio.training.optimizer.find_spec", lambda name: None)
+    made = draft(workspace, animals(workspace), use=USE, model=model, options={"training": {"optimizer": "adamw-8bit"}})
+    values = {"library": "bitsandbytes", "extra": "quant"}
+    check_problem(made.problems, "optimizer_missing", "error", "training.optimizer", **values)

@@ -83,3 +83,31 @@ def test_labels_of_rows_and_features_are_stacked():
     assert (batch["features"].shape, batch["labels"].tolist()) == ((2, 3), [1, 0])
     assert "labels" not in collate([{"input_ids": [1], "labels": 1}, {"input_ids": [2]}], 0, "cpu")
     assert ListItems([{"input_ids": [1, 2]}, {"input_ids": [3]}]).lengths.tolist() == [2, 1]
+
+
+def test_rare_rows_are_drawn_more_often_and_an_epoch_stays_as_long():
+    labels = np.array([0] * 900 + [1] * 90 + [2] * 10)
+    pulls = [1 / {0: 900, 1: 90, 2: 10}[label] for label in labels]
+    items = ListItems([{"input_ids": [1] * length} for length in LENGTHS])
+    sampler, plain = Sampler(items, 16, 1, pulls=pulls), Sampler(items, 16, 1)
+    assert sampler.steps_per_epoch == plain.steps_per_epoch
+    epochs = [np.concatenate([sampler.batch(1 + 63 * epoch + step) for step in range(63)]) for epoch in range(3)]
+    for drawn in epochs:
+        assert sorted(np.bincount(labels[drawn])) == [333, 333, 334]
+        assert set(np.bincount(drawn)[990:]) <= {33, 34}, "rows of a label come equally often"
+        assert np.bincount(drawn, minlength=1000)[:900].max() == 1
+    seen = len(set(np.concatenate(epochs)) & set(range(900)))
+    assert seen > 500, "common rows take turns"
+    # Stateless: any step can be asked for by itself.
+    again = Sampler(items, 16, 1, pulls=pulls)
+    assert again.batch(100).tolist() == sampler.batch(100).tolist()
+
+
+def test_a_rare_row_of_several_windows_is_drawn_by_the_row():
+    items = ListItems([{"input_ids": [1]} for _ in range(8)], np.array([0, 0, 0, 0, 1, 2, 3, 4]))
+    sampler = Sampler(items, 2, 3, one_window=True, pulls=[1.0, 1.0, 1.0, 1.0, 0.25, 0.25, 0.25, 0.25])
+    assert sampler.steps_per_epoch == 3
+    for epoch in range(4):
+        drawn = np.concatenate([sampler.batch(1 + 3 * epoch + step) for step in range(3)])
+        assert len(drawn) == 5
+        assert sum(place < 4 for place in drawn) in (2, 3)

@@ -12,7 +12,7 @@ from studio.data.steps.base import PLACE
 from studio.errors import UserError
 from studio.tasks.base import tasks
 
-MARKS = frozenset({"label", "labels", "entities"})
+MARKS = frozenset({"label", "labels", "entities", "answers", "start", "impossible"})
 """Roles whose cells say something of a text and are no prose: what is written there is not examined as a text."""
 
 
@@ -30,7 +30,7 @@ def case_of(source: Source, task: str, columns: dict[str, str], kinds: dict[str,
     # The columns of a task's roles in the order of the roles: the first is what is asked.
     ordered = [columns[role.key] for role in member.roles if columns.get(role.key) in layout.columns]
     texts = tuple(column for column in ordered if roles[column] not in MARKS and column not in layout.structured)
-    needed = {role.key for role in member.roles if role.required}
+    needed = {role.key for role in member.roles if role.required and not role.blank}
     asked = tuple(column for column in texts if roles[column] in needed) or texts
     required = tuple(column for column in ordered if roles[column] in needed)
     return Case(source, layout, kinds, roles, texts, label, source.rows(), asked, required)

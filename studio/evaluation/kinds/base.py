@@ -44,6 +44,9 @@ class Judge(ABC):
     """Of kinds whose answers are generated: validation rows whose answers are written at each evaluation and stand
     under "text" in their predictions when they are scored. The shown rows are written in any case."""
 
+    answers_exam: ClassVar[bool] = True
+    """Whether the score follows from what a model answers to questions without their truth."""
+
     # ---- metrics
 
     def tallies(self, answers: Sequence[Prediction], expected: Sequence[Any], facts: Facts) -> Floats:

@@ -26,6 +26,7 @@ class ChatJudge(Judge):
 
     key = "chat"
     metrics = ("loss", "perplexity")
+    answers_exam = False
 
     def score(self, answers: Sequence[Prediction], expected: Sequence[Any], facts: Facts) -> dict[str, float]:
         return of_losses([answer["loss"] for answer in answers], [answer["tokens"] for answer in answers])

@@ -38,6 +38,7 @@ class TokenJudge(Judge):
 
     key = "tokens"
     metrics = ("perplexity", "loss")
+    answers_exam = False
     counts = True
 
     def tallies(self, answers: Sequence[Prediction], expected: Sequence[Any], facts: Facts) -> Floats:

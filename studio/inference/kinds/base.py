@@ -52,6 +52,10 @@ class Answerer(ABC):
 
     # ---- the download
 
+    def script(self, predictor: Predictor, snippet: str) -> str:
+        """The text of `predict.py` for this model, from that of the kind's snippet."""
+        return snippet
+
     @abstractmethod
     def write(self, predictor: Predictor, core: Any, folder: Path) -> None:
         """Weights of `core` (merged) and all that `predict.py` reads besides tokenizer and snippet."""

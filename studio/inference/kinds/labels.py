@@ -58,6 +58,9 @@ json.dump([made["predict"](question) for question in json.load(sys.stdin)], sys.
                 raise
             return []
 
+    def script(self, predictor: Predictor, snippet: str) -> str:
+        return with_head(snippet, predictor.facts.get("head", "linear"))
+
     def write(self, predictor: Predictor, core: Any, folder: Path) -> None:
         about: dict[str, Any] = {"labels": predictor.facts["labels"]}
         if len(predictor.task.asked) > 1:
@@ -69,8 +72,21 @@ json.dump([made["predict"](question) for question in json.load(sys.stdin)], sys.
         return scores
 
 
+_LAYERS = Path(__file__).parents[1] / "snippets"
+_LINEAR = 'head["weight"] @ vector + head["bias"]'
+_BEFORE = "@torch.inference_mode()"
+
+
+def with_head(script: str, head: str) -> str:
+    """A `predict.py` for a linear head as one for another head: what that computes goes in instead."""
+    if head == "linear":
+        return script
+    layers = (_LAYERS / f"head_{head}.txt").read_text("utf-8")
+    return script.replace(_LINEAR, "outputs(hidden, vector)").replace(_BEFORE, f"{layers}\n{_BEFORE}", 1)
+
+
 def write_pooled(predictor: Predictor, core: Any, folder: Path, about: dict[str, Any]) -> None:
-    """A pooled encoder with its linear head: its own folder of weights, head.safetensors, and labels.json, which says
+    """A pooled encoder with its head: its own folder of weights, head.safetensors, and labels.json, which says
     how texts are read besides what `about` says."""
     from safetensors.torch import save_file
 

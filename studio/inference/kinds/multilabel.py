@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.inference.kinds.base import Answerer, answerers
-from studio.inference.kinds.labels import write_pooled
+from studio.inference.kinds.labels import with_head, write_pooled
 from studio.tasks.multilabel import THRESHOLD
 
 if TYPE_CHECKING:
@@ -24,6 +24,9 @@ class MultiLabelAnswerer(Answerer):
     def cells(self, prediction: Mapping[str, Any]) -> dict[str, Any]:
         scores = {f"probability_{label}": round(share, 6) for label, share in prediction["scores"].items()}
         return {"predicted_labels": ";".join(prediction["labels"]), **scores}
+
+    def script(self, predictor: Predictor, snippet: str) -> str:
+        return with_head(snippet, predictor.facts.get("head", "linear"))
 
     def write(self, predictor: Predictor, core: Any, folder: Path) -> None:
         labels, tuned = predictor.facts["labels"], predictor.facts.get("thresholds", {})

@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from studio.errors import UserError
+from studio.inference.adapters import can_be_turned_down
 from studio.inference.settings import MOST_TOKENS, ChatSettings
 from studio.web.context import Page
 from studio.web.tabs import bounds
@@ -47,7 +48,7 @@ def build(page: Page, run: gr.Dropdown) -> Talk:
 
     @page.told
     def talk(
-        chosen: str | None, said: str, left: Talking, right: Talking, instruction: str, *settings: float
+        chosen: str | None, said: str, left: Talking, right: Talking, instruction: str, strength: Any, *settings: float
     ) -> Iterator[tuple[Any, Any, Any]]:
         if not chosen:
             return
@@ -58,10 +59,11 @@ def build(page: Page, run: gr.Dropdown) -> Talk:
         sides = {"tuned": _talking(right), "base": _talking(left)}
         for talking in sides.values():
             bounds.bounded("".join(message["content"] for message in talking), bounds.TALK)
-        yield from _stream(page, chosen, said, sides, instruction, settings)
+        share = strength / 100 if can_be_turned_down(page.desk.folder(chosen)) else 1.0
+        yield from _stream(page, chosen, said, sides, instruction, (share, *settings))
 
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
-    inputs = [run, message, before, after, system, *chosen_settings]
+    inputs = [run, message, before, after, system, page.parts["play_strength"], *chosen_settings]
     # One event for both ways of sending, so that a second message waits for the first answer's end.
     sending = gr.on(
         [send.click, message.submit],
@@ -99,15 +101,17 @@ def _settings(page: Page) -> list[Any]:
 def _stream(
     page: Page, run: str, said: str, sides: dict[str, Talking], instruction: str, settings: tuple[float, ...]
 ) -> Iterator[tuple[Any, Any, Any]]:
-    """Both answers as they grow. Every side keeps its own conversation, so that each answers what it said before."""
-    chosen = ChatSettings(max_new_tokens=int(settings[0]), temperature=float(settings[1]), top_p=float(settings[2]))
+    """Both answers as they grow; `settings` are strength, tokens, temperature and top-p. Every side keeps its own
+    conversation, so that each answers what it said before."""
+    strength, tokens, temperature, top_p = settings
+    chosen = ChatSettings(max_new_tokens=int(tokens), temperature=float(temperature), top_p=float(top_p))
     opening = [{"role": "system", "content": instruction}] if instruction.strip() else []
     heard = {side: [*talking, {"role": "user", "content": said}] for side, talking in sides.items()}
     texts = dict.fromkeys(sides, "")
     shown, first = 0.0, True
     asked = {side: opening + messages for side, messages in heard.items()}
     # Leaving this loop early closes the connection, which cancels the answer.
-    for bit in page.inference.chat(page.desk.folder(run), asked, chosen, tuple(sides)):
+    for bit in page.inference.chat(page.desk.folder(run), asked, chosen, tuple(sides), strength):
         if bit.side:
             texts[bit.side] += bit.text
         if time.monotonic() - shown >= PACE:

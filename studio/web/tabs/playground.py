@@ -13,6 +13,7 @@ import gradio as gr
 from studio.data.store import find_version, read_rows
 from studio.errors import UserError
 from studio.evaluation.baseline import best, load_all
+from studio.inference.adapters import can_be_turned_down
 from studio.tasks.base import Row, Task, tasks
 from studio.web.context import Page
 from studio.web.describe import describe
@@ -37,6 +38,7 @@ class Widgets:
 
     run: gr.Dropdown
     which: gr.Radio
+    strength: gr.Slider
     examples: gr.HTML
     asking: gr.Column
     boxes: list[gr.Textbox]
@@ -46,7 +48,7 @@ class Widgets:
     def inputs(self) -> list[Any]:
         """What an answer is made from."""
         further = [part for more in self.more.values() for part in more.inputs]
-        return [self.run, self.which, *self.boxes, *further]
+        return [self.run, self.which, self.strength, *self.boxes, *further]
 
 
 def build(page: Page) -> None:
@@ -55,6 +57,11 @@ def build(page: Page) -> None:
     run = gr.Dropdown(label=page.t("web.play.run"), info=page.t("web.play.run_info"), choices=[], elem_id="play-run")
     sides = [(page.t("web.play.which_all"), ALL), (page.t("web.play.which_simple"), SIMPLE)]
     which = gr.Radio(sides, value=ALL, label=page.t("web.play.which"), visible=False, elem_id="play-which")
+    strength = gr.Slider(
+        0, 100, 100, step=5, label=page.t("web.play.strength"), info=page.t("web.play.strength_info"), visible=False,
+        elem_id="play-strength",
+    )  # fmt: skip
+    page.parts["play_strength"] = strength
     with gr.Column(visible=False, elem_id="play-asking") as asking:
         with gr.Row(equal_height=True):
             with gr.Column(scale=5):
@@ -63,7 +70,7 @@ def build(page: Page) -> None:
         answers = island("answers", elem_id="play-answers")
     more = {face.key: found for face in faces if (found := face.more(page, run)) is not None}
     examples = island("examples", elem_id="play-examples")
-    widgets = Widgets(run, which, examples, asking, boxes, answers, more)
+    widgets = Widgets(run, which, strength, examples, asking, boxes, answers, more)
     whole_file(page, run, which)
     page.parts["play_run"] = run
     page.parts["play_which"] = which
@@ -101,18 +108,22 @@ def _wire_choice(page: Page, widgets: Widgets) -> None:
         if not run:
             hidden = [part for more in widgets.more.values() for part in (gr.Column(visible=False), *_blank(more))]
             boxes = [gr.skip()] * len(widgets.boxes)
-            return [gr.Column(visible=False), gr.Radio(visible=False), [], None, *boxes, *hidden]
+            off = gr.Slider(visible=False)
+            return [gr.Column(visible=False), gr.Radio(visible=False), off, [], None, *boxes, *hidden]
         task, folder = tasks.get(page.desk.get(run).task), page.desk.folder(run)
         face = faces.get(task.result)
         both = gr.Radio(visible=task.kind.simple and has_model(folder) and bool(load_all(folder)))
-        shown = [gr.Column(visible=face.asks), both, held_out(page, run), None, *_boxes(page, widgets, task)]
+        strength = gr.Slider(value=100, visible=can_be_turned_down(folder))
+        asking = [gr.Column(visible=face.asks), both, strength]
+        shown = [*asking, held_out(page, run), None, *_boxes(page, widgets, task)]
         for key, more in widgets.more.items():
             shown.append(gr.Column(visible=key == task.result))
             shown += face.filled(page, folder) if key == task.result else _blank(more)
         return shown
 
     filled = [part for more in widgets.more.values() for part in (more.column, *more.filled)]
-    shown = [widgets.asking, widgets.which, widgets.examples, widgets.answers, *widgets.boxes, *filled]
+    asked = [widgets.asking, widgets.which, widgets.strength]
+    shown = [*asked, widgets.examples, widgets.answers, *widgets.boxes, *filled]
     widgets.run.change(choose, widgets.run, shown, **QUIET)
     widgets.run.input(None, widgets.run, None, js="(run) => window.studio.open({ run, tab: 'playground' }, true)")
 
@@ -134,8 +145,15 @@ def _wire_asking(page: Page, widgets: Widgets, send: gr.Button) -> None:
     count = len(widgets.boxes)
 
     @page.told
-    def answer(run: str | None, which: str | None, *given: Any) -> dict[str, Any] | None:
-        return answered(page, run, list(given[:count]), which, _further(widgets, given[count:]))
+    def answer(run: str | None, which: str | None, strength: Any, *given: Any) -> dict[str, Any] | None:
+        return answered(page, run, list(given[:count]), which, _further(widgets, given[count:]), share_of(strength))
+
+    @page.told
+    def turned(run: str | None, which: str | None, strength: Any, *given: Any) -> Any:
+        """The same question once more, with the tuning turned up or down."""
+        if not run or not all((text or "").strip() for text in given[:1]):
+            return gr.skip()
+        return answered(page, run, list(given[:count]), which, _further(widgets, given[count:]), share_of(strength))
 
     asking = gr.on(
         [send.click, *(box.submit for box in widgets.boxes)],
@@ -146,10 +164,15 @@ def _wire_asking(page: Page, widgets: Widgets, send: gr.Button) -> None:
         concurrency_limit=4,
         **HIDDEN,
     )
+    # Asked again while the slider moves, also by the keyboard; only the last place counts.
+    latest: dict[str, Any] = {**HIDDEN, "trigger_mode": "always_last"}
+    turning = widgets.strength.input(
+        turned, widgets.inputs(), widgets.answers, concurrency_id="predict", concurrency_limit=4, **latest
+    )
     messages = {key: more.message for key, more in widgets.more.items() if more.message is not None}
 
     @page.told
-    def try_example(event: gr.EventData, run: str | None, which: str | None, *given: Any) -> list[Any]:
+    def try_example(event: gr.EventData, run: str | None, which: str | None, strength: Any, *given: Any) -> list[Any]:
         """A held-out row into the boxes, and answered; or into the kind's own box."""
         place = bounds.sent(event).get("row")
         row = next((row for number, row in _held_rows(page, run or "") if number == place), None)
@@ -163,13 +186,13 @@ def _wire_asking(page: Page, widgets: Widgets, send: gr.Button) -> None:
             return [*nothing[: count + 1], *(example["text"] if key == face.key else gr.skip() for key in messages)]
         texts = [(row.get(role) or "")[: bounds.TEXT] for role in asked_roles(task)]
         texts = texts if len(texts) > 1 else [example["text"][: bounds.TEXT]]
-        shown = answered(page, run, texts, which, _further(widgets, given[count:]))
+        shown = answered(page, run, texts, which, _further(widgets, given[count:]), share_of(strength))
         filled = [*texts, *[gr.skip()] * (count - len(texts))]
         return [*filled, {**(shown or {}), "truth": example["truth"]}, *[gr.skip()] * len(messages)]
 
     outputs = [*widgets.boxes, widgets.answers, *messages.values()]
     trying = widgets.examples.click(try_example, widgets.inputs(), outputs, **HIDDEN)
-    for done in (asking, trying):
+    for done in (asking, trying, turning):
         # Also after a refusal, which hands no answer on.
         done.then(None, None, None, js="() => window.dispatchEvent(new Event('studio:answered'))")
 
@@ -189,9 +212,11 @@ def answered(
     texts: Sequence[str | None],
     which: str | None = None,
     further: Mapping[str, list[Any]] | None = None,
+    strength: float = 1.0,
 ) -> dict[str, Any] | None:
     """The tuned model's answer beside what came before it, or that of the simple model alone; `texts` fill the roles
-    that are asked, `further` are the inputs of the kinds' own widgets. Raises UserError (`text_empty`, `text_long`)."""
+    that are asked, `further` are the inputs of the kinds' own widgets, `strength` how much of an adapter counts. Raises
+    UserError (`text_empty`, `text_long`)."""
     if not run:
         return None
     given = [bounds.bounded(text, bounds.TEXT) for text in texts]
@@ -216,13 +241,20 @@ def answered(
     answers = _before(page, folder, row, face.describe(mine))
     milliseconds = None
     if has_model(folder):
-        tuned = page.inference.predict(folder, [row])
+        share = strength if can_be_turned_down(folder) else 1.0
+        tuned = page.inference.predict(folder, [row], strength=share)
         milliseconds = tuned.milliseconds
-        first = {"key": "tuned", "title": page.t("web.play.tuned"), "note": "", "prediction": tuned.predictions[0]}
+        note = page.t("web.play.strength_note", percent=round(100 * share)) if share < 1 else ""
+        first = {"key": "tuned", "title": page.t("web.play.tuned"), "note": note, "prediction": tuned.predictions[0]}
         answers.insert(0, first)
     elif answers and (alone_told := describe(page.desk, page.desk.get(run), page.language)["without_model"]):
         answers[-1]["note"] = alone_told
     return {**told, "answers": answers, "ms": milliseconds}
+
+
+def share_of(percent: Any) -> float:
+    """A slider's per cent as a share; what is no number is refused where it is used."""
+    return float(percent) / 100 if isinstance(percent, int | float) else 1.0
 
 
 def _before(page: Page, folder: Path, row: Row, descriptions: dict[str, str]) -> list[dict[str, Any]]:

@@ -21,8 +21,9 @@ from studio.web.tabs import growing
 from studio.web.tabs.bounds import bounded, sent
 from studio.web.tabs.choose import data_sets, pick
 from studio.web.tabs.given import Given, read, read_for
-from studio.web.tabs.modelview import compared, method_reasons, model_choices, shown_card
+from studio.web.tabs.modelview import compared, look_first, method_reasons, model_choices, searched, shown_card
 from studio.web.tabs.preflight import shown_preflight
+from studio.web.tabs.techniques import pressed, shown_techniques
 from studio.web.tabs.trainform import Widgets, form
 
 # A newer choice must not be dropped because the answer to an older one is still under way.
@@ -42,6 +43,7 @@ def build(page: Page) -> None:
     page.parts["train_data"] = widgets.data
     page.parts["train_given"] = widgets.given
     _wire_choices(page, widgets)
+    _wire_search(page, widgets)
     _wire_start(page, widgets)
     growing.wire(page, *widgets.augment, widgets.given, widgets.options)
 
@@ -80,10 +82,24 @@ def _wire_choices(page: Page, widgets: Widgets) -> None:
     @page.told
     def estimate(*values: Any) -> Any:
         """The check again, after an advanced setting was changed by hand."""
-        return _check(page, widgets, values)
+        return _checked(page, widgets, values)
 
     edited = [widget.input for widget in widgets.options.values()]  # type: ignore[attr-defined]
-    gr.on(edited, estimate, widgets.inputs(), widgets.preflight, **{**QUIET, "trigger_mode": "always_last"})
+    checked = [widgets.preflight, widgets.techniques]
+    gr.on(edited, estimate, widgets.inputs(), checked, **{**QUIET, "trigger_mode": "always_last"})
+
+    @page.told
+    def press(event: gr.EventData, given: str, *values: Any) -> list[Any]:
+        """A technique is turned on or off: its option below, or the method; then the check again."""
+        filled = read(given)
+        if filled is None:
+            return [gr.skip()] * (len(values) - 1)
+        return pressed(page, filled.use.task, widgets.options, event, (model_id(values[0]), *values[1:]))
+
+    chosen = [widgets.method, *widgets.options.values()]
+    widgets.techniques.click(press, [widgets.given, widgets.model, *chosen], chosen, **QUIET).then(
+        *_again_step(page, widgets), **QUIET
+    )
 
 
 def _model_step(page: Page, widgets: Widgets) -> tuple[Any, list[Any], list[Any]]:
@@ -130,6 +146,30 @@ def _compare_step(page: Page, widgets: Widgets) -> tuple[Any, Any, Any]:
     return compare, widgets.given, widgets.models
 
 
+def _wire_search(page: Page, widgets: Widgets) -> None:
+    """A search of the hub, a line a model; pressing one chooses it."""
+
+    @page.told
+    def search(text: str, given: str) -> Any:
+        filled, wanted = read(given), bounded(str(text or "").strip(), LONGEST_MODEL)
+        return searched(page, filled.use.task, wanted) if filled and wanted else None
+
+    @page.told
+    def take(given: str, event: gr.EventData) -> Any:
+        filled, chosen = read(given), model_id(sent(event).get("model", ""))
+        if not filled or not chosen.startswith("hub:"):
+            return gr.skip()
+        choices = model_choices(page, filled.use.task)
+        if chosen not in [key for _, key in choices]:
+            choices.append((chosen.removeprefix("hub:"), chosen))
+        return gr.Dropdown(choices=choices, value=chosen)
+
+    widgets.find.submit(search, [widgets.find, widgets.given], widgets.found, **{**QUIET, "show_progress": "minimal"})
+    widgets.found.click(take, widgets.given, widgets.model, **QUIET).then(*_model_step(page, widgets), **QUIET).then(
+        *_plan_step(page, widgets), **QUIET
+    )
+
+
 def _plan_step(page: Page, widgets: Widgets) -> tuple[Any, list[Any], list[Any]]:
     """The preset's plan into the advanced fields, and the check before the start."""
 
@@ -138,7 +178,7 @@ def _plan_step(page: Page, widgets: Widgets) -> tuple[Any, list[Any], list[Any]]
         filled = read(given)
         hidden = [gr.Column(visible=False)] * len(widgets.scopes)
         if not filled or not model:
-            return [None, "", *hidden, *[gr.skip()] * len(widgets.options)]
+            return [None, None, "", *hidden, *[gr.skip()] * len(widgets.options)]
         found = find_version(page.workspace, filled.data)
         wanted, use = filled.settings, filled.use
         same = wanted and (wanted.model, wanted.method, wanted.preset) == (model, method, preset)
@@ -158,10 +198,11 @@ def _plan_step(page: Page, widgets: Widgets) -> tuple[Any, list[Any], list[Any]]
         ]
         filled_in = [value if isinstance(value, str | int | float) else None for value in values]
         told = json.dumps({"for": [filled.data, model, method, preset], "values": filled_in}, ensure_ascii=False)
-        return [shown_preflight(page, made), told, *shown, *values]
+        return [shown_preflight(page, made), shown_techniques(page, made), told, *shown, *values]
 
     inputs = [widgets.model, widgets.method, widgets.preset, widgets.given]
-    return plan, inputs, [widgets.preflight, widgets.planned, *widgets.scopes.values(), *widgets.options.values()]
+    checked = [widgets.preflight, widgets.techniques, widgets.planned]
+    return plan, inputs, [*checked, *widgets.scopes.values(), *widgets.options.values()]
 
 
 def _measure_step(page: Page, widgets: Widgets) -> tuple[Any, list[Any], gr.Textbox]:
@@ -180,6 +221,21 @@ def _measure_step(page: Page, widgets: Widgets) -> tuple[Any, list[Any], gr.Text
     return measured, [widgets.model, widgets.method, widgets.preset, widgets.given], widgets.measured
 
 
+def _again_step(page: Page, widgets: Widgets) -> tuple[Any, list[Any], list[Any]]:
+    """The check again; a plan as well where the method has become another."""
+    plan, _, outputs = _plan_step(page, widgets)
+
+    @page.told
+    def again(*values: Any) -> list[Any]:
+        version, model, method, preset, _, given, planned, *_options = values
+        if _planned(planned).get("for") != [version, model, method, preset]:
+            told: list[Any] = plan(model, method, preset, given)
+            return told
+        return [*_checked(page, widgets, values), *[gr.skip()] * (len(outputs) - 2)]
+
+    return again, widgets.inputs(), outputs
+
+
 def _wire_measured(page: Page, widgets: Widgets) -> None:
     plan, _, outputs = _plan_step(page, widgets)
 
@@ -190,7 +246,7 @@ def _wire_measured(page: Page, widgets: Widgets) -> None:
         if all(before in (None, now) for before, now in zip(kept.get("values", []), options, strict=False)):
             told: list[Any] = plan(model, method, preset, given)
             return told
-        return [_check(page, widgets, values), *[gr.skip()] * (len(outputs) - 1)]
+        return [*_checked(page, widgets, values), *[gr.skip()] * (len(outputs) - 2)]
 
     widgets.measured.change(again, widgets.inputs(), outputs, **QUIET)
 
@@ -236,13 +292,15 @@ def _drafted(page: Page, widgets: Widgets, values: tuple[Any, ...], who: str = "
     return found, made
 
 
-def _check(page: Page, widgets: Widgets, values: tuple[Any, ...]) -> Any:
+def _checked(page: Page, widgets: Widgets, values: tuple[Any, ...]) -> list[Any]:
+    """What the check says, and the techniques as they stand."""
     if not values[0] or not values[1]:
-        return None
+        return [None, None]
     filled = read(values[GIVEN])
     if filled is None or filled.data != values[0]:
-        return gr.skip()  # the form is about to be filled in for the other data
-    return shown_preflight(page, _drafted(page, widgets, values)[1])
+        return [gr.skip(), gr.skip()]  # the form is about to be filled in for the other data
+    made = _drafted(page, widgets, values)[1]
+    return [shown_preflight(page, made), shown_techniques(page, made)]
 
 
 def _wire_start(page: Page, widgets: Widgets) -> None:
@@ -252,6 +310,7 @@ def _wire_start(page: Page, widgets: Widgets) -> None:
 
     @page.told
     def start(request: gr.Request, key: str, *values: Any) -> str:
+        look_first(page, model_id(values[1]) or BASELINE)  # what the hub would refuse is said now, not by the run
         version, drafted = _drafted(page, widgets, values, owner(request))
         blocking = [problem for problem in drafted.problems if problem.severity == "error"]
         if blocking:

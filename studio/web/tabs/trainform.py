@@ -31,6 +31,7 @@ class Widgets:
     models: gr.HTML
     reasons: gr.HTML
     preflight: gr.HTML
+    techniques: gr.HTML
     given: gr.Textbox
     planned: gr.Textbox
     """For which choices the advanced fields were filled in; while others are chosen, they say nothing."""
@@ -38,6 +39,8 @@ class Widgets:
     """Changes whenever something new was measured."""
     options: dict[tuple[str, str, str], gr.components.Component]
     scopes: dict[str, gr.Column]
+    find: gr.Textbox
+    found: gr.HTML
     augment: tuple[gr.Button, gr.HTML]
     """Shows pairs of rows and their altered copies."""
 
@@ -67,6 +70,13 @@ def form(page: Page) -> Widgets:
         )
     card = island("card", elem_id="train-card")
     models = island("models", elem_id="train-models")
+    find = gr.Textbox(
+        label=page.t("web.models.find"),
+        info=page.t("web.models.find_info"),
+        max_lines=1,
+        elem_id="train-find",
+    )
+    found = island("hubmodels", elem_id="train-found")
     with gr.Row():
         method = gr.Radio(label=page.t("web.train.method"), choices=[], elem_id="train-method", min_width=280)
         presets = [(page.t(f"web.train.preset_{key}"), key) for key in BUDGETS]
@@ -84,6 +94,7 @@ def form(page: Page) -> Widgets:
         )
         start = gr.Button(page.t("web.train.start"), variant="primary", elem_id="train-start", scale=1, min_width=160)
     preflight = island("preflight", elem_id="train-preflight")
+    techniques = island("techniques", elem_id="train-techniques")
     reasons = island("methods", elem_id="train-reasons")
     given = gr.Textbox(visible="hidden", elem_classes="visually-hidden")
     planned = gr.Textbox(visible="hidden", elem_classes="visually-hidden")
@@ -102,11 +113,14 @@ def form(page: Page) -> Widgets:
         models,
         reasons,
         preflight,
+        techniques,
         given,
         planned,
         measured,
         options,
         scopes,
+        find,
+        found,
         augment,
     )
 

@@ -1,0 +1,28 @@
+"""One part of a text, or none of it: the answer to a question about it."""
+
+from __future__ import annotations
+
+from studio.kinds.base import Kind, Recipe, kinds
+
+
+class Spans(Kind):
+    """The likeliest part of the text with its probability, and how likely the text holds no answer."""
+
+    key = "spans"
+    models = ("encoder",)
+    methods = ("full", "lora")
+    places_head = False
+    settles = True
+    tie_rows = 0.5
+    # Where a passage is longer than the window it is read in several: shorter ones save nothing, and tear answers.
+    shortens = False
+    # Two places in a text are harder to learn than a label of it: more passes over few rows.
+    recipes = {
+        "quick": Recipe(4, 2, 8, 256, 4, 0),
+        "balanced": Recipe(6, 2, 10, 384, 6, 3),
+        "thorough": Recipe(8, 3, 12, 384, 8, 4),
+    }
+    rates = {"full": (1e-4, 1e-3), "lora": (5e-4, 1e-3)}
+
+
+kinds.register(Spans())
