@@ -202,8 +202,8 @@
   const PLOT = { responsive: true, displaylogo: false, showSendToCloud: false, showEditInChartStudio: false, plotlyServerURL: "", modeBarButtonsToRemove: ["sendChartToCloud", "sendDataToCloud", "editInChartStudio", "select2d", "lasso2d", "autoScale2d"] };
 
   // What a result kind draws of a prediction, and what it adds to a report; each kind's own file fills these in.
-  const results = {}, sections = {};
-  window.studio = { kinds, results, sections, mount, h, fill, say, known, get, post, address, open, tabbed, every, number, percent, duration, place, bytes, ago, clock, metric, score, chip, button, downloading, lines, notice, toast, colour, layout, plotly, plain, nonce, again, PLOT, lang };
+  const results = {}, sections = {}, mistakes = {};
+  window.studio = { kinds, results, sections, mistakes, mount, h, fill, say, known, get, post, address, open, tabbed, every, number, percent, duration, place, bytes, ago, clock, metric, score, chip, button, downloading, lines, notice, toast, colour, layout, plotly, plain, nonce, again, PLOT, lang };
 
   // Arrow keys move between tabs, as people who use the keyboard expect of a tab list.
   document.addEventListener("keydown", (event) => {

@@ -47,6 +47,9 @@
     return h("div.scroll", {}, h("table", {}, h("thead", {}, h("tr", {}, ["text", "truth", "answer", ...(sure ? ["sure"] : [])].map((c) => h("th", {}, say("web.col." + c))))),
       h("tbody", {}, rows.map((row) => h("tr", {}, h("td.text", {}, row.text), h("td", {}, row.truth), h("td", {}, h("span.chip", { class: row.truth === row.answer ? "good" : "bad" }, row.answer)), sure ? h("td.num", {}, row.confidence === undefined || row.confidence === null ? "" : percent(row.confidence, 0)) : null)))));
   }
+  // What a kind calls its worst rows, and how it shows them, where that is its own.
+  const mistakes = (report) => [h("h2", {}, say("web.report.mistakes")), h("p.muted", {}, say(report.scatter ? "web.report.mistakes_far" : "web.report.mistakes_help")), rowsTable(report.mistakes)];
+  window.studio.rowsTable = rowsTable;
   function matrix(run, report) {
     const { labels, counts } = report.confusion, most = Math.max(1, ...counts.flat());
     const rows = h("div", { "aria-live": "polite" });
@@ -88,7 +91,7 @@
         report.classes?.length ? [h("h2", {}, say("web.report.classes")), h("div.half", {}, classes(report), place)] : null,
         report.confusion ? [h("h2", {}, say("web.report.matrix")), matrix(run, report)] : null,
         window.studio.sections[report.result]?.(report, run),
-        report.mistakes?.length ? [h("h2", {}, say("web.report.mistakes")), h("p.muted", {}, say(report.scatter ? "web.report.mistakes_far" : "web.report.mistakes_help")), rowsTable(report.mistakes)] : null);
+        report.mistakes?.length ? (window.studio.mistakes[report.result] ?? mistakes)(report) : null);
       if (drawings?.length) figures(place, drawings);
     }
     window.addEventListener("studio:shade", () => { if (run) load(); });

@@ -19,6 +19,7 @@ from studio.data.placing import says_parts
 from studio.data.profile import histogram
 from studio.data.split import CELL, Formula, Gathered, gather, normalised
 from studio.data.store import DataVersion, each_row, read_column, read_rows
+from studio.data.unlearnt import outside, told
 from studio.errors import UserError
 from studio.problem import Problem
 from studio.spec import Split
@@ -48,6 +49,10 @@ class Shares:
     left: int = 0
     """Usable rows in no part, since their text stands in another one; see `placing.Placed`."""
     unread: int = 0
+    unlearnt: tuple[str, ...] = ()
+    """Labels of the other parts that no training row has."""
+    unlearnt_at: tuple[int, ...] = ()
+    """The first few rows with such a label, by their place (from 0) among the usable ones."""
 
 
 def check(version: DataVersion, task: str, columns: Mapping[str, str], split: Split) -> list[Problem]:
@@ -105,7 +110,8 @@ def _shares(version: DataVersion, key: str, columns: Columns, split: Split) -> S
     tested = [labels[place] for place in found.parts["test"]] if labels else []
     untested = sorted(_names(key, labels) - _names(key, tested)) if labels else []
     usable = sum(sizes.values()) + found.left
-    return Shares(usable, sizes, tuple(untested), tuple(found.formulas), found.left, found.unread)
+    unlearnt, places = outside(tasks.get(key).kind, labels, found.parts) if labels else ((), ())
+    return Shares(usable, sizes, tuple(untested), tuple(found.formulas), found.left, found.unread, unlearnt, places)
 
 
 def _names(key: str, truths: Sequence[str]) -> set[str]:
@@ -290,6 +296,8 @@ def _split(task: Task, version: DataVersion, columns: Columns, split: Split) -> 
     if unseen and given.usable > len(unseen):
         shown = {"labels": list(unseen[:_EXAMPLES])}
         found.append(Problem("split_label_untested", "note", "split", len(unseen), values=shown))
+    if given.unlearnt and given.sizes["train"]:
+        found.append(told(version, task, dict(columns), given.unlearnt, given.unlearnt_at))
     if given.formulas:
         text, rows = given.formulas[0]
         values = {"text": " → ".join(" ".join(part.split())[:60] for part in text.split("\0")), "rows": rows}

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import random
 import re
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +11,8 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
+from tiny_runs import ROOT, at, fits, trained
 
-ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "tests" / "training"))
 from tiny_training import BAD, GOOD, PLAIN, save_encoder  # noqa: E402
 
@@ -46,27 +44,6 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_encoder(tmp_path_factory.mktemp("screens") / "encoder")
 
 
-def trained(studio: Any, file: Path, model: Path) -> str:
-    """The run of the command line on the server's own workspace, with a tiny model that was made on the spot."""
-    settings = ("epochs=8", "learning_rate=0.002", "evaluations=2", "max_length=32")
-    command = [sys.executable, "-m", "studio.cli", "train", "--data", str(file), "--model", f"local:{model}", "--json"]
-    for setting in settings:
-        command += ["--set", setting]
-    done = subprocess.run(
-        [*command, "--home", str(studio.home)], capture_output=True, text=True, cwd=ROOT, timeout=300, check=False
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    told: dict[str, Any] = json.loads(done.stdout)
-    return str(told["run"])
-
-
-def at(page: Page, tab: str, run: str) -> None:
-    root = re.match(r"http://[^/]+/(en|zh)/", page.url)
-    assert root
-    page.goto(f"{root.group(0)}?tab={tab}&run={run}")
-    page.wait_for_selector("#header .top")
-
-
 def ask(page: Page, *texts: str) -> None:
     for number, text in enumerate(texts, 1):
         box = page.locator("#play-text textarea" if number == 1 else f"#play-text-{number} textarea")
@@ -83,11 +60,6 @@ def place_of(mark: Locator, track: Locator) -> float:
     assert one["height"] >= other["height"]
     assert other["width"] > 40
     return (one["x"] + one["width"] / 2 - other["x"]) / other["width"]
-
-
-def fits(page: Page) -> None:
-    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    assert wide <= 0, f"the page is {wide} px wider than the window"
 
 
 def test_a_rating_from_its_file_to_the_gauge(visit: Callable[..., Page], studio: Any, encoder: Path, tmp_path: Path):

@@ -41,6 +41,8 @@ class Face(ABC):
     key: ClassVar[str]
     asks: ClassVar[bool] = True
     """Whether the playground's own boxes and answers serve it; a kind with its own way draws all of it in `more`."""
+    named: ClassVar[bool] = False
+    """Whether a single box is named after its role, as the answer is a text of a role as well."""
 
     def more(self, page: Page, run: gr.Dropdown) -> More | None:
         """Draw further widgets into the current Blocks context and wire them to the chosen run; None without any."""

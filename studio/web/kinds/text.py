@@ -15,6 +15,7 @@ class TextFace(Face):
     """An answer's text, and the setting of its search."""
 
     key = "text"
+    named = True
 
     def more(self, page: Page, run: gr.Dropdown) -> More:
         with gr.Column(visible=False, elem_id="play-written") as column:

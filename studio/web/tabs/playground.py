@@ -133,9 +133,10 @@ def _blank(more: More) -> list[Any]:
 
 
 def _boxes(page: Page, widgets: Widgets, task: Task) -> list[Any]:
-    """A box for every role that is asked, named after it where there are several."""
+    """A box for every role that is asked, named after it where there are several or the answer has a name too."""
     roles = asked_roles(task)
-    named = [page.t(f"role.{task.key}.{role}") if len(roles) > 1 else page.t("web.play.text") for role in roles]
+    by_role = len(roles) > 1 or faces.get(task.result).named
+    named = [page.t(f"role.{task.key}.{role}" if by_role else "web.play.text") for role in roles]
     shown = [gr.Textbox(label=label, visible=True) for label in named]
     return [*shown, *[gr.Textbox(visible=False)] * (len(widgets.boxes) - len(shown))][: len(widgets.boxes)]
 
@@ -266,7 +267,8 @@ def _before(page: Page, folder: Path, row: Row, descriptions: dict[str, str]) ->
         else:
             title, note = page.t("web.play.simple", name=page.t(f"ladder.{key}")), ""
         answers.append({"key": key, "title": title, "note": note, "prediction": found["predictions"][0]})
-    return answers
+    # The same model untuned stands beside the tuned one, the simple model below them.
+    return sorted(answers, key=lambda answer: answer["key"] != "base")
 
 
 def simple_alone(run_dir: Path, which: str | None) -> str | None:
