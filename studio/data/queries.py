@@ -197,7 +197,8 @@ def shares(version: DataVersion, task: str, columns: Mapping[str, str], split: S
     """See `checks.shares`."""
     raw = _ask(version, "shares", task, dict(columns), dataclasses.asdict(split))
     formulas = tuple(Formula(*formula) for formula in raw["formulas"])
-    return Shares(**{**raw, "untested": tuple(raw["untested"]), "formulas": formulas})
+    tuples = {name: tuple(raw[name]) for name in ("untested", "unlearnt", "unlearnt_at")}
+    return Shares(**{**raw, **tuples, "formulas": formulas})
 
 
 def label_counts(version: DataVersion, column: str, most: int | None = None) -> list[tuple[str, int]]:

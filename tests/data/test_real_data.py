@@ -64,13 +64,15 @@ def test_translation_is_recognised(tmp_path: Path) -> None:
     assert quoted == '"Shall I take a message?" "No, thank you."'
 
 
-@pytest.mark.parametrize(
-    ("name", "code"),
-    [
-        ("emotions_en_multilabel.csv", "data.question.several_labels"),
-        ("qa_en_xquad.jsonl", "data.question.instructions_and_more"),
-    ],
-)
-def test_tasks_that_are_not_here_yet_are_questions(tmp_path: Path, name: str, code: str) -> None:
-    found = suggest(load(tmp_path, name))
-    assert (found.sure, found.code) == (False, code)
+def test_several_columns_of_yes_and_no_are_a_question(tmp_path: Path) -> None:
+    found = suggest(load(tmp_path, "emotions_en_multilabel.csv"))
+    assert (found.sure, found.code) == (False, "data.question.several_labels")
+
+
+@pytest.mark.parametrize("name", ["qa_en_xquad.jsonl", "qa_zh_xquad.jsonl"])
+def test_questions_about_a_context_are_recognised(tmp_path: Path, name: str) -> None:
+    version = load(tmp_path, name)
+    found = suggest(version)
+    assert (found.task, found.sure, found.code) == ("qa", True, "data.reason.answer_spans")
+    assert found.columns["context"] == "context"
+    assert found.columns["question"] == "question"

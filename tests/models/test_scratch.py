@@ -78,6 +78,8 @@ def test_only_full_tuning_makes_sense_of_it():
     assert found["full"].ok
     assert {key: verdict.code for key, verdict in found.items() if key not in ("full", "head")} == {
         "lora": "verdict.method_untaught",
+        "qlora": "verdict.method_untaught",
+        "qlora8": "verdict.method_untaught",
         "last_layers": "verdict.method_untaught",
     }
     assert not found["head"].ok
