@@ -270,7 +270,8 @@ def healthy(story: Story) -> Advice | None:
         code = "coach.learning" if len(story.losses) >= _FEW_STEPS and now < _NOT_FALLEN * first else "coach.warming_up"
         return Advice(code, {"first": first, "now": now, "step": story.step}, None, "good" if now < first else "plain")
     latest, best, start = story.checks[-1], story.best, story.checks[0]
-    if best is not None and (best.step == latest.step or now < _NOT_FALLEN * first):
+    rose = best is not None and story.gain(best.main, start.main) > 0
+    if best is not None and rose and (best.step == latest.step or now < _NOT_FALLEN * first):
         values = {"first": start.main, "score": best.main, "step": best.step, "loss_first": first, "loss_now": now}
         return Advice("coach.healthy", values, None, "good")
     return Advice("coach.steady", {"score": latest.main, "step": latest.step}, None, "plain")

@@ -304,6 +304,10 @@ def test_neither_moving_nor_stuck_is_said_so():
     assert spoken(advice(events)).code == "coach.steady"
 
 
+def test_a_score_that_was_full_from_the_first_does_not_get_better():
+    assert spoken(advice(run(until=30, scores=(1.0, 1.0, 1.0)))).code == "coach.steady"
+
+
 def test_the_evidence_names_the_steps_seen():
     found = advice(CASES["over-fitting"][0])
     assert (found.values["times"], found.values["step"], found.values["best"]) == (4, 30, 30)
