@@ -35,8 +35,12 @@ class Reading:
 def read_texts(folder: Path, texts: Sequence[str]) -> Reading:
     """Both numbers from one look. Raises UserError where the folder has no usable tokenizer."""
     rules.check_tokenizer(folder)
-    changed = max(path.stat().st_mtime_ns for path in folder.iterdir() if path.name in _FILES)
-    return _measured(str(folder), changed, tuple(text[:MOST_CHARACTERS] for text in texts))
+    return _measured(str(folder), changed(folder), tuple(text[:MOST_CHARACTERS] for text in texts))
+
+
+def changed(folder: Path) -> int:
+    """When a tokenizer's files were changed last, in nanoseconds."""
+    return max(path.stat().st_mtime_ns for path in folder.iterdir() if path.name in _FILES)
 
 
 def token_lengths(folder: Path, texts: Sequence[str]) -> list[int]:
@@ -57,8 +61,8 @@ _FILES = {name for names in rules.TOKENIZERS for name in names}
 
 
 @lru_cache(maxsize=32)
-def _measured(folder: str, changed: int, texts: tuple[str, ...]) -> Reading:
-    """`changed` is part of the key: another tokenizer in the same place is looked at anew."""
+def _measured(folder: str, when: int, texts: tuple[str, ...]) -> Reading:
+    """`when` is part of the key: another tokenizer in the same place is looked at anew."""
     try:
         done = subprocess.run(
             child.command("studio.models.coverage"),
@@ -78,7 +82,7 @@ def _measured(folder: str, changed: int, texts: tuple[str, ...]) -> Reading:
     return Reading(found["share"], tuple(found["lengths"]))
 
 
-def _open(folder: Path) -> Any:
+def open_tokenizer(folder: Path) -> Any:
     """A tokenizers.Tokenizer from whichever files the folder has."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
@@ -104,7 +108,7 @@ def _open(folder: Path) -> Any:
 def _measure(tokenizer: Any, texts: list[str]) -> dict[str, Any]:
     known = total = 0
     lengths = []
-    unknown = _Unknown(tokenizer)
+    unknown = Unknown(tokenizer)
     for encoding in tokenizer.encode_batch(texts):
         lengths.append(len(encoding.ids))
         own = [number for number, mark in zip(encoding.ids, encoding.special_tokens_mask, strict=True) if not mark]
@@ -113,7 +117,7 @@ def _measure(tokenizer: Any, texts: list[str]) -> dict[str, Any]:
     return {"share": known / total if total else 1.0, "lengths": lengths}
 
 
-class _Unknown:
+class Unknown:
     """Whether a token id stands for something the model never learnt; each id is decided once."""
 
     def __init__(self, tokenizer: Any) -> None:
@@ -152,7 +156,7 @@ def _byte_of_character() -> dict[str, int]:
 def _main() -> None:
     child.limit(memory=MEMORY, seconds=SECONDS)
     request = json.load(sys.stdin)
-    json.dump(_measure(_open(Path(request["folder"])), request["texts"]), sys.stdout)
+    json.dump(_measure(open_tokenizer(Path(request["folder"])), request["texts"]), sys.stdout)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,10 @@ import gradio as gr
 
 from studio.assets import assets
 
-_SCRIPTS = ("core.js", "start.js", "live.js", "runs.js", "report.js", "forms.js", "workshop.js", "doubts.js", "grid.js")
+_SCRIPTS = (
+    *("core.js", "start.js", "live.js", "runs.js", "report.js", "forms.js", "workshop.js", "doubts.js", "grid.js"),
+    "reading.js",
+)
 
 
 def scripts() -> list[Path]:

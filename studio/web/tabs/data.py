@@ -39,6 +39,7 @@ class Widgets:
     mending: gr.HTML
     charts: gr.HTML
     rendered: gr.HTML
+    reading: gr.HTML
     search: gr.Textbox
     place: gr.Textbox
     grid: gr.HTML
@@ -103,6 +104,7 @@ def _columns(page: Page, chosen: gr.Dropdown, facts: gr.HTML) -> Widgets:
             mending = island("mending", elem_id="data-mending")
             drawn = island("charts", elem_id="data-charts")
     seen = island("rendered", elem_id="data-rendered")
+    reading = island("reading", elem_id="data-reading")
     with gr.Row(equal_height=True):
         search = gr.Textbox(
             label=page.t("web.data.search"),
@@ -113,7 +115,8 @@ def _columns(page: Page, chosen: gr.Dropdown, facts: gr.HTML) -> Widgets:
         )
         place = gr.Textbox("", visible="hidden", elem_classes="visually-hidden")
     grid = island("grid", elem_id="data-grid")
-    widgets = Widgets(chosen, facts, task, roles, groups, split, found, mending, drawn, seen, search, place, grid, use)
+    islands = (found, mending, drawn, seen, reading)
+    widgets = Widgets(chosen, facts, task, roles, groups, split, *islands, search, place, grid, use)
     gridview.wire(page, chosen, search, place, grid)
     return widgets
 
@@ -179,18 +182,21 @@ def _look(page: Page, widgets: Widgets) -> list[Any]:
         """Findings, charts and rendered rows for the columns as they are chosen now."""
         version, use = _read(widgets, values)
         if not version:
-            return [None] * 4
+            return [None] * 5
         found = find_version(page.workspace, version)
         tools = {**bench(found, use), "doubts": shown_doubts(page.desk, found, use, page.language)}
         if not use.task or not use.columns:
-            return [None, {**tools, "version": version}, None, None]
+            return [None, {**tools, "version": version}, None, None, None]
         problems, lines = findings(page, found, use)
-        seen = {} if _blocked(problems) else rendered(page, found, use)
+        blocked = _blocked(problems)
+        seen = {} if blocked else rendered(page, found, use)
         # The page drops an answer about data that is no longer the chosen one: a slow one may come last.
         told = (lines | tools, tools, {"figures": charts(page, found, use)}, seen)
-        return [{**value, "version": version} for value in told]
+        reading = None if blocked else {"version": version, "use": use.to_json()}
+        return [*({**value, "version": version} for value in told), reading]
 
-    return [examine, widgets.inputs(), [widgets.findings, widgets.mending, widgets.charts, widgets.rendered]]
+    shown = [widgets.findings, widgets.mending, widgets.charts, widgets.rendered, widgets.reading]
+    return [examine, widgets.inputs(), shown]
 
 
 def _wire_use(page: Page, widgets: Widgets) -> None:
