@@ -12,7 +12,7 @@
     const engine = await plotly();
     const line = { type: "line", x0: told.cut, x1: told.cut, yref: "paper", y0: 0, y1: 1, line: { color: colour("red"), width: 2, dash: "dash" } };
     const last = told.bins.at(-1)[1], right = told.cut > last / 2;
-    const note = { x: told.cut, xanchor: right ? "right" : "left", y: 1, yref: "paper", yanchor: "top", showarrow: false, text: say("web.tokens.cut_here", { tokens: told.cut }), font: { color: colour("red"), size: 12 }, xshift: right ? -4 : 4 };
+    const note = { x: told.cut, xanchor: right ? "right" : "left", y: 1, yref: "paper", yanchor: "top", showarrow: false, text: say(told.windows > 1 ? "web.tokens.part_here" : "web.tokens.cut_here", { tokens: told.cut }), font: { color: colour("red"), size: 12 }, xshift: right ? -4 : 4 };
     // The last bin also holds a few giants; it is drawn as wide as the others.
     const wide = told.bins[0][1] - told.bins[0][0];
     await engine.newPlot(node, [{ type: "bar", x: told.bins.map(([low]) => low + wide / 2), width: told.bins.map(() => wide), y: told.bins.map((bin) => bin[2]), customdata: told.bins.map(([low, high]) => `${Math.ceil(low)}–${Math.floor(high)}`), marker: { color: told.bins.map(([low]) => colour(low >= told.cut ? "muted" : "accent")), line: { color: colour("card"), width: 1 } }, hovertemplate: "%{customdata}: %{y}<extra></extra>" }],
@@ -30,7 +30,8 @@
       const found = await post("/api/pieces", { model: told.model, text: box.value });
       if (mine !== turn) return;
       const after = found.pieces.length - 1 - found.pieces.findLastIndex((one) => !one[2]);
-      const beyond = (place) => found.pieces.length > told.cut && place >= told.cut - after;
+      // A row that is read in several parts loses nothing here.
+      const beyond = (place) => told.windows < 2 && found.pieces.length > told.cut && place >= told.cut - after;
       fill(shown, h("p.muted", {}, found.line), h("div.pieces", { dir: "auto" }, found.pieces.map((one, place) => piece(one, beyond(place)))),
         found.words.length ? [h("h3", {}, say("web.tokens.words")), h("div.pieces", {}, found.words.map((word) => h("span.piece", {}, word)))] : null);
     }

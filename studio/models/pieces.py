@@ -82,8 +82,9 @@ def _pieces(tokenizer: Any, text: str) -> list[tuple[str, str, bool, bool, str]]
         encoding.ids, encoding.tokens, encoding.offsets, encoding.special_tokens_mask, strict=True
     ):
         seen[span] += 1
-        part = f"{seen[span]}/{shares[span]}" if shares[span] > 1 else ""
-        found.append((text[slice(*span)], token, bool(mark), bool(mark) or not unknown(number), part))
+        known = bool(mark) or not unknown(number)
+        part = f"{seen[span]}/{shares[span]}" if shares[span] > 1 and not known else ""
+        found.append((text[slice(*span)], token, bool(mark), known, part))
     return found
 
 

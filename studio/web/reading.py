@@ -1,5 +1,5 @@
-"""The routes for how a model reads the data: lengths in its tokens with the place where a run cuts, and one text as it is
-cut into tokens."""
+"""The routes for how a model reads the data: lengths in its tokens with the place where a run cuts, and one text as it
+is cut into tokens."""
 
 from __future__ import annotations
 
@@ -71,11 +71,11 @@ def readers(workspace: Workspace, use: Use) -> list[Card]:
 
 
 def lengths(workspace: Workspace, version: DataVersion, use: Use, model: str, lang: str) -> dict[str, Any]:
-    """{"bins": [from, to, rows], "cut": tokens that a quick run reads a row, "line", "text": a row's}: of an even sample
-    of the rows."""
+    """{"bins": [from, to, rows], "cut": tokens that a quick run reads at once, "windows": so many times a row at most,
+    "line", "text": a row's}: of an even sample of the rows."""
     texts = texts_of(version, use)
     if not texts:
-        return {"bins": [], "cut": 0, "line": say("web.tokens.no_text", lang), "text": ""}
+        return {"bins": [], "cut": 0, "windows": 1, "line": say("web.tokens.no_text", lang), "text": ""}
     counted = lengths_of(workspace, texts, model)
     drawn = histogram(counted)
     options = draft(workspace, version, use=use, model=model).spec.options
@@ -88,4 +88,4 @@ def lengths(workspace: Workspace, version: DataVersion, use: Use, model: str, la
     line += " " + say(f"web.tokens.{code}", lang, tokens=most, percent=percent, windows=windows)
     edges = drawn["edges"]
     bins = [[low, high, count] for low, high, count in zip(edges, edges[1:], drawn["counts"], strict=False)]
-    return {"bins": bins, "cut": most, "line": line, "text": texts[0][:MOST_CHARACTERS]}
+    return {"bins": bins, "cut": most, "windows": windows, "line": line, "text": texts[0][:MOST_CHARACTERS]}
