@@ -37,7 +37,9 @@ def test_parts_of_a_character_are_marked_as_unknown(decoder):
 
 
 def test_chinese_words_stand_beside_them(encoder):
-    assert cut(encoder, "我来到北京清华大学 today").words == ("我", "来到", "北京", "清华大学", "today")
+    assert cut(encoder, "我来到北京清华大学, crème today").words == (
+        *("我", "来到", "北京", "清华大学", "crème", "today"),
+    )
     assert cut(encoder, "the room was clean").words == ()
     assert "rjieba" not in sys.modules, "a dictionary is not loaded where the page is answered"
 
