@@ -11,7 +11,7 @@ from studio.options import option
 from studio.problem import Problem
 from studio.tasks.base import Item, Prediction, Role, Row, Rows, Task, tasks
 from studio.tasks.heads import core_of, inputs_of, load_encoder, pooled_classifier
-from studio.tasks.layers import HEADS
+from studio.tasks.layers import HEADS, own_head
 from studio.tasks.uneven import focal, pull
 from studio.tasks.windows import mean_scores, windows
 
@@ -89,9 +89,8 @@ class Classification(Task):
         """The sorted labels of the training rows, how many windows of a text are read at most, a head that is not
         linear, and each label's weight in the loss where weights were asked for."""
         counts = Counter(str(row["label"]) for row in train if row.get("label"))
-        facts: dict[str, Any] = {"labels": sorted(counts), "windows": getattr(options, "windows", 1)}
-        if options.head != "linear":
-            facts["head"] = options.head
+        windows_read = getattr(options, "windows", 1)
+        facts: dict[str, Any] = {"labels": sorted(counts), "windows": windows_read, **own_head(options)}
         if options.class_weights:
             total = sum(counts.values())
             facts["class_weights"] = [total / (len(counts) * counts[label]) for label in facts["labels"]]

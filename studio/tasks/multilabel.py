@@ -12,7 +12,7 @@ from studio.options import option
 from studio.problem import Problem
 from studio.tasks.base import Item, Prediction, Role, Row, Rows, Task, tasks
 from studio.tasks.heads import core_of, inputs_of, load_encoder, pooled_classifier
-from studio.tasks.layers import HEADS
+from studio.tasks.layers import HEADS, own_head
 from studio.tasks.uneven import focal, pull
 from studio.tasks.windows import mean_scores, windows
 
@@ -119,9 +119,7 @@ class MultiLabel(Task):
         """The sorted labels of the training rows, how many windows of a text are read at most, a head that is not
         linear, and what a row of each label weighs where weights were asked for."""
         counts = Counter(label for row in train for label in self.expected(row) or ())
-        facts: dict[str, Any] = {"labels": sorted(counts), "windows": options.windows}
-        if options.head != "linear":
-            facts["head"] = options.head
+        facts: dict[str, Any] = {"labels": sorted(counts), "windows": options.windows, **own_head(options)}
         if options.class_weights:
             total = len(train)
             weights = [(total - counts[label]) / counts[label] for label in facts["labels"]]

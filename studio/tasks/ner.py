@@ -15,6 +15,7 @@ from studio.options import option
 from studio.problem import Problem
 from studio.tasks.base import Item, Prediction, Role, Row, Rows, Task, tasks
 from studio.tasks.heads import load_encoder
+from studio.tasks.layers import HEADS, own_head
 from studio.tasks.tokenheads import logits_of, overlap_of, token_classifier
 
 if TYPE_CHECKING:
@@ -30,9 +31,11 @@ _EXAMPLES = 5
 
 @dataclass(frozen=True)
 class NerOptions:
-    """`overlap` is the share of a window that the next one repeats; `dropout` is that of the head."""
+    """`overlap` is the share of a window that the next one repeats; `head` is what tells the tags (see
+    `studio.tasks.layers`), `dropout` is that of the head."""
 
     overlap: float = option(0.25, low=0.0, high=0.5, step=0.05)
+    head: str = option("linear", choices=HEADS)
     dropout: float = option(0.1, low=0.0, high=0.5, step=0.05)
 
 
@@ -112,12 +115,15 @@ class Ner(Task):
         ]
 
     def facts(self, train: Rows, options: Any) -> dict[str, Any]:
-        """The sorted types of the training rows, and how far windows overlap."""
+        """The sorted types of the training rows, how far windows overlap, and a head that is not linear."""
         types = sorted({one.type for row in train for one in entities_of(row)})
-        return {"types": types, "overlap": options.overlap}
+        return {"types": types, "overlap": options.overlap, **own_head(options)}
 
     def load(self, folder: str, facts: dict[str, Any], options: Any) -> torch.nn.Module:
-        model: torch.nn.Module = token_classifier()(load_encoder(folder), 1 + 2 * len(facts["types"]), options.dropout)
+        outputs = 1 + 2 * len(facts["types"])
+        model: torch.nn.Module = token_classifier()(
+            load_encoder(folder), outputs, options.dropout, facts.get("head", "linear")
+        )
         return model
 
     def encode(self, rows: Rows, tokenizer: Any, facts: dict[str, Any], max_length: int) -> list[Item]:

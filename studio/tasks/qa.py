@@ -12,7 +12,9 @@ from studio.options import option
 from studio.problem import Problem
 from studio.tasks import passages
 from studio.tasks.base import Item, Prediction, Role, Row, Rows, Task, tasks
+from studio.tasks.layers import HEADS, own_head
 from studio.tasks.spanheads import load_finder
+from studio.tasks.tokenheads import logits_of
 
 if TYPE_CHECKING:
     import torch
@@ -36,10 +38,12 @@ _UNLIKELY = -1e30
 @dataclass(frozen=True)
 class QaOptions:
     """`overlap` is the share of a window that the next one repeats; `longest` the most characters of an answer, 0 for
-    somewhat more than the longest of the training rows; `dropout` is that of the head."""
+    somewhat more than the longest of the training rows; `head` is what tells where an answer begins and ends (see
+    `studio.tasks.layers`; only a linear one can have come with the model), `dropout` is that of the head."""
 
     overlap: float = option(0.33, low=0.0, high=0.5, step=0.01)
     longest: int = option(0, low=0, high=2000, step=10)
+    head: str = option("linear", choices=HEADS)
     dropout: float = option(0.1, low=0.0, high=0.5, step=0.05)
 
 
@@ -158,7 +162,8 @@ class Qa(Task):
         return chosen
 
     def facts(self, train: Rows, options: Any) -> dict[str, Any]:
-        """Whether some questions have no answer, the most characters of one, and how far windows overlap."""
+        """Whether some questions have no answer, the most characters of one, how far windows overlap, and a head that
+        is not linear."""
         found = [self.expected(row) or [] for row in train]
         longest = max((len(text) for one in found for text, start in one if start >= 0), default=40)
         return {
@@ -166,10 +171,11 @@ class Qa(Task):
             "longest": options.longest or math.ceil(_ROOM * longest),
             "overlap": options.overlap,
             "threshold": 0.5,
+            **own_head(options),
         }
 
     def load(self, folder: str, facts: dict[str, Any], options: Any) -> torch.nn.Module:
-        return load_finder(folder, options.dropout)
+        return load_finder(folder, options.dropout, facts.get("head", "linear"))
 
     def knows(self, model: torch.nn.Module) -> bool:
         """Whether the model came with a head for answers."""
@@ -190,7 +196,7 @@ class Qa(Task):
 
     def loss(self, model: torch.nn.Module, batch: dict[str, torch.Tensor], options: Any) -> torch.Tensor:
         """The mean of both ends' cross-entropies, over the tokens where an answer may begin, or end, and the first."""
-        return _losses(_scores(model, batch), batch).sum()
+        return _losses(logits_of(model, batch), batch).sum()
 
     def weight(self, batch: dict[str, torch.Tensor]) -> int:
         return len(batch["labels"])
@@ -201,7 +207,7 @@ class Qa(Task):
         import torch
 
         with torch.no_grad():
-            scores = _scores(model, batch)
+            scores = logits_of(model, batch)
             starts, ends = batch["starts"][:, :, None], batch["ends"][:, None, :]
             long = ends - starts
             fits = (starts >= 0) & (ends >= 0) & (long > 0) & (long <= facts["longest"])
@@ -249,13 +255,6 @@ class Qa(Task):
         if all("loss" in window for window in windows):
             found["loss"], found["windows"] = sum(window["loss"] for window in windows), len(windows)
         return found
-
-
-def _scores(model: torch.nn.Module, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
-    """Logits (B, T, 2) in float32 of where an answer begins, and ends."""
-    asked = {name: batch[name] for name in ("input_ids", "attention_mask", "token_type_ids") if name in batch}
-    found: torch.Tensor = model(**asked).logits
-    return found.float()
 
 
 def _losses(scores: torch.Tensor, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:

@@ -11,6 +11,7 @@ from studio.options import option
 from studio.problem import Problem
 from studio.tasks.base import Item, Prediction, Role, Row, Rows, Task, tasks
 from studio.tasks.heads import inputs_of, load_encoder, pooled_classifier
+from studio.tasks.layers import HEADS, own_head
 from studio.tasks.pairs import pair_of
 from studio.tasks.windows import windows
 
@@ -29,9 +30,10 @@ _NAMES = frozenset("label labels class category 标签 类别 分类".split())
 
 @dataclass(frozen=True)
 class RegressionOptions:
-    """`dropout` is that of the head; `windows` how many windows of a too long text are read at most (1: the rest
-    is cut away)."""
+    """`head` is what tells the number (see `studio.tasks.layers`), `dropout` is that of the head; `windows` how many
+    windows of a too long text are read at most (1: the rest is cut away)."""
 
+    head: str = option("linear", choices=HEADS)
     dropout: float = option(0.1, low=0.0, high=0.5, step=0.05)
     windows: int = option(4, low=1, high=64, step=1)
 
@@ -136,12 +138,14 @@ class Regression(Task):
 
     def facts(self, train: Rows, options: Any) -> dict[str, Any]:
         """Mean and spread of the training numbers, by which they are standardised, their range, how many decimals are
-        worth showing, and how many windows of a text are read at most."""
+        worth showing, how many windows of a text are read at most, and a head that is not linear."""
         scale = scale_of([value for row in train if (value := self.expected(row)) is not None])
-        return {**scale, "windows": options.windows}
+        return {**scale, "windows": options.windows, **own_head(options)}
 
     def load(self, folder: str, facts: dict[str, Any], options: Any) -> torch.nn.Module:
-        model: torch.nn.Module = pooled_classifier()(load_encoder(folder), 1, options.dropout)
+        model: torch.nn.Module = pooled_classifier()(
+            load_encoder(folder), 1, options.dropout, facts.get("head", "linear")
+        )
         return model
 
     def encode(self, rows: Rows, tokenizer: Any, facts: dict[str, Any], max_length: int) -> list[Item]:

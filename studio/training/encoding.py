@@ -173,7 +173,8 @@ def frozen_features(found: Assembled, items: Items, progress: Callable[[int, int
         for place, item, row in zip(part, taken, rows, strict=True):
             # Of vectors a token, those of the padding are left away.
             kept = row[: len(item["input_ids"])].clone() if row.dim() == 2 else row
-            features[place] = {"features": kept, "labels": judge.target(item)}
+            rest = {name: part for name, part in item.items() if name not in ("input_ids", "token_type_ids")}
+            features[place] = {**rest, "features": kept, "labels": judge.target(item)}
         done += len(part)
         progress(done, len(items.lengths))
     return ListItems(features, items.rows)

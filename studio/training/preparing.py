@@ -111,7 +111,7 @@ def _further(found: Assembled) -> tuple[str, ...]:
 
 def _computed_once(found: Assembled) -> bool:
     """Whether the encoder's vectors stay the same all through the training, and there is room to keep them."""
-    if not found.method.encoder_fixed or found.options.adversarial != "off" or not hasattr(found.model, "pooled"):
+    if not found.method.encoder_fixed or found.options.adversarial != "off" or not hasattr(found.model, "features_of"):
         return False
     if getattr(found.model, "over_tokens", False):
         vectors = int(found.train.lengths.sum() + found.validation.lengths.sum())

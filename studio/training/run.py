@@ -201,7 +201,7 @@ def _before(job: Job, spec: Spec, found: Assembled, simple: Simple, step: int, e
         read = place_head(found, spec.seed, telling("tokenising", emit, stop))
         if read:
             emit(Note("timeline.head_placed", {"rows": read}))
-        elif kind := found.facts.get("head"):
+        elif (kind := found.facts.get("head")) and found.task.kind.places_head:
             emit(Note("timeline.head_unplaced", {"head_code": f"option.task.head_{kind}"}))
     emit(Phase("baselines"))
     if found.task.kind.simple:

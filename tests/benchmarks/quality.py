@@ -51,11 +51,13 @@ GOALS = {
     "ratings": Goal(sets.ratings, lead=3.0, words=["--task", "regression"]),
     "package_tags": Goal(sets.package_tags, lead=3.0, words=["--task", "multilabel"]),
     "tweets": Goal(sets.tweets, lead=3.0),
+    "people_daily": Goal(sets.people_daily, lead=3.0),
     "tagged_pairs": Goal(sets.tagged_pairs, lead=3.0),
     "same_intent": Goal(sets.same_intent, lead=3.0),
     # What a question and its paragraph share says it all on so few rows: a set that shows where counting is enough.
     "matches": Goal(sets.matches("en")),
     "questions": Goal(sets.questions("en"), preset="balanced", lead=0.0),
+    "questions_zh": Goal(sets.questions("zh"), preset="balanced", lead=0.0),
     "help_desk": Goal(sets.sample("help_desk"), lead=5.0),
     "hotel_reviews": Goal(sets.sample("hotel_reviews"), lead=5.0),
     "waimai_reviews": Goal(sets.sample("waimai_reviews"), lead=5.0),

@@ -14,6 +14,7 @@ from tiny_inference import LABELS, save_chat_base, save_encoder_base, save_run
 
 from studio.errors import UserError
 from studio.inference import package
+from studio.inference.kinds.base import answerers
 from studio.inference.predictor import Predictor
 from studio.inference.settings import ChatSettings
 from studio.words import say
@@ -23,7 +24,7 @@ RUN_IT = """
 import json, runpy, sys
 assert not [name for name in sys.modules if name.startswith("studio")]
 made = runpy.run_path(sys.argv[1])
-print(json.dumps([made["predict"](question) for question in json.load(sys.stdin)]))
+print(json.dumps([made[sys.argv[2]](question) for question in json.load(sys.stdin)]))
 assert not [name for name in sys.modules if name.split(".")[0] in ("studio", "peft", "datasets")]
 """
 
@@ -40,10 +41,10 @@ def unpacked(run, tmp_path):
     return phases, tmp_path / "elsewhere" / "model"
 
 
-def fresh(folder, questions):
+def fresh(folder, questions, call="predict"):
     """What predict.py answers in an isolated Python without the studio's environment."""
     done = subprocess.run(
-        [sys.executable, "-I", "-c", RUN_IT, str(folder / "predict.py")],
+        [sys.executable, "-I", "-c", RUN_IT, str(folder / "predict.py"), call],
         input=json.dumps(questions),
         capture_output=True,
         text=True,
@@ -111,6 +112,34 @@ def test_other_heads(tmp_path, task, method, head):
         scores = answer["scores"] if task == "multilabel" else answer
         assert scores == pytest.approx(mine["scores"], abs=1e-5)
     assert len({round(one["scores"]["animal"], 4) for one in expected}) == len(TEXTS)
+
+
+SCALE = {"mean": 3.0, "scale": 1.5, "low": 1.0, "high": 5.0, "digits": 1, "windows": 3}
+ANSWERS = {"unanswerable": True, "longest": 40, "overlap": 0.33, "threshold": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("task", "head", "facts"),
+    [
+        ("ner", "bilstm", {"types": ["A", "B"], "overlap": 0.25}),
+        ("regression", "cnn", SCALE),
+        ("qa", "cnn", ANSWERS),
+        pytest.param("ner", "cnn", {"types": ["A", "B"], "overlap": 0.25}, marks=pytest.mark.slow),
+        pytest.param("ner", "mlp", {"types": ["A", "B"], "overlap": 0.25}, marks=pytest.mark.slow),
+        pytest.param("qa", "bilstm", ANSWERS, marks=pytest.mark.slow),
+        pytest.param("regression", "bilstm", SCALE, marks=pytest.mark.slow),
+    ],
+)
+def test_other_heads_of_tokens_and_numbers(tmp_path, task, head, facts):
+    base = save_encoder_base(tmp_path / "base")
+    run, _ = save_run(tmp_path, "r", base, task, "head", {**facts, "head": head})
+    folder = unpacked(run, tmp_path)[1]
+    asked = [{"question": "the cat", "context": text} if task == "qa" else text for text in TEXTS]
+    predictor = Predictor.load(run)
+    expected = [answerers.get(predictor.task.result).numbers(predictor, question) for question in asked]
+    for found, mine in zip(fresh(folder, asked, "numbers"), expected, strict=True):
+        assert found == pytest.approx(mine, abs=1e-4)
+    assert len({json.dumps(one) for one in expected}) == len(TEXTS)
 
 
 @pytest.mark.parametrize("method", [pytest.param("full", marks=pytest.mark.slow), "lora"])

@@ -62,15 +62,63 @@ def test_vectors_computed_once_give_the_same_answers(folder, head):
         assert one["scores"] == pytest.approx(other["scores"], abs=1e-6)
 
 
+TAGS = tasks.get("ner")
+SPANS = tasks.get("qa")
+WORDS = [
+    {
+        "input_ids": item["input_ids"],
+        "starts": [2 * place for place in range(len(item["input_ids"]))],
+        "ends": [2 * place + 1 for place in range(len(item["input_ids"]))],
+        "labels": [-100, *(place % 3 for place in range(len(item["input_ids"]) - 2)), -100],
+    }
+    for item in ITEMS
+]
+PLACES = [{**item, "labels": [1, 1], "question_cut": 0} for item in WORDS]
+FACTS = {"ner": {"types": ["a", "b"]}, "qa": {"longest": 9, "unanswerable": True, "threshold": 0.5}}
+
+
+def tokens_loaded(folder, task, head):
+    torch.manual_seed(3)
+    facts = {**FACTS[task.key], **({} if head == "linear" else {"head": head})}
+    return task.load(str(folder), facts, task.Options()).eval(), facts
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize(("task", "items"), [(TAGS, WORDS), (SPANS, PLACES)], ids=["ner", "qa"])
+def test_padding_and_vectors_computed_once_change_no_token(folder, task, items, head):
+    model, facts = tokens_loaded(folder, task, head)
+    batch = collate(items, 0, "cpu", task.blanks)
+    with torch.no_grad():
+        features = model.features_of(batch["input_ids"], batch["attention_mask"])
+    assert features.dim() == 3
+    rest = [{name: part for name, part in item.items() if name != "input_ids"} for item in items]
+    kept = ListItems([{**one, "features": row[: len(one["starts"])]} for one, row in zip(rest, features, strict=True)])
+    assert kept.lengths.tolist() == [len(item["input_ids"]) for item in items]
+    together = task.read(model, batch, facts)
+    again = task.read(model, collate(kept.take([0, 1, 2]), 0, "cpu", task.blanks), facts)
+    for item, one, other in zip(items, together, again, strict=True):
+        alone = task.read(model, collate([item], 0, "cpu", task.blanks), facts)[0]
+        assert numbers_of(alone) == pytest.approx(numbers_of(one), abs=1e-5)
+        assert numbers_of(other) == pytest.approx(numbers_of(one), abs=1e-5)
+
+
+def numbers_of(found):
+    return [float(number) for word in found.get("words", found.get("spans")) for number in word] + [found["loss"]]
+
+
+CASES = [(TASK, ITEMS, "classifier"), (TAGS, WORDS, "classifier"), (SPANS, PLACES, "qa_outputs")]
+
+
 @pytest.mark.parametrize("method", ["lora", "head", "full"])
 @pytest.mark.parametrize("head", ["mlp", "cnn", "bilstm"])
-def test_every_part_of_a_head_learns_and_comes_back(folder, head, method, tmp_path):
+@pytest.mark.parametrize(("task", "items", "name"), CASES, ids=["classification", "ner", "qa"])
+def test_every_part_of_a_head_learns_and_comes_back(folder, task, items, name, head, method, tmp_path):
     chosen = methods.get(method)
-    raw, facts = loaded(folder, head)
-    model = chosen.prepare(raw, TASK.peft_type, chosen.Options()).train()
-    batch = collate(ITEMS, 0, "cpu")
-    TASK.loss(model, batch, TASK.Options()).backward()
-    moved = {name for name, part in model.named_parameters() if part.requires_grad and ".classifier." in f".{name}"}
+    raw, facts = loaded(folder, head) if task is TASK else tokens_loaded(folder, task, head)
+    model = chosen.prepare(raw, task.peft_type, chosen.Options()).train()
+    batch = collate(items, 0, "cpu", task.blanks)
+    task.loss(model, batch, task.Options()).backward()
+    moved = {part for part, weight in model.named_parameters() if weight.requires_grad and f".{name}." in f".{part}"}
     assert moved
     with torch.no_grad():
         for name, part in model.named_parameters():
@@ -80,7 +128,10 @@ def test_every_part_of_a_head_learns_and_comes_back(folder, head, method, tmp_pa
                 part += 0.3 * part.grad
     chosen.save(model, str(tmp_path / "saved"))
     source = tmp_path / "saved" if method == "full" else folder
-    again = chosen.load(TASK.load(str(source), facts, TASK.Options()), str(tmp_path / "saved"))
-    expected = TASK.read(model.eval(), batch, facts)
-    for one, other in zip(TASK.read(again.eval(), batch, facts), expected, strict=True):
-        assert one["scores"] == pytest.approx(other["scores"], abs=1e-6)
+    again = chosen.load(task.load(str(source), facts, task.Options()), str(tmp_path / "saved"))
+    expected = task.read(model.eval(), batch, facts)
+    for one, other in zip(task.read(again.eval(), batch, facts), expected, strict=True):
+        if task is TASK:
+            assert one["scores"] == pytest.approx(other["scores"], abs=1e-6)
+        else:
+            assert numbers_of(one) == pytest.approx(numbers_of(other), abs=1e-5)

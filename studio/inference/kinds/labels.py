@@ -73,7 +73,12 @@ json.dump([made["predict"](question) for question in json.load(sys.stdin)], sys.
 
 
 _LAYERS = Path(__file__).parents[1] / "snippets"
-_LINEAR = 'head["weight"] @ vector + head["bias"]'
+_LINEAR = {
+    'head["weight"] @ vector + head["bias"]': ("", "outputs(hidden, vector)"),
+    'head["weight"][0] @ vector + head["bias"][0]': ("", "outputs(hidden, vector)[0]"),
+    'hidden @ head["weight"].T + head["bias"]': ("_tokens", "outputs(hidden)"),
+}
+"""How snippets compute a linear head, of a text or of each token: the layers of another head, and what stands there."""
 _BEFORE = "@torch.inference_mode()"
 
 
@@ -81,8 +86,10 @@ def with_head(script: str, head: str) -> str:
     """A `predict.py` for a linear head as one for another head: what that computes goes in instead."""
     if head == "linear":
         return script
-    layers = (_LAYERS / f"head_{head}.txt").read_text("utf-8")
-    return script.replace(_LINEAR, "outputs(hidden, vector)").replace(_BEFORE, f"{layers}\n{_BEFORE}", 1)
+    linear = next(one for one in _LINEAR if one in script)
+    of_what, instead = _LINEAR[linear]
+    layers = (_LAYERS / f"head_{head}{of_what}.txt").read_text("utf-8")
+    return script.replace(linear, instead).replace(_BEFORE, f"{layers}\n{_BEFORE}", 1)
 
 
 def write_pooled(predictor: Predictor, core: Any, folder: Path, about: dict[str, Any]) -> None:

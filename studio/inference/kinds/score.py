@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.inference.kinds.base import Answerer, answerers
-from studio.inference.kinds.labels import write_pooled
+from studio.inference.kinds.labels import with_head, write_pooled
 
 if TYPE_CHECKING:
     from studio.inference.predictor import Predictor
@@ -23,6 +23,9 @@ class ScoreAnswerer(Answerer):
     def cells(self, prediction: Mapping[str, Any]) -> dict[str, Any]:
         """The number with more decimals than are shown."""
         return {"predicted_number": round(prediction["score"], prediction["digits"] + 4)}
+
+    def script(self, predictor: Predictor, snippet: str) -> str:
+        return with_head(snippet, predictor.facts.get("head", "linear"))
 
     def write(self, predictor: Predictor, core: Any, folder: Path) -> None:
         write_pooled(predictor, core, folder, {name: predictor.facts[name] for name in ("mean", "scale")})

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from studio.data import tokens
 from studio.inference.kinds.base import Answerer, answerers
+from studio.inference.kinds.labels import with_head
 from studio.tasks import passages
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ class SpanAnswerer(Answerer):
         if "question_cut" in prediction:
             found["question_tokens_unread"] = int(prediction["question_cut"])
         return found
+
+    def script(self, predictor: Predictor, snippet: str) -> str:
+        return with_head(snippet, predictor.facts.get("head", "linear"))
 
     def write(self, predictor: Predictor, core: Any, folder: Path) -> None:
         from safetensors.torch import save_file

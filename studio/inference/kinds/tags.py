@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from studio.data import tokens
 from studio.inference.kinds.base import Answerer, answerers
+from studio.inference.kinds.labels import with_head
 from studio.tasks.ner import merged
 from studio.tasks.tokenheads import overlap_of
 
@@ -26,6 +27,9 @@ class TagAnswerer(Answerer):
     def cells(self, prediction: Mapping[str, Any]) -> dict[str, Any]:
         """The entities as JSON, as they can be imported again."""
         return {"predicted_entities": json.dumps(prediction["entities"], ensure_ascii=False)}
+
+    def script(self, predictor: Predictor, snippet: str) -> str:
+        return with_head(snippet, predictor.facts.get("head", "linear"))
 
     def write(self, predictor: Predictor, core: Any, folder: Path) -> None:
         from safetensors.torch import save_file
