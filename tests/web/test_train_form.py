@@ -109,7 +109,7 @@ def test_a_form_is_read_as_it_was_written():
 def test_a_model_name_without_end_is_refused(form):
     page, _, data = form
     with pytest.raises(UserError) as caught:
-        train.model_id("local:/" + "x" * 10_000)
+        bringing.opened(page, "local:/" + "x" * 10_000)
     assert caught.value.code == "text_long"
 
 
