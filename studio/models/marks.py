@@ -19,7 +19,8 @@ _NO_START = {"pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>"}
 _GPT = dict.fromkeys(("bos_token", "eos_token", "unk_token"), "<|endoftext|>")
 DEFAULTS: dict[str, dict[str, str]] = {
     **dict.fromkeys(("bert", "distilbert", "electra", "roformer", "deberta", "deberta-v2"), _BRACKETS),
-    **dict.fromkeys(("roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "bart", "mbart", "mpnet"), _ANGLES),
+    **dict.fromkeys(("roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "bart", "mbart"), _ANGLES),
+    "mpnet": {**_ANGLES, "unk_token": "[UNK]"},
     **dict.fromkeys(("t5", "mt5", "umt5", "marian", "pegasus"), _NO_START),
     "gpt2": _GPT,
 }

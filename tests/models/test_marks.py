@@ -15,7 +15,7 @@ from tiny_families import DECODERS, ENCODERS, SEQ2SEQ, family_folder
 from studio.models.card import Card, read_card
 from studio.models.known import known
 from studio.models.load import load_tokenizer
-from studio.models.marks import DEFAULTS, Marks, default_marks, read_marks
+from studio.models.marks import DEFAULTS, Marks, read_marks
 
 
 @pytest.fixture(scope="module")
@@ -48,15 +48,14 @@ def test_padding_that_ends_answers_is_replaced_as_training_replaces_it(tiny, tmp
     assert read_marks(folder, "llama").pad == "", "without the vocabulary nobody can tell yet"
 
 
-@pytest.mark.parametrize("family", [name for name in DEFAULTS if default_marks(name)])
+@pytest.mark.parametrize("family", sorted({*DEFAULTS} - {"marian"}))
 def test_what_a_family_says_by_itself_is_what_its_class_says(family):
-    from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING_NAMES
-
-    name = TOKENIZER_MAPPING_NAMES[family]
     import inspect
 
     import transformers
+    from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING_NAMES
 
+    name = TOKENIZER_MAPPING_NAMES[family]
     kind = getattr(transformers, name)
     said = {key: item.default for key, item in inspect.signature(kind.__init__).parameters.items()}
     for role, token in DEFAULTS[family].items():

@@ -17,7 +17,7 @@ from studio.inference.client import InferenceClient
 from studio.runs.desk import Desk
 from studio.spec import Spec, Split
 from studio.web.context import Page
-from studio.web.tabs import given, train
+from studio.web.tabs import bringing, given, train
 from studio.words import say
 
 COLUMNS = {"text": "text", "label": "label"}

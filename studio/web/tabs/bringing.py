@@ -88,8 +88,6 @@ def wire(page: Page, widgets: Widgets, steps: list[Step]) -> None:
     widgets.find.submit(search, [widgets.find, widgets.given], widgets.found, **{**QUIET, "show_progress": "minimal"})
     follow(widgets.found.click(take, widgets.given, widgets.model, **QUIET))
     follow(
-        widgets.folder.input(
-            take_folder, [widgets.folder, widgets.given], [widgets.model, widgets.refused], **QUIET
-        )
+        widgets.folder.input(take_folder, [widgets.folder, widgets.given], [widgets.model, widgets.refused], **QUIET)
     )
     follow(widgets.card.click(fetched, [widgets.given, widgets.model], widgets.model, **QUIET))

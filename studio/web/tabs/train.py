@@ -64,9 +64,7 @@ def _wire_choices(page: Page, widgets: Widgets) -> None:
         return [gr.Dropdown(choices=choices, value=model), preset, bringing.folders(page)]
 
     # What is shown is about `given`, never about the dropdown: that may already be ahead, or not be drawn yet.
-    widgets.given.change(
-        open_form, widgets.given, [widgets.model, widgets.preset, widgets.folder], **QUIET
-    ).then(
+    widgets.given.change(open_form, widgets.given, [widgets.model, widgets.preset, widgets.folder], **QUIET).then(
         *_model_step(page, widgets), **QUIET
     ).then(*_plan_step(page, widgets), **QUIET).then(*_compare_step(page, widgets), **QUIET).then(
         *_measure_step(page, widgets), **QUIET
@@ -193,7 +191,9 @@ def _measure_step(page: Page, widgets: Widgets) -> tuple[Any, list[Any], gr.Text
         if not filled or not model:
             return gr.skip()
         found = find_version(page.workspace, filled.data)
-        made = draft(page.workspace, found, use=filled.use, model=opened(page, model), method=method or "", preset=preset)
+        made = draft(
+            page.workspace, found, use=filled.use, model=opened(page, model), method=method or "", preset=preset
+        )
         return uuid.uuid4().hex if measure(page.desk, found, made.spec) else gr.skip()
 
     return measured, [widgets.model, widgets.method, widgets.preset, widgets.given], widgets.measured
