@@ -143,7 +143,7 @@ def test_the_memory_line_says_what_the_plan_says(page, data, monkeypatch):
 @pytest.mark.parametrize(
     ("gigabytes", "tones", "instead"),
     [
-        (2.2, {"full": "bad", "lora": "good"}, "fits here; Full fine-tuning takes more"),
+        (2.2, {"full": "bad", "lora": "good"}, "fits here; Full tuning takes more"),
         (0.3, {"full": "bad", "lora": "bad"}, "no smaller model of the list does either"),
     ],
 )
