@@ -188,6 +188,18 @@
   }
   // Plotly reads a few tags in axis and legend texts; what people wrote is no markup.
   const plain = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+  // Into the middle of the screen, and kept there while what stands above still grows, until somebody scrolls.
+  function bring(node) {
+    let alone = true, top = null;
+    for (const name of ["wheel", "touchstart", "pointerdown", "keydown"]) addEventListener(name, () => { alone = false; }, { once: true, passive: true });
+    const until = performance.now() + 3000;
+    (function settle() {
+      if (!alone || !node.isConnected || performance.now() > until) return;
+      const now = node.getBoundingClientRect();
+      if (now.height && (top === null || Math.abs(now.top - top) > 8)) { node.scrollIntoView({ block: "center" }); top = node.getBoundingClientRect().top; }
+      setTimeout(settle, 150);
+    })();
+  }
   const nonce = () => crypto.getRandomValues(new Uint32Array(4)).join("-");
   // One press is one run, however often its request is sent: the key changes only once the run is there.
   const pressed = new Map();
@@ -203,7 +215,7 @@
 
   // What a result kind draws of a prediction, and what it adds to a report; each kind's own file fills these in.
   const results = {}, sections = {}, mistakes = {};
-  window.studio = { kinds, results, sections, mistakes, mount, h, fill, say, known, get, post, address, open, tabbed, every, number, percent, duration, place, bytes, ago, clock, metric, score, chip, button, downloading, lines, notice, toast, colour, layout, plotly, plain, nonce, again, PLOT, lang };
+  window.studio = { kinds, results, sections, mistakes, mount, h, fill, say, known, get, post, address, open, tabbed, every, number, percent, duration, place, bytes, ago, clock, metric, score, chip, button, downloading, lines, notice, toast, bring, colour, layout, plotly, plain, nonce, again, PLOT, lang };
 
   // Arrow keys move between tabs, as people who use the keyboard expect of a tab list.
   document.addEventListener("keydown", (event) => {

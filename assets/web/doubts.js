@@ -1,6 +1,6 @@
 // Labels that look wrong: rows with the label they may have instead, each accepted or turned down, saved as one step.
 (() => {
-  const { h, fill, say, percent, number, button, open, post, notice } = window.studio;
+  const { bring, h, fill, say, percent, number, button, open, post, notice } = window.studio;
   const SHOWN = 20;
   // What was found and decided is kept while the Data tab is drawn again for the same data and columns.
   const known = new Map();
@@ -50,7 +50,7 @@
     return { node, asked() {
       if (wanted !== value.version || !node.isConnected) return;
       wanted = "";
-      node.scrollIntoView({ block: "center" });
+      bring(node);
       if (able) look.click();  // also again: a run may have answered since
     } };
   }

@@ -1,6 +1,6 @@
 // The data workshop: what the doctor found, the steps that mend it, and the versions they make.
 (() => {
-  const { kinds, h, fill, say, get, open, address, ago, button, notice, toast, number, lang } = window.studio;
+  const { bring, kinds, h, fill, say, get, open, address, ago, button, notice, toast, number, lang } = window.studio;
   const SAFE = new Set(["mojibake", "unicode", "markup", "control", "whitespace", "map_labels", "redact"]);
 
   // Work that takes a while: lines of JSON, progress first. Leaving (`signal`) ends it on the server too.
@@ -222,7 +222,7 @@
       const { step } = wanted;
       wanted = null;
       await form(now, place, () => fill(place), step);
-      place.scrollIntoView({ block: "center" });
+      bring(place);
     }
     window.addEventListener("studio:step", () => asked().catch(notice));
     const again = () => { if (now?.version) draw(now).then(asked).catch(notice); };
