@@ -26,7 +26,8 @@ class Card:
     word or "" when unknown; `languages` are codes such as "en", ("multi",) for many. `note` is the catalogue code of
     a sentence that belongs beside the title, or ""; `prefix` goes before every text ("query: " for e5). `gated`: its
     owner asks everyone to accept terms before it can be fetched. `marks` are its padding, begin and end tokens, None
-    where nothing on this machine says them. `unsure` names facts that nobody checked against the model's own page.
+    where nothing on this machine says them. `listed`: these facts are the studio's own list's, which nobody checked against the
+    model's page.
     """
 
     id: str
@@ -52,7 +53,7 @@ class Card:
     intermediate: int = 0
     gated: bool = False
     marks: Marks | None = None
-    unsure: tuple[str, ...] = ()
+    listed: bool = False
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -60,9 +61,8 @@ class Card:
     @staticmethod
     def from_json(raw: dict[str, Any]) -> Card:
         """Back again. Raises TypeError for unknown or missing fields."""
-        several = {name: tuple(raw.get(name, ())) for name in ("languages", "unsure")}
         marks = Marks(**raw["marks"]) if raw.get("marks") else None
-        return Card(**{**raw, **several, "marks": marks})
+        return Card(**{**raw, "languages": tuple(raw.get("languages", ())), "marks": marks})
 
 
 def read_card(folder: Path, model_id: str) -> Card:

@@ -151,7 +151,7 @@ def _from_outside(information: ModelInfo, sizes: dict[str, int]) -> Card:
         gated=True,
         revision=str(information.sha),
         marks=own.marks if own else None,
-        unsure=(),
+        listed=False,
     )
 
 

@@ -43,7 +43,7 @@ def _card(entry: dict[str, Any]) -> Card:
         intermediate=entry["intermediate"],
         gated=entry.get("gated", False),
         marks=_marks(entry),
-        unsure=tuple(entry.get("unsure", ())),
+        listed=True,
     )
 
 

@@ -26,7 +26,6 @@ def _widget(page: Page, item: Option, scope: str) -> gr.components.Component:
         "label": label,
         "info": info,
         "value": item.default,
-        "min_width": 220,
         "elem_id": f"option-{scope}{item.group}-{item.name}".replace("_", "-"),
     }
     if item.kind == "bool":

@@ -183,6 +183,7 @@ def shown_card(page: Page, version: DataVersion, use: Use, model: str) -> dict[s
         "reads": reads,
         "note": _note(page, card, model),
         "why": why,
+        "unsure": page.t("web.models.listed") if card.listed else "",
         "memory": memory_line(page, version, use, card, _fitting(page, use.task)),
         "settled": settled(page, use.task, card),
         "fetch": None if card.on_disk or is_scratch(model) else fetch_box(page, model, "terms" if card.gated else ""),
