@@ -26,8 +26,8 @@ class Card:
     word or "" when unknown; `languages` are codes such as "en", ("multi",) for many. `note` is the catalogue code of
     a sentence that belongs beside the title, or ""; `prefix` goes before every text ("query: " for e5). `gated`: its
     owner asks everyone to accept terms before it can be fetched. `marks` are its padding, begin and end tokens, None
-    where nothing on this machine says them. `listed`: these facts are the studio's own list's, which nobody checked against the
-    model's page.
+    where nothing on this machine says them. `listed`: these facts are the studio's own list's, which
+    nobody checked against the model's page.
     """
 
     id: str

@@ -78,7 +78,7 @@ def test_a_gated_model_is_fetched_with_a_token_that_is_used_once(train: Page, ow
     card = train.locator("#train-card")
     train.locator("#train-find textarea, #train-find input").fill("closed")
     train.locator("#train-find textarea, #train-find input").press("Enter")
-    train.locator("#train-found").get_by_role("button", name="Take").click()
+    train.locator("#train-found").get_by_role("button", name="Choose").click()
     expect(card).to_contain_text("terms to accept first")
     box = card.get_by_label("Hub token")
     expect(box).to_have_attribute("type", "password")
