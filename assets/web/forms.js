@@ -46,18 +46,62 @@
 
   kinds.heading = (root) => ({ update(text) { fill(root, h("h3", {}, text)); } });
 
-  kinds.card = (root) => ({ update(card) {
+  // A card's own download: begun here, followed here, gone on with after a stop or a broken connection. What is typed as
+  // a token leaves the page with the one request and is taken out of the box at once.
+  function fetching(about, trigger) {
+    const shown = h("div.fetching", { role: "status" });
+    const path = "/api/models/fetch?model=" + encodeURIComponent(about.model);
+    const box = about.token ? h("input", { type: "password", autocomplete: "off", spellcheck: "false", maxlength: 400, "aria-label": say("web.fetch.token"), placeholder: say("web.fetch.token") }) : null;
+    const start = button(say("web.fetch.now"), () => begin(), ".small");
+    const ask = h("form.fetch", { autocomplete: "off", onsubmit: (event) => { event.preventDefault(); start.click(); } }, box, start, about.token ? h("small.muted", {}, about.help) : h("small.muted", {}, say("web.fetch.training_does")));
+    const node = h("div", {}, ask, shown);
+    let following = false;
+    async function begin() {
+      const token = box?.value ?? "";
+      if (box) box.value = "";
+      show(await post("/api/models/fetch", { model: about.model, token }));
+    }
+    function show(told) {
+      const running = told.state === "running";
+      ask.hidden = running || told.state === "done";
+      if (told.state === "failed" || told.state === "stopped") start.textContent = say(told.done ? "web.fetch.on" : "web.fetch.now");
+      const sizes = { done: bytes(told.done), total: bytes(told.total) };
+      if (running) fill(shown, h("progress", { max: told.total || 1, value: told.total ? told.done : null, "aria-label": say("web.fetch.now") }), h("span.num", {}, told.total ? say("web.fetch.running", sizes) : say("web.fetch.asking")), button(say("web.fetch.stop"), () => post("/api/models/fetch/stop", { model: about.model }), ".small"));
+      else if (told.state === "failed") fill(shown, h("div.banner.bad", { role: "alert" }, h("b", {}, told.parts[0]), h("span", {}, told.parts.slice(1).join(" "))));
+      else if (told.state === "stopped") fill(shown, h("span.muted", {}, told.total ? say("web.fetch.stopped", sizes) : ""));
+      else fill(shown);
+      if (running && !following) follow();
+      if (told.state === "done" && following) trigger("click", { fetched: about.model });
+      following = running;
+    }
+    async function follow() {
+      following = true;
+      while (following) {
+        await new Promise((go) => setTimeout(go, 700));
+        if (!document.body.contains(node)) return;
+        try { show(await get(path)); } catch (error) { if (error.message === "login") return; }
+      }
+    }
+    get(path).then((told) => { if (told.state === "running" || (told.state === "stopped" && told.done)) show(told); }, () => {});
+    return node;
+  }
+  const remaining = (memory) => h("div.memory", {}, h("span.muted", {}, memory.title), memory.methods.map((one) => h("span.chip", { class: one.tone, "data-tone": one.tone }, one.title, " ≈ ", one.size)), memory.instead ? h("p.reason", {}, memory.instead) : null);
+  kinds.card = (root, props, trigger) => ({ update(card) {
     if (!card) return fill(root);
     const reads = card.reads === null || card.reads === undefined ? null : h("span.chip", { class: card.reads < 0.8 ? "bad" : card.reads < 0.95 ? "amber" : "good" }, say("web.train.reads", { share: Math.round(100 * card.reads) }));
-    fill(root, h("div.model-card", {}, h("span", {}, card.size), h("span", {}, card.licence), h("span", {}, card.languages), card.context ? h("span", {}, card.context) : null, card.gated ? h("span.chip.amber", {}, say("web.models.gated")) : null, card.on_disk || card.download ? h("span.chip", { class: card.on_disk ? "good" : "wait" }, card.on_disk ? say("web.train.on_disk") : say("web.train.to_fetch", { size: card.download })) : null, reads), card.note ? h("p.reason", {}, card.note) : null, card.why ? h("p.reason", {}, card.why) : null);
+    fill(root, h("div.model-card", {}, h("span", {}, card.size), h("span", {}, card.licence), h("span", {}, card.languages), card.context ? h("span", {}, card.context) : null, card.gated ? h("span.chip.amber", {}, say("web.models.gated")) : null, card.on_disk || card.download ? h("span.chip", { class: card.on_disk ? "good" : "wait" }, card.on_disk ? say("web.train.on_disk") : say("web.train.to_fetch", { size: card.download })) : null, reads),
+      card.unsure ? h("small.muted", {}, card.unsure) : null, card.fetch ? fetching(card.fetch, trigger) : null, card.memory?.methods.length ? remaining(card.memory) : null, card.settled?.length ? h("p.reason.settled", {}, card.settled.join(" ")) : null, card.note ? h("p.reason", {}, card.note) : null, card.why ? h("p.reason", {}, card.why) : null);
   } });
 
+  // Tables of models: on a phone each line becomes a card whose cells say what they are.
+  const heading = (columns) => h("thead", {}, h("tr", {}, columns.map((c) => h("th", {}, say("web.models." + c))), h("th", {})));
+  const cells = (columns, values) => columns.map((c, place) => place ? h("td", { "data-label": say("web.models." + c) }, values[place]) : h("td.called", {}, values[place]));
   kinds.models = (root, props, trigger) => ({ update(models) {
     if (!models?.length) return fill(root);
     const reads = (model) => model.reads === null ? h("span.muted", {}, say("web.train.reads_unknown")) : h("span.chip", { class: model.reads < 0.8 ? "bad" : model.reads < 0.95 ? "amber" : "good" }, Math.round(100 * model.reads) + " %");
-    const head = ["model", "size", "licence", "languages", "place", "reads"].map((c) => h("th", {}, say("web.models." + c)));
-    fill(root, h("details.models", {}, h("summary", {}, say("web.models.compare", { n: models.length })), h("div.scroll", {}, h("table", {}, h("thead", {}, h("tr", {}, head, h("th", {}))), h("tbody", {}, models.map((model) => h("tr", {},
-      h("td", {}, model.title), h("td", {}, model.size), h("td", {}, model.licence || "–"), h("td", {}, model.languages || "–"), h("td", {}, model.on_disk ? say("web.train.on_disk") : say("web.train.to_fetch", { size: model.download })), h("td", {}, reads(model)),
+    const columns = ["model", "size", "licence", "languages", "place", "reads"];
+    fill(root, h("details.models", {}, h("summary", {}, say("web.models.compare", { n: models.length })), h("div.scroll", {}, h("table.cardy", {}, heading(columns), h("tbody", {}, models.map((model) => h("tr", {},
+      cells(columns, [model.title, model.size, model.licence || "–", model.languages || "–", model.on_disk ? say("web.train.on_disk") : say("web.train.to_fetch", { size: model.download }), reads(model)]),
       h("td", {}, button(say("web.models.take"), () => trigger("click", { model: model.id }), ".small")))))))));
   } });
 
@@ -76,9 +120,9 @@
     const parts = value.parts ?? [];
     const told = parts.length ? h("div.banner", { class: parts.length > 1 ? "bad" : "amber", role: "status" }, h("b", {}, parts[0]), h("span", {}, parts.slice(1).join(" "))) : null;
     if (!value.models?.length) return fill(root, told);
-    const head = ["model", "size", "download", "licence", "languages", "downloads"].map((c) => h("th", {}, say("web.models." + c)));
-    fill(root, told, h("div.models", {}, h("div.scroll", {}, h("table", {}, h("thead", {}, h("tr", {}, head, h("th", {}))), h("tbody", {}, value.models.map((model) => h("tr", {},
-      h("td", {}, model.title, " ", model.gated ? h("span.chip.amber", {}, say("web.models.gated")) : null), h("td", {}, model.size), h("td", {}, model.download), h("td", {}, model.licence || "–"), h("td", {}, model.languages || "–"), h("td.num", {}, number(model.downloads)),
+    const columns = ["model", "size", "download", "licence", "languages", "downloads"];
+    fill(root, told, h("div.models", {}, h("div.scroll", {}, h("table.cardy", {}, heading(columns), h("tbody", {}, value.models.map((model) => h("tr", {},
+      cells(columns, [[model.title, " ", model.gated ? h("span.chip.amber", {}, say("web.models.gated")) : null], model.size, model.download, model.licence || "–", model.languages || "–", number(model.downloads)]),
       h("td", {}, button(say("web.models.take"), () => trigger("click", { model: model.id }), ".small")))))))));
   } });
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from studio.models import rules
 from studio.models.families import KINDS, OFFSET_POSITIONS
+from studio.models.marks import Marks, read_marks
 
 CARD_FILE = "card.json"
 _EMBEDDINGS = ("word_embeddings.weight", "embed_tokens.weight", "wte.weight", "shared.weight", "tok_embeddings.weight")
@@ -24,7 +25,9 @@ class Card:
     of the download while `on_disk` is false. `kind` is "encoder", "decoder" or "seq2seq". `licence` is an SPDX-like
     word or "" when unknown; `languages` are codes such as "en", ("multi",) for many. `note` is the catalogue code of
     a sentence that belongs beside the title, or ""; `prefix` goes before every text ("query: " for e5). `gated`: its
-    owner asks everyone to accept terms before it can be fetched.
+    owner asks everyone to accept terms before it can be fetched. `marks` are its padding, begin and end tokens, None
+    where nothing on this machine says them. `listed`: these facts are the studio's own list's, which
+    nobody checked against the model's page.
     """
 
     id: str
@@ -49,6 +52,8 @@ class Card:
     revision: str = ""
     intermediate: int = 0
     gated: bool = False
+    marks: Marks | None = None
+    listed: bool = False
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -56,7 +61,8 @@ class Card:
     @staticmethod
     def from_json(raw: dict[str, Any]) -> Card:
         """Back again. Raises TypeError for unknown or missing fields."""
-        return Card(**{**raw, "languages": tuple(raw.get("languages", ()))})
+        marks = Marks(**raw["marks"]) if raw.get("marks") else None
+        return Card(**{**raw, "languages": tuple(raw.get("languages", ())), "marks": marks})
 
 
 def read_card(folder: Path, model_id: str) -> Card:
@@ -97,6 +103,7 @@ def described(model_id: str, folder: Path, config: dict[str, Any], tensors: rule
         prefix=published.get("prefix", ""),
         revision=published.get("revision", ""),
         intermediate=_number(config, "intermediate_size", "d_ff", "n_inner", "hidden_dim", "ffn_dim"),
+        marks=read_marks(folder, family),
     )
 
 

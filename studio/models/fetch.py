@@ -27,7 +27,7 @@ from studio.workspace import Workspace, new_id
 Progress = Callable[[int, int], None]
 _LOCK_POLL_SECONDS = 0.3
 _CONVERT_SECONDS = 1200
-_PASSING = ("hub_unreachable", "hub_busy", "hub_refused", "hub_failed")
+_PASSING = ("hub_unreachable", "hub_busy", "hub_refused", "hub_failed", "hub_token_refused", "hub_no_access")
 """Ends of a download after which it can go on."""
 _PART = ".part-"
 _PART_SECONDS = 7 * 86_400

@@ -86,8 +86,8 @@ def download(
     to be remembered beside it. `work` (exists) is for passing things.
 
     `progress(bytes, total)` may raise to stop. Raises UserError: `hub_unreachable`, `hub_offline`, `hub_not_found`,
-    `hub_gated`, `hub_token_refused`, `hub_busy`, `hub_refused`, `hub_damaged`, `hub_no_safetensors`, `disk_space`, and
-    those of the rules for model folders.
+    `hub_gated`, `hub_token_refused`, `hub_no_access`, `hub_busy`, `hub_refused`, `hub_damaged`, `hub_no_safetensors`,
+    `disk_space`, and those of the rules for model folders.
     """
     total = work / "total"
     request = {"name": name, "folder": str(folder), "total": str(total)}
@@ -165,6 +165,7 @@ def _main(act: str, request: str, result: str) -> None:
     from studio.models import hubclient
 
     child.limit()
+    child.end_with_parent()
     asked = json.loads(request)
     token = sys.stdin.read().strip()
     folder = Path(asked["folder"])

@@ -150,6 +150,8 @@ def _from_outside(information: ModelInfo, sizes: dict[str, int]) -> Card:
         has_chat_template="chat_template" in str(information.config) or "chat_template.jinja" in sizes,
         gated=True,
         revision=str(information.sha),
+        marks=own.marks if own else None,
+        listed=False,
     )
 
 
@@ -254,8 +256,10 @@ def explained(name: str, error: Exception, token: bool, host: str) -> UserError:
         return error
     if kinds & {"OfflineModeIsEnabled"}:
         return UserError("hub_offline", model=name)
-    if token and (status in (401, 403) or kinds & {"GatedRepoError"}):
-        return UserError("hub_token_refused", model=name, host=host)
+    if token and (status == 403 or kinds & {"GatedRepoError"}):
+        return UserError("hub_no_access", model=name, host=host)
+    if token and status == 401:
+        return UserError("hub_token_refused", host=host)
     if kinds & {"GatedRepoError"}:
         return UserError("hub_gated", model=name)
     if kinds & {"RepositoryNotFoundError", "HFValidationError", "RevisionNotFoundError"}:

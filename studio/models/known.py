@@ -9,6 +9,7 @@ from typing import Any
 
 from studio.models.card import Card
 from studio.models.families import KINDS
+from studio.models.marks import Marks, default_marks
 
 
 @cache
@@ -41,4 +42,14 @@ def _card(entry: dict[str, Any]) -> Card:
         prefix=entry.get("prefix", ""),
         intermediate=entry["intermediate"],
         gated=entry.get("gated", False),
+        marks=_marks(entry),
+        listed=True,
     )
+
+
+def _marks(entry: dict[str, Any]) -> Marks | None:
+    """What the entry says of its tokens, else what the tokenizer class of its family does."""
+    if "marks" not in entry:
+        return default_marks(entry["type"])
+    own, pad, begin, end = entry["marks"]
+    return Marks(own, pad, begin, end)

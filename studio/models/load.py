@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.errors import UserError
+from studio.models.marks import PADS
 from studio.models.rules import check_folder, check_tokenizer, shapes, weight_files
 from studio.tasks.heads import quietly
 
@@ -23,7 +24,6 @@ SAFELY: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
 SAFE_WEIGHTS: dict[str, Any] = {**SAFELY, "use_safetensors": True}
 """The same for weights."""
 _quantised: ContextVar[Any] = ContextVar("quantised", default=None)
-_PADS = ("<pad>", "[PAD]", "<|pad|>", "<|endoftext|>", "<|finetune_right_pad_id|>", "<|PAD_TOKEN|>", "<unk>")
 
 
 def load_tokenizer(folder: str | Path) -> Any:
@@ -56,7 +56,7 @@ def guard_padding(tokenizer: Any) -> None:
     if tokenizer.pad_token_id is not None and tokenizer.pad_token_id != tokenizer.eos_token_id:
         return
     vocabulary = tokenizer.get_vocab()
-    for token in (*_PADS, tokenizer.unk_token):
+    for token in (*PADS, tokenizer.unk_token):
         if token in vocabulary and vocabulary[token] != tokenizer.eos_token_id:
             tokenizer.pad_token = token
             return

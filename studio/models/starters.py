@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from studio.models.card import Card
+from studio.models.marks import Marks
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ MINILM = Starter(
         languages=("en",),
         on_disk=False,
         note="note.starter_minilm",
+        marks=Marks("[PAD]", "[PAD]", "[CLS]", "[SEP]"),
         intermediate=1536,
     ),
 )
@@ -107,6 +109,7 @@ E5 = Starter(
         languages=("multi",),
         on_disk=False,
         note="note.starter_e5",
+        marks=Marks("<pad>", "<pad>", "<s>", "</s>"),
         prefix="query: ",
         intermediate=1536,
     ),
@@ -140,6 +143,7 @@ SMOLLM2 = Starter(
         on_disk=False,
         has_chat_template=True,
         note="note.starter_smollm2",
+        marks=Marks("<|endoftext|>", "<|endoftext|>", "<|im_start|>", "<|im_end|>"),
         intermediate=1536,
     ),
 )

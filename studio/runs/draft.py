@@ -26,9 +26,9 @@ from studio.models.catalogue import absolute
 from studio.models.catalogue import card as card_of
 from studio.options import read_options
 from studio.problem import Problem
-from studio.runs.reading import LOOKED_AT, lengths_of, reads_text, suggest_model, texts_of
+from studio.runs.reading import LOOKED_AT, lengths_of, read_for, reads_text, suggest_model
 from studio.runs.speeds import known
-from studio.runs.talks import MARKS, cut_answers, talks_of
+from studio.runs.talks import cut_answers
 from studio.spec import PRESETS, Spec
 from studio.tasks.base import Task, tasks
 from studio.training.optimizer import EXTRA, LIBRARY, SGD_LEAST, lacks_library
@@ -38,6 +38,8 @@ from studio.workspace import Workspace
 
 BASELINE = "baseline"
 """The model id, and the method, of a run that only fits the simple models."""
+CLOSE = 0.85
+"""Share of the memory or the disk from which on a run is warned about."""
 GROUPS = ("training", "task", "method")
 """The groups of options a spec may hold."""
 CHANGES = ("", "lower_rate", "raise_rate", "more_epochs", "fewer_epochs", "class_weights")
@@ -158,8 +160,7 @@ def _planned(
     chosen, problems = read_options(TrainingOptions, "training", given.get("training", {}))
     about, more = read_options(task.Options, "task", given.get("task", {}))
     how, rest = read_options(methods.get(method).Options, "method", given.get("method", {}))
-    talks = talks_of(version, use, LOOKED_AT, about.answers) if task.kind.conversational else []
-    texts = [talk.whole for talk in talks] or texts_of(version, use)
+    talks, texts, lengths = read_for(workspace, version, use, model, getattr(about, "answers", "all"))
     problems = problems + more + rest + _reading(workspace, texts, model) + _growing(task, chosen)
     problems += _continuing(workspace, model, task)
     problems += _optimizer(chosen, "learning_rate" in given.get("training", {}))
@@ -169,14 +170,7 @@ def _planned(
     if card.gated and not card.on_disk:
         values = {"model": card.title}
         problems.append(Problem("model_gated", "error", "model", values=values))
-    shares = (use.split.validation, use.split.test)
-    lengths = lengths_of(workspace, texts, model)
-    if talks:
-        lengths = [length + MARKS * talk.messages for talk, length in zip(talks, lengths, strict=True)]
-    windows = getattr(about, "windows", 1)
-    head = getattr(about, "head", "linear")
-    tuning = methods.get(method)
-    case = Case(task, card, tuning, lengths, machine, version.rows, shares, windows, head=head, how=how)
+    case = case_of(version, use, card, method, lengths, machine, about, how)
     planned = plan(case, preset, kept)
     # What was measured depends on choices that the first plan makes: the word table, the number format.
     measured = known(workspace, model, use.task, method, planned.options)
@@ -188,6 +182,23 @@ def _planned(
         problems += cut_answers(talks, lengths, prompts, planned.options["max_length"], usable)
     problems += _room(workspace, planned.estimate, machine)
     return planned, problems
+
+
+def case_of(
+    version: DataVersion,
+    use: Use,
+    card: Card,
+    method: str,
+    lengths: list[int],
+    machine: Hardware,
+    about: Any,
+    how: Any = None,
+) -> Case:
+    """What the plan is asked about; `about` are the task's options, `how` the method's."""
+    shares = (use.split.validation, use.split.test)
+    windows, head = getattr(about, "windows", 1), getattr(about, "head", "linear")
+    task, tuning = tasks.get(use.task), methods.get(method)
+    return Case(task, card, tuning, lengths, machine, version.rows, shares, windows, head=head, how=how)
 
 
 def _growing(task: Task, options: TrainingOptions) -> list[Problem]:
@@ -248,7 +259,7 @@ def _room(workspace: Workspace, estimate: Estimate, machine: Hardware) -> list[P
         values = {"wanted": f"{wanted / 1e9:.1f}", "free": f"{free / 1e9:.1f}"}
         if wanted > free:
             found.append(Problem(f"{kind}_short", "error", "training", values=values))
-        elif wanted > 0.85 * free:
+        elif wanted > CLOSE * free:
             found.append(Problem(f"{kind}_tight", "warning", "training", values=values))
     return found
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from studio.data.samples import Sample
 from studio.data.store import DataVersion, read_rows
 from studio.data.use import Use
 from studio.models.catalogue import resolve
 from studio.models.coverage import reads_your_text, token_lengths
-from studio.runs.talks import places_of, talks_of
+from studio.runs.talks import MARKS, Talk, places_of, talks_of
 from studio.tasks.base import tasks
 from studio.workspace import Workspace
 
@@ -26,6 +27,25 @@ def texts_of(version: DataVersion, use: Use, limit: int = LOOKED_AT) -> list[str
     else:
         texts = [task.whole(row) for row in read_rows(version, use.columns, places_of(version.rows, limit))]
     return [text for text in texts if text.strip()]
+
+
+class Read(NamedTuple):
+    """What a model will read of the data: conversations where rows are such, texts, and tokens a text."""
+
+    talks: list[Talk]
+    texts: list[str]
+    lengths: list[int]
+
+
+def read_for(workspace: Workspace, version: DataVersion, use: Use, model: str, answers: str = "all") -> Read:
+    """The texts of rows spread evenly over the data, as long as `model` finds them; `answers` as the chat task's
+    option of that name."""
+    talks = talks_of(version, use, LOOKED_AT, answers) if tasks.get(use.task).kind.conversational else []
+    texts = [talk.whole for talk in talks] or texts_of(version, use)
+    lengths = lengths_of(workspace, texts, model)
+    if talks:
+        lengths = [length + MARKS * talk.messages for talk, length in zip(talks, lengths, strict=True)]
+    return Read(talks, texts, lengths)
 
 
 def mostly_latin(texts: Sequence[str]) -> bool:

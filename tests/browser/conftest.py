@@ -54,7 +54,8 @@ class Studio:
             text=True,
             cwd=ROOT,
             start_new_session=True,
-            env={**os.environ, **self.environment},
+            # Models of these tests lie beside the workspace, not in somebody's home.
+            env={**os.environ, "STUDIO_MODEL_ROOTS": str(self.home.parent.parent), **self.environment},
         )
         assert self.process.stdout is not None
         for line in self.process.stdout:

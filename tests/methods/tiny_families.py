@@ -28,7 +28,7 @@ DECODERS = {
     "qwen2": {**WIDE, "num_key_value_heads": 2, "tie_word_embeddings": False, "max_position_embeddings": 128},
     "gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 128},
 }
-SEQ2SEQ = ("t5", "bart", "marian")
+SEQ2SEQ = ("t5", "mt5", "bart", "marian")
 FAMILIES = {"encoder": tuple(ENCODERS), "decoder": tuple(DECODERS), "seq2seq": SEQ2SEQ}
 
 

@@ -196,7 +196,10 @@ def test_a_token_the_hub_refuses(web, model, tmp_path, workspace, known):
     with pytest.raises(UserError) as caught:
         fetch(workspace, "hub:org/closed", silent, token=TOKEN)
     host = web.address.removeprefix("http://")
-    check_spoken(caught.value, "hub_token_refused", model="org/closed", host=host)
+    if known:
+        check_spoken(caught.value, "hub_no_access", model="org/closed", host=host)
+    else:
+        check_spoken(caught.value, "hub_token_refused", host=host)
     assert TOKEN not in caught.value.text() + json.dumps(caught.value.values)
 
 

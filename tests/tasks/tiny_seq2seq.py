@@ -8,11 +8,11 @@ ENGLISH = "the cat dog bird sees eats likes a red big small fish".split()
 CHINESE = list("猫狗鸟看吃爱红大小鱼一只。")
 MARKS = ["<pad>", "</s>", "<unk>", "<s>"]
 PAIRS = {"cat": "猫", "dog": "狗", "bird": "鸟", "fish": "鱼", "sees": "看", "eats": "吃", "likes": "爱", "red": "红", "big": "大", "small": "小"}  # fmt: skip
-FAMILIES = ("t5", "bart", "marian", "mbart")
+FAMILIES = ("t5", "mt5", "bart", "marian", "mbart")
 
 
 def sizes(family: str) -> dict[str, object]:
-    if family == "t5":
+    if family in ("t5", "mt5"):
         return {"d_model": 32, "d_ff": 48, "d_kv": 16, "num_layers": 2, "num_heads": 2, "decoder_start_token_id": 0, "pad_token_id": 0, "eos_token_id": 1}  # fmt: skip
     sides = {f"{side}_{name}": value for side in ("encoder", "decoder") for name, value in (("layers", 2), ("attention_heads", 2), ("ffn_dim", 48))}  # fmt: skip
     start = {"decoder_start_token_id": {"bart": 1, "marian": 0}[family]} if family != "mbart" else {}

@@ -232,7 +232,7 @@ def test_a_bilstm_learns_over_vectors_that_a_frozen_encoder_gave_once(tmp_path, 
         model="local:tiny",
         method="head",
         options={
-            "training": {"epochs": 30, "head_learning_rate": 1e-2, "evaluations": 2, "max_length": 16},
+            "training": {"epochs": 60, "head_learning_rate": 1e-2, "evaluations": 4, "max_length": 16, "patience": 0},
             "task": {"head": "bilstm"},
         },
     )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+import shutil
 import sys
 from pathlib import Path
 
+import gradio as gr
 import pytest
 
 from studio import hardware
@@ -13,13 +16,20 @@ from studio.data.use import Use
 from studio.errors import UserError
 from studio.hardware import Hardware
 from studio.inference.client import InferenceClient
+from studio.models.known import known
+from studio.models.marks import Marks
 from studio.runs.desk import Desk
 from studio.runs.draft import draft
 from studio.web.context import Page
+from studio.web.tabs import train
+from studio.web.tabs.given import Given
+from studio.web.tabs.modelcard import settled
 from studio.web.tabs.modelview import look_first, model_choices, searched, shown_card
+from studio.words import say
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "models"))
-from web_stand_in import serving
+import tiny_models
+from web_stand_in import offer, serving
 
 TOLD = {
     "config": {"model_type": "bert"},
@@ -107,3 +117,119 @@ def test_a_gated_model_that_is_not_here_starts_no_run(page, workspace, data):
     assert (problem.severity, problem.field) == ("error", "model")
     for language in ("en", "zh"):
         assert "google/gemma-3-270m-it" in problem.text(language)
+
+
+def machine(monkeypatch, gigabytes: float) -> None:
+    record = Hardware(
+        "cpu", "box", 2, int(gigabytes * 1e9), 0, False, "fp32", "reason.precision_fp32_cpu", 1, "reason.threads_cores", 50.0
+    )  # fmt: skip
+    monkeypatch.setattr(hardware, "read_or_probe", lambda workspace: record)
+
+
+def test_the_memory_line_says_what_the_plan_says(page, data, monkeypatch):
+    machine(monkeypatch, 16)
+    model = "hub:google-bert/bert-base-chinese"
+    line = shown_card(page, data, USE, model)["memory"]
+    shown = {one["title"]: one for one in line["methods"]}
+    assert line["title"] == "Memory a run needs (16.0 GB here):"
+    for method in ("full", "lora"):
+        made = draft(page.workspace, data, use=USE, model=model, method=method)
+        one = shown[say(f"method.{method}.title")]
+        assert one["size"] == f"{made.estimate.memory_bytes / 1e9:.1f} GB"
+        assert one["tone"] == "good"
+    assert line["instead"] == ""
+
+
+@pytest.mark.parametrize(
+    ("gigabytes", "tones", "instead"),
+    [
+        (2.2, {"full": "bad", "lora": "good"}, "fits here; Full tuning takes more"),
+        (0.3, {"full": "bad", "lora": "bad"}, "no smaller model of the list does either"),
+    ],
+)
+def test_a_small_machine_is_told_what_fits_instead(page, data, monkeypatch, gigabytes, tones, instead):
+    machine(monkeypatch, gigabytes)
+    line = shown_card(page, data, USE, "hub:google-bert/bert-base-chinese")["memory"]
+    shown = {one["title"]: one["tone"] for one in line["methods"]}
+    assert {method: shown[say(f"method.{method}.title")] for method in tones} == tones
+    assert instead in line["instead"], line
+
+
+def test_a_model_too_large_names_the_largest_that_fits(page, data, monkeypatch):
+    machine(monkeypatch, 2.2)
+    chat = Use("chat", {"instruction": "text", "output": "label"})
+    line = shown_card(page, data, chat, "hub:Qwen/Qwen2.5-1.5B-Instruct")["memory"]
+    assert {one["tone"] for one in line["methods"]} == {"bad"}
+    assert "The largest model of the list that does: " in line["instead"]
+
+
+@pytest.mark.parametrize(
+    ("marks", "said"),
+    [
+        (Marks("<pad>", "<pad>", "<s>", "</s>"), ["Padding: its own <pad>", "Begin <s>, end </s>"]),
+        (Marks("", "<unk>", "", "</s>"), ["no token for that, so <unk> is used", "No begin mark; end </s>"]),
+        (Marks("</s>", "<unk>", "<s>", "</s>"), ["never learn to stop, so <unk> is used", "Begin <s>"]),
+        (Marks("", "<|e|>", "<|e|>", "<|e|>"), ["with its end mark <|e|>", "Begin <|e|>, end <|e|>"]),
+        (Marks("", "", "<b>", ""), ["once its tokenizer is here", "Begin <b>; no end mark"]),
+        (Marks("[P]", "[P]", "", ""), ["its own [P]", "Neither begin nor end mark"]),
+        (None, ["read once its files are here"]),
+    ],
+)
+def test_what_is_settled_is_said(page, marks, said):
+    card = dataclasses.replace(known()["hub:openai-community/gpt2"], marks=marks)
+    told = settled(page, "chat", card)
+    for part, text in zip(said, told, strict=False):
+        assert part in text
+    assert told[-1].startswith("Chat template: none")
+    assert settled(page, "causal_lm", card) == told[:-1]
+    own = dataclasses.replace(card, has_chat_template=True)
+    assert settled(page, "chat", own)[-1] == "Chat template: the model's own."
+
+
+def test_hub_local_and_starter_models_say_what_is_settled(page, web, data, tmp_path, monkeypatch):
+    model = tiny_models.encoder_folder(tmp_path / "tiny")
+    offer(web, model, tmp_path)
+    web.about["org/tiny"] = {"cardData": {"license": "mit", "language": "en"}}
+    own = "Padding: its own [PAD]; the loss leaves it out."
+    for name in ("hub:org/tiny", f"local:{model}", "starter:minilm"):
+        card = shown_card(page, data, USE, name)
+        assert card["settled"] == [own, "Begin [CLS], end [SEP], as its own tokenizer writes them."], name
+        assert (card["fetch"] or {}).get("model") == (None if name.startswith("local") else name)
+        assert card["memory"]["methods"], name
+
+
+def test_a_gated_card_asks_for_a_token_and_a_private_one_offers_to(page, web, data):
+    gated = shown_card(page, data, USE, "hub:google/gemma-3-270m-it")["fetch"]
+    assert gated["token"] == "terms"
+    assert f"{web.address.removeprefix('http://')}/google/gemma-3-270m-it" in gated["help"]
+    assert shown_card(page, data, USE, "hub:org/absent")["fetch"]["token"] == "private"
+
+
+def folder_box(page):
+    """The handler of the folder box, wired into a page of its own."""
+    with gr.Blocks() as blocks:
+        page.parts.clear()
+        train.build(page)
+    return next(wired for wired in blocks.fns.values() if wired.name == "take_folder").fn
+
+
+def test_the_folder_box_takes_a_model_or_says_why_not(page, data, tmp_path, monkeypatch):
+    monkeypatch.setenv("STUDIO_MODEL_ROOTS", str(tmp_path))
+    take, filled = folder_box(page), Given(data.version, USE).dumps()
+    model = tiny_models.encoder_folder(tmp_path / "小模型")
+    chosen, refused = take(f"  {model} ", filled)
+    assert (chosen.value, refused) == (f"local:{model}", None)
+    cases = {"pickle": "model_pickle_only", "bare": "model_no_tokenizer", "empty": "model_no_config"}
+    for name in cases:
+        shutil.copytree(model, tmp_path / name)
+    (tmp_path / "pickle" / "model.safetensors").rename(tmp_path / "pickle" / "pytorch_model.bin")
+    for name in ("tokenizer.json", "vocab.txt"):
+        (tmp_path / "bare" / name).unlink(missing_ok=True)
+    (tmp_path / "empty" / "config.json").unlink()
+    for name, code in cases.items():
+        values = {"folder": str(tmp_path / name)} | ({"file": "pytorch_model.bin"} if name == "pickle" else {})
+        assert take(str(tmp_path / name), filled)[1] == UserError(code, **values).parts("en")
+    assert "is not open to the page" in take("/etc", filled)[1][0]
+    chat = Given(data.version, Use("chat", {"instruction": "text", "output": "label"})).dumps()
+    values = {"folder": str(model), "family": "bert", "task_code": "task.chat.title"}
+    assert take(str(model), chat)[1] == UserError("model_other_kind", **values).parts("en")

@@ -17,7 +17,7 @@ from studio.inference.client import InferenceClient
 from studio.runs.desk import Desk
 from studio.spec import Spec, Split
 from studio.web.context import Page
-from studio.web.tabs import given, train
+from studio.web.tabs import bringing, given, train
 from studio.words import say
 
 COLUMNS = {"text": "text", "label": "label"}
@@ -109,7 +109,7 @@ def test_a_form_is_read_as_it_was_written():
 def test_a_model_name_without_end_is_refused(form):
     page, _, data = form
     with pytest.raises(UserError) as caught:
-        train.model_id("local:/" + "x" * 10_000)
+        bringing.opened(page, "local:/" + "x" * 10_000)
     assert caught.value.code == "text_long"
 
 

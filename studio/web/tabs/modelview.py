@@ -15,12 +15,14 @@ from studio.models.card import Card
 from studio.models.catalogue import card as card_of
 from studio.models.catalogue import fits, offered, remember
 from studio.models.earlier import id_of, is_run, lineage
+from studio.models.scratch import is_scratch
 from studio.runs.draft import BASELINE, continues
 from studio.runs.reading import reads_text, suggest_model, texts_of
 from studio.tasks.base import tasks
 from studio.web.context import Page
 from studio.web.describe import method_title, model_title
 from studio.web.tabs.choose import Choices
+from studio.web.tabs.modelcard import fetch_box, memory_line, settled
 from studio.words import has
 
 MOST_EARLIER = 20
@@ -164,7 +166,8 @@ def shown_card(page: Page, version: DataVersion, use: Use, model: str) -> dict[s
         if not model.startswith("hub:"):
             raise
         nothing = {"licence": "", "languages": "", "on_disk": False, "download": ""}
-        return {**nothing, "size": model, "note": error.text(page.language)}
+        private = {"fetch": fetch_box(page, model, "private")} if error.code == "hub_not_found" else {}
+        return {**nothing, **private, "size": model, "note": error.text(page.language)}
     assert card is not None
     reads = reads_text(page.workspace, texts_of(version, use), model)
     suggested = suggest_model(page.workspace, version, use) == model
@@ -180,6 +183,10 @@ def shown_card(page: Page, version: DataVersion, use: Use, model: str) -> dict[s
         "reads": reads,
         "note": _note(page, card, model),
         "why": why,
+        "unsure": page.t("web.models.listed") if card.listed else "",
+        "memory": memory_line(page, version, use, card, _fitting(page, use.task)),
+        "settled": settled(page, use.task, card),
+        "fetch": None if card.on_disk or is_scratch(model) else fetch_box(page, model, "terms" if card.gated else ""),
     }
 
 

@@ -17,11 +17,12 @@ from studio.runs.speeds import measure
 from studio.tasks.base import tasks
 from studio.web.context import Page, owner
 from studio.web.island import island, lead
-from studio.web.tabs import growing
-from studio.web.tabs.bounds import bounded, sent
+from studio.web.tabs import bringing, growing
+from studio.web.tabs.bounds import sent
+from studio.web.tabs.bringing import opened
 from studio.web.tabs.choose import data_sets, pick
 from studio.web.tabs.given import Given, read, read_for
-from studio.web.tabs.modelview import compared, look_first, method_reasons, model_choices, searched, shown_card
+from studio.web.tabs.modelview import compared, look_first, method_reasons, model_choices, shown_card
 from studio.web.tabs.preflight import shown_preflight
 from studio.web.tabs.techniques import pressed, shown_techniques
 from studio.web.tabs.trainform import Widgets, form
@@ -29,7 +30,6 @@ from studio.web.tabs.trainform import Widgets, form
 # A newer choice must not be dropped because the answer to an older one is still under way.
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "multiple"}
 
-LONGEST_MODEL = 400
 GIVEN = 5
 """The place of `given` among a form's values."""
 
@@ -43,7 +43,7 @@ def build(page: Page) -> None:
     page.parts["train_data"] = widgets.data
     page.parts["train_given"] = widgets.given
     _wire_choices(page, widgets)
-    _wire_search(page, widgets)
+    bringing.wire(page, widgets, [_model_step(page, widgets), _plan_step(page, widgets)])
     _wire_start(page, widgets)
     growing.wire(page, *widgets.augment, widgets.given, widgets.options)
 
@@ -54,17 +54,17 @@ def _wire_choices(page: Page, widgets: Widgets) -> None:
         """The page arrived here by its address, perhaps with an earlier run's settings. Data decides the model."""
         filled = read(given)
         if filled is None:
-            return [gr.skip(), gr.skip()]
+            return [gr.skip(), gr.skip(), gr.skip()]
         found, wanted = find_version(page.workspace, filled.data), filled.settings
         model = (wanted.model or BASELINE) if wanted else suggest_model(page.workspace, found, filled.use)
         preset = wanted.preset if wanted else gr.skip()
         choices = model_choices(page, filled.use.task)
         if model not in [key for _, key in choices]:
             choices.append((model, model))
-        return [gr.Dropdown(choices=choices, value=model), preset]
+        return [gr.Dropdown(choices=choices, value=model), preset, bringing.folders(page)]
 
     # What is shown is about `given`, never about the dropdown: that may already be ahead, or not be drawn yet.
-    widgets.given.change(open_form, widgets.given, [widgets.model, widgets.preset], **QUIET).then(
+    widgets.given.change(open_form, widgets.given, [widgets.model, widgets.preset, widgets.folder], **QUIET).then(
         *_model_step(page, widgets), **QUIET
     ).then(*_plan_step(page, widgets), **QUIET).then(*_compare_step(page, widgets), **QUIET).then(
         *_measure_step(page, widgets), **QUIET
@@ -94,7 +94,7 @@ def _wire_choices(page: Page, widgets: Widgets) -> None:
         filled = read(given)
         if filled is None:
             return [gr.skip()] * (len(values) - 1)
-        return pressed(page, filled.use.task, widgets.options, event, (model_id(values[0]), *values[1:]))
+        return pressed(page, filled.use.task, widgets.options, event, (opened(page, values[0]), *values[1:]))
 
     chosen = [widgets.method, *widgets.options.values()]
     widgets.techniques.click(press, [widgets.given, widgets.model, *chosen], chosen, **QUIET).then(
@@ -112,13 +112,13 @@ def _model_step(page: Page, widgets: Widgets) -> tuple[Any, list[Any], list[Any]
             return [None, gr.Radio(choices=[], value=None), None]
         found = find_version(page.workspace, filled.data)
         wanted, use = filled.settings, filled.use
-        found_verdicts = verdicts(page.workspace, use.task, model_id(model))
+        found_verdicts = verdicts(page.workspace, use.task, opened(page, model))
         able = [(page.t(f"method.{key}.title"), key) for key, verdict in found_verdicts.items() if verdict.ok]
         first = wanted.method if wanted and wanted.model == model else None
         suggested = suggest_method(tasks.get(use.task), found_verdicts) if able else None
         value = first if first in [key for _, key in able] else suggested
         return [
-            shown_card(page, found, use, model),
+            shown_card(page, found, use, opened(page, model)),
             gr.Radio(choices=able, value=value),
             method_reasons(page, found_verdicts),
         ]
@@ -146,30 +146,6 @@ def _compare_step(page: Page, widgets: Widgets) -> tuple[Any, Any, Any]:
     return compare, widgets.given, widgets.models
 
 
-def _wire_search(page: Page, widgets: Widgets) -> None:
-    """A search of the hub, a line a model; pressing one chooses it."""
-
-    @page.told
-    def search(text: str, given: str) -> Any:
-        filled, wanted = read(given), bounded(str(text or "").strip(), LONGEST_MODEL)
-        return searched(page, filled.use.task, wanted) if filled and wanted else None
-
-    @page.told
-    def take(given: str, event: gr.EventData) -> Any:
-        filled, chosen = read(given), model_id(sent(event).get("model", ""))
-        if not filled or not chosen.startswith("hub:"):
-            return gr.skip()
-        choices = model_choices(page, filled.use.task)
-        if chosen not in [key for _, key in choices]:
-            choices.append((chosen.removeprefix("hub:"), chosen))
-        return gr.Dropdown(choices=choices, value=chosen)
-
-    widgets.find.submit(search, [widgets.find, widgets.given], widgets.found, **{**QUIET, "show_progress": "minimal"})
-    widgets.found.click(take, widgets.given, widgets.model, **QUIET).then(*_model_step(page, widgets), **QUIET).then(
-        *_plan_step(page, widgets), **QUIET
-    )
-
-
 def _plan_step(page: Page, widgets: Widgets) -> tuple[Any, list[Any], list[Any]]:
     """The preset's plan into the advanced fields, and the check before the start."""
 
@@ -186,7 +162,7 @@ def _plan_step(page: Page, widgets: Widgets) -> tuple[Any, list[Any], list[Any]]
             page.workspace,
             found,
             use=use,
-            model=model_id(model),
+            model=opened(page, model),
             method=method or "",
             preset=preset,
             options=wanted.options if same and wanted else None,
@@ -215,7 +191,9 @@ def _measure_step(page: Page, widgets: Widgets) -> tuple[Any, list[Any], gr.Text
         if not filled or not model:
             return gr.skip()
         found = find_version(page.workspace, filled.data)
-        made = draft(page.workspace, found, use=filled.use, model=model_id(model), method=method or "", preset=preset)
+        made = draft(
+            page.workspace, found, use=filled.use, model=opened(page, model), method=method or "", preset=preset
+        )
         return uuid.uuid4().hex if measure(page.desk, found, made.spec) else gr.skip()
 
     return measured, [widgets.model, widgets.method, widgets.preset, widgets.given], widgets.measured
@@ -260,11 +238,6 @@ def _planned(text: Any) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def model_id(typed: Any) -> str:
-    """What was typed as a model. Raises UserError (`text_long`) for more than any id has."""
-    return bounded(str(typed or "").strip(), LONGEST_MODEL)
-
-
 def _drafted(page: Page, widgets: Widgets, values: tuple[Any, ...], who: str = "local") -> tuple[DataVersion, Draft]:
     """The form's values as a draft. Raises UserError (`no_data_chosen`) for an empty form, `form_behind` for one that
     still shows other data."""
@@ -282,7 +255,7 @@ def _drafted(page: Page, widgets: Widgets, values: tuple[Any, ...], who: str = "
         page.workspace,
         found,
         use=use,
-        model=model_id(model),
+        model=opened(page, model),
         method=str(method or ""),
         preset=str(preset),
         options=chosen,
@@ -310,7 +283,7 @@ def _wire_start(page: Page, widgets: Widgets) -> None:
 
     @page.told
     def start(request: gr.Request, key: str, *values: Any) -> str:
-        look_first(page, model_id(values[1]) or BASELINE)  # what the hub would refuse is said now, not by the run
+        look_first(page, opened(page, values[1]) or BASELINE)  # what the hub would refuse is said now, not by the run
         version, drafted = _drafted(page, widgets, values, owner(request))
         blocking = [problem for problem in drafted.problems if problem.severity == "error"]
         if blocking:

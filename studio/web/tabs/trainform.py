@@ -41,6 +41,10 @@ class Widgets:
     scopes: dict[str, gr.Column]
     find: gr.Textbox
     found: gr.HTML
+    folder: gr.Dropdown
+    """A folder of the server to take a model from."""
+    refused: gr.HTML
+    """Why that folder is no model."""
     augment: tuple[gr.Button, gr.HTML]
     """Shows pairs of rows and their altered copies."""
 
@@ -70,13 +74,25 @@ def form(page: Page) -> Widgets:
         )
     card = island("card", elem_id="train-card")
     models = island("models", elem_id="train-models")
-    find = gr.Textbox(
-        label=page.t("web.models.find"),
-        info=page.t("web.models.find_info"),
-        max_lines=1,
-        elem_id="train-find",
-    )
+    with gr.Row():
+        find = gr.Textbox(
+            label=page.t("web.models.find"),
+            info=page.t("web.models.find_info"),
+            max_lines=1,
+            elem_id="train-find",
+            min_width=280,
+        )
+        folder = gr.Dropdown(
+            label=page.t("web.models.folder"),
+            info=page.t("web.models.folder_info"),
+            choices=[],
+            value=None,
+            allow_custom_value=True,
+            elem_id="train-folder",
+            min_width=280,
+        )
     found = island("hubmodels", elem_id="train-found")
+    refused = island("refused", elem_id="train-refused")
     with gr.Row():
         method = gr.Radio(label=page.t("web.train.method"), choices=[], elem_id="train-method", min_width=280)
         presets = [(page.t(f"web.train.preset_{key}"), key) for key in BUDGETS]
@@ -121,6 +137,8 @@ def form(page: Page) -> Widgets:
         scopes,
         find,
         found,
+        folder,
+        refused,
         augment,
     )
 
