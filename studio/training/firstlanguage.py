@@ -97,7 +97,7 @@ def learn_language(run_dir: Path, spec: Spec, inputs: Inputs, table: Table, emit
         return None
     after = ranks.by_first(lambda: _perplexity(lesson))
     made = ranks.by_first(lambda: _written(run_dir, lesson, before, after))
-    values = {"texts": lesson.texts, "task_code": f"task.{job.task.key}.title", "after": f"{after:.1f}"}
+    values: dict[str, Any] = {"texts": lesson.texts, "task_code": f"task.{job.task.key}.title", "after": f"{after:.1f}"}
     if before is None:
         emit(Note("timeline.language_learnt_new", values))
     else:
@@ -119,10 +119,8 @@ def _prepared(run_dir: Path, spec: Spec, inputs: Inputs, table: Table, emit: Emi
 
     task = tasks.get(spec.task)
     below = assemble.ground(run_dir, spec, inputs, table)
-    no = refused(task, below.card, inputs.hardware)
-    if no is not None:
-        why = [(no.code, no.values)]
-        raise UserError("language_refused", why_codes=why)
+    if refused(task, below.card, inputs.hardware) is not None:
+        raise UserError("language_refused", task=task.key, model=below.card.title)
     train = table.part("train")
     plan = Lesson(below.card, inputs.hardware, [1], len(train), len(table.split["validation"]))
     spoken, options = plan.task, plan.options(below.options)
