@@ -82,7 +82,20 @@
       h("td", {}, button(say("web.models.take"), () => trigger("click", { model: model.id }), ".small")))))))));
   } });
 
-  kinds.methods = (root) => ({ update(rows) { fill(root, rows?.length ? rows.map((row) => h("p.reason", {}, h("b", {}, row.title), " – ", row.reason)) : null); } });
+  // The sentence of the chosen method, the others folded; which one is chosen the radio buttons above say.
+  kinds.methods = (root) => {
+    let rows = [];
+    const line = (row) => h("p.reason", {}, h("b", {}, row.title), " – ", row.reason);
+    const chosen = () => document.querySelector("#train-method input:checked")?.closest("label")?.textContent.trim();
+    function draw() {
+      const first = rows.find((row) => row.title === chosen()), open = Boolean(root.querySelector("details")?.open);
+      fill(root, rows.length ? [first ? line(first) : null, h("details", { open }, h("summary", {}, say("web.train.methods", { n: rows.length })), rows.filter((row) => row !== first).map(line))] : null);
+    }
+    document.addEventListener("change", (event) => { if (event.target.closest?.("#train-method")) draw(); });
+    let seen = "";
+    window.studio.every(root, 400, () => { if (rows.length && seen !== chosen()) { seen = chosen(); draw(); } });
+    return { update(found) { rows = found ?? []; draw(); } };
+  };
 
   kinds.preflight = (root) => {
     let waiting = 0;

@@ -26,7 +26,8 @@ def test_one_press_one_start_two_phases(visit: Callable[..., Page], encoder: Pat
     page = visit()
     page.locator("#start-drop input[type=file]").set_input_files(file)
     expect(page).to_have_url(re.compile("tab=data.*data=d-"), timeout=60_000)
-    page.goto(page.url.replace("tab=data", "tab=train"))
+    page.locator("#data-use").click()
+    expect(page).to_have_url(re.compile("tab=train"), timeout=60_000)
     field = page.locator("#train-model input")
     expect(page.locator("#train-techniques .card[data-key=language]")).to_have_count(1, timeout=60_000)
     field.fill(f"local:{encoder}")
@@ -45,9 +46,12 @@ def test_one_press_one_start_two_phases(visit: Callable[..., Page], encoder: Pat
     live = page.locator("#live-island")
     expect(live.locator(".phases")).to_contain_text("learning the language", timeout=90_000)
     expect(live).to_contain_text("The language of 280 training texts is learnt", timeout=120_000)
-    expect(live.locator(".chip").first).to_contain_text("done", timeout=180_000)
+    expect(live.locator(".chip").first).to_contain_text("Done", timeout=180_000)
     expect(live.locator(".phases")).to_contain_text("✓ learning the language")
     expect(live).to_contain_text("→ language of the data")
+    expect(live.locator(".settings")).to_contain_text(
+        re.compile("Came from.*language of the data → Text classification")
+    )
 
     page.goto(page.url.replace("tab=train", "tab=runs"))
     expect(page.locator("table.runs tbody tr").first).to_contain_text("→ language of the data", timeout=30_000)

@@ -83,6 +83,7 @@ def form(page: Page) -> Widgets:
         preset = gr.Radio(
             presets, value="quick", label=page.t("web.train.preset"), elem_id="train-preset", min_width=280
         )
+    reasons = island("methods", elem_id="train-reasons")
     with gr.Row(equal_height=True):
         name = gr.Textbox(
             label=page.t("web.train.name"),
@@ -95,7 +96,6 @@ def form(page: Page) -> Widgets:
         start = gr.Button(page.t("web.train.start"), variant="primary", elem_id="train-start", scale=1, min_width=160)
     preflight = island("preflight", elem_id="train-preflight")
     techniques = island("techniques", elem_id="train-techniques")
-    reasons = island("methods", elem_id="train-reasons")
     given = gr.Textbox(visible="hidden", elem_classes="visually-hidden")
     planned = gr.Textbox(visible="hidden", elem_classes="visually-hidden")
     measured = gr.Textbox(visible="hidden", elem_classes="visually-hidden", elem_id="train-measured")
