@@ -15,8 +15,8 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Phase:
-    """The run entered, or moved on in, a phase: queued fetching tokenising baselines training evaluating saving
-    reporting. `done`/`total` are steps, rows or bytes of that phase; total 0 means unknown."""
+    """The run entered, or moved on in, a phase: queued fetching tokenising baselines language training
+    evaluating saving reporting. `done`/`total` are steps, rows or bytes of that phase; total 0 means unknown."""
 
     name: str
     done: int = 0

@@ -2,7 +2,9 @@
 (() => {
   const { kinds, h, fill, say, get, post, open, every, chip, button, number, duration, bytes, clock, metric, score, layout, plotly, again, PLOT, colour, toast, downloading } = window.studio;
   // Evaluating is no stage of its own: it happens before and inside the training.
-  const STAGES = ["queued", "fetching", "tokenising", "baselines", "training", "saving", "reporting"];
+  const PLAIN = ["queued", "fetching", "tokenising", "baselines", "training", "saving", "reporting"];
+  // Runs that learn the language of the texts first have a stage more.
+  const stages = (first) => (first ? [...PLAIN.slice(0, 2), "language", ...PLAIN.slice(2)] : PLAIN);
   const OVER = ["done", "stopped", "failed", "out-of-memory", "non-finite", "interrupted"];
   const tile = (label, help) => { const value = h("b", {}, "–"); return { node: h("div.tile", { title: help }, value, h("small", {}, label)), value }; };
 
@@ -54,7 +56,7 @@
       else if (kind === "baseline") data.baselines[event.key] = event;
       else if (kind === "sample") { data.before = data.samples; data.samples = event; }
       else if (kind === "plan") data.plan = event;
-      else if (kind === "phase") { data.phase = event; if (event.name !== "evaluating") data.stage = event.name; }
+      else if (kind === "phase") { data.phase = event; data.first ||= event.name === "language"; if (event.name !== "evaluating") data.stage = event.name; }
       // Not every ending knows its step; it happened where the curve had come to.
       const at = kind === "failed" ? data.last?.step || event.step : event.step || data.last?.step;
       if (event.text) data.marks.push({ ...event, at: at || 0 });
@@ -128,6 +130,7 @@
       const count = (phase) => !phase?.total ? "" : phase.name === "fetching" ? ` ${bytes(phase.done)} / ${bytes(phase.total)}` : ` ${number(phase.done, 0)} / ${number(phase.total, 0)}`;
       // A run that waits anew has not begun yet, whatever its last attempt told; one that was stopped came no further than its steps.
       const waits = ["queued", "admitted"].includes(view.state) || (!over && data.end && view.state === "starting");
+      const STAGES = stages(data.first || view.language_first);
       const short = ["stopped", "stopping"].includes(view.state) && total && done < total;
       const stage = waits ? "queued" : short ? "training" : data.stage ?? "queued", at = view.state === "done" ? STAGES.length : STAGES.indexOf(stage);
       const steps = total ? ` ${number(done, 0)} / ${number(total, 0)}` : "";

@@ -27,10 +27,12 @@ from studio.models.catalogue import card as card_of
 from studio.options import read_options
 from studio.problem import Problem
 from studio.runs.reading import LOOKED_AT, lengths_of, read_for, reads_text, suggest_model
-from studio.runs.speeds import known
+from studio.runs.speeds import known, known_language
 from studio.runs.talks import cut_answers
 from studio.spec import PRESETS, Spec
 from studio.tasks.base import Task, tasks
+from studio.training.language import KEY as LANGUAGE
+from studio.training.language import refused
 from studio.training.optimizer import EXTRA, LIBRARY, SGD_LEAST, lacks_library
 from studio.training.options import TrainingOptions
 from studio.training.plan import Case, Estimate, Plan, plan, plan_simple
@@ -48,12 +50,15 @@ CHANGES = ("", "lower_rate", "raise_rate", "more_epochs", "fewer_epochs", "class
 
 @dataclass(frozen=True)
 class Draft:
-    """A spec that could be started, unless `problems` holds an error."""
+    """A spec that could be started, unless `problems` holds an error. `language` are the seconds that learning the
+    language first takes, or would take; where it cannot be had, `no_language` says why."""
 
     spec: Spec
     problems: list[Problem]
     estimate: Estimate | None
     decisions: list[Decision]
+    language: float | None = None
+    no_language: Verdict | None = None
 
 
 def use_of(workspace: Workspace, version: DataVersion) -> tuple[Use, str, dict[str, Any], bool]:
@@ -106,6 +111,7 @@ def draft(
     model = absolute(model or suggest_model(workspace, version, use))
     given = {group: dict(values) for group, values in (options or {}).items()}
     problems = counted(version, use, check(version, use.task, use.columns, use.split)) + _groups(given)
+    no_language: Verdict | None = None
     if model == BASELINE:
         planned, method = plan_simple(version.rows, hardware.read_or_probe(workspace)), BASELINE
     else:
@@ -115,6 +121,10 @@ def draft(
             problems.append(Problem(found[method].code, "error", "method", values=found[method].values))
         planned, more = _planned(workspace, version, use, model, method, preset, given)
         problems += more
+        no_language = refused(task, _card_or_guess(workspace, model), hardware.read_or_probe(workspace))
+        if no_language and planned.options[LANGUAGE]:
+            why = [(no_language.code, no_language.values)]
+            problems.append(Problem("language_refused", "error", f"training.{LANGUAGE}", values={"why_codes": why}))
     spec = Spec(
         data=version.version,
         columns=dict(use.columns),
@@ -128,7 +138,7 @@ def draft(
         split=use.split,
         options=_options(task, method, planned, given),
     )
-    return Draft(spec, problems, planned.estimate if planned else None, planned.decisions if planned else [])
+    return Draft(spec, problems, planned.estimate, planned.decisions, planned.language, no_language)
 
 
 def _groups(given: Mapping[str, Any]) -> list[Problem]:
@@ -166,7 +176,7 @@ def _planned(
     problems += _optimizer(chosen, "learning_rate" in given.get("training", {}))
     wrong = {problem.field.partition(".")[2] for problem in problems}
     kept = {key: getattr(chosen, key) for key in given.get("training", {}) if hasattr(chosen, key) and key not in wrong}
-    card = _card_or_guess(workspace, model, machine)
+    card = _card_or_guess(workspace, model)
     if card.gated and not card.on_disk:
         values = {"model": card.title}
         problems.append(Problem("model_gated", "error", "model", values=values))
@@ -174,8 +184,9 @@ def _planned(
     planned = plan(case, preset, kept)
     # What was measured depends on choices that the first plan makes: the word table, the number format.
     measured = known(workspace, model, use.task, method, planned.options)
-    if measured is not None:
-        planned = plan(dataclasses.replace(case, measured=measured), preset, kept)
+    spoken = known_language(workspace, card, planned.options)
+    if measured is not None or spoken is not None:
+        planned = plan(dataclasses.replace(case, measured=measured, language=spoken), preset, kept)
     if talks:
         prompts = lengths_of(workspace, [talk.before for talk in talks], model)
         usable = round(version.rows * len(talks) / min(version.rows, LOOKED_AT))
@@ -264,7 +275,7 @@ def _room(workspace: Workspace, estimate: Estimate, machine: Hardware) -> list[P
     return found
 
 
-def _card_or_guess(workspace: Workspace, model: str, machine: Hardware) -> Card:
+def _card_or_guess(workspace: Workspace, model: str) -> Card:
     """The card; for a hub model nobody has fetched yet, that of a base-sized encoder, since its size is not known."""
     try:
         return card_of(workspace, model)

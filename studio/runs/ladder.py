@@ -50,7 +50,7 @@ def _may(folder: Path, attempt: int) -> bool:
     if options is None or not options.retry_smaller:
         return False
     phase = journal.last_event(folder, attempt, ("phase",))
-    return phase is not None and phase["name"] in ("training", "evaluating")
+    return phase is not None and phase["name"] in ("training", "evaluating", "language")
 
 
 def _method(folder: Path) -> str | None:

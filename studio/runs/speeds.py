@@ -21,14 +21,17 @@ from studio import hardware
 from studio.data.store import DataVersion, read_rows
 from studio.data.use import Use
 from studio.files import write_whole
-from studio.models.card import read_card
+from studio.models.card import Card, read_card
+from studio.models.catalogue import card as card_of
 from studio.models.catalogue import resolve
 from studio.models.coverage import token_lengths
 from studio.runs.files import read_json
 from studio.runs.talks import places_of
 from studio.spec import Spec
 from studio.tasks.base import Row, tasks
+from studio.training.language import language_method, language_task
 from studio.training.measured import Measured
+from studio.training.rates import freezes
 from studio.workspace import Workspace, new_id
 
 if TYPE_CHECKING:
@@ -56,6 +59,29 @@ def known(workspace: Workspace, model: str, task: str, method: str, training: Ma
         return Measured.from_json(raw) if raw else None
     except TypeError:
         return None
+
+
+def known_language(workspace: Workspace, card: Card, training: Mapping[str, Any]) -> Measured | None:
+    """What was measured of learning the language first with the model of this card; None where nothing was."""
+    task = language_task(card)
+    return None if task is None else known(workspace, card.id, task.key, language_method().key, _spoken(card, training))
+
+
+def language_spec(workspace: Workspace, spec: Spec) -> Spec:
+    """A run of the first phase alone, of a spec whose model can learn the language first: what is measured of it."""
+    card = card_of(workspace, spec.model)
+    task, asked = language_task(card), tasks.get(spec.task).asked
+    assert task is not None, spec.model
+    text = next(spec.columns[role.key] for role in asked if spec.columns.get(role.key))
+    options = {"training": _spoken(card, spec.options.get("training", {}))}
+    method = language_method().key
+    return dataclasses.replace(spec, task=task.key, columns={"text": text}, method=method, options=options)
+
+
+def _spoken(card: Card, training: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that a step of the first phase depends on."""
+    kept = {name: training[name] for name in ("precision", "max_length") if name in training}
+    return {**kept, "freeze_embeddings": "yes" if freezes(card, language_method()) else "no"}
 
 
 def _file(workspace: Workspace, model: str, task: str, method: str, training: Mapping[str, Any]) -> Path:

@@ -52,6 +52,7 @@ TECHNIQUES = (
     Technique("focal", "task", "focal_gamma", 2.0),
     Technique("augment", "training", "augment", "mixed"),
     Technique("adversarial", "training", "adversarial", "fgm"),
+    Technique("language", "training", "language_first", True),
 )
 
 
@@ -61,7 +62,8 @@ def _defaults(group: str, task: Task) -> dict[str, Any]:
 
 
 def cost(technique: Technique, training: Mapping[str, Any]) -> int:
-    """How many times as long the training takes with it, as the options stand; 1 for nothing to speak of."""
+    """How many times as long the training takes with it, as the options stand; 1 for nothing to speak of. Learning the
+    language first is a phase of its own, whose seconds the plan tells (`Draft.language`)."""
     plain = dataclasses.asdict(TrainingOptions())
     known = {**plain, **{name: value for name, value in training.items() if value is not None and name in plain}}
     if technique.key == "augment":

@@ -7,6 +7,7 @@ Stopping is asked by the STOP file in the run's folder, or by SIGTERM.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import errno
 import fcntl
 import json
@@ -149,11 +150,13 @@ def train(
     from studio import hardware
     from studio.data.versions import held
     from studio.inference.continuing import bring
+    from studio.models.card import read_card
     from studio.models.earlier import is_run
     from studio.models.fetch import fetch
     from studio.runs import speeds
     from studio.training.assemble import SCRATCH_BASE as BASE
     from studio.training.checkpoints import last_step
+    from studio.training.firstlanguage import wanted
     from studio.training.run import CHECKPOINTS, Inputs, train_run
 
     workspace = Workspace.open(folder.parents[2])
@@ -175,6 +178,9 @@ def train(
     machine = hardware.read_or_probe(workspace)
     about = (spec.model, spec.task, spec.method, spec.options.get("training", {}))
     inputs = Inputs(data.folder, model, machine, speeds.known(workspace, *about) if spec.model else None)
+    if wanted(spec) and model is not None:
+        spoken = speeds.known_language(workspace, read_card(model, spec.model), spec.options["training"])
+        inputs = dataclasses.replace(inputs, language=spoken)
     train_run(folder, spec, inputs, emit, should_stop, *([report] if report else []))
 
 

@@ -72,22 +72,26 @@ class Assembled:
     notes: list[Note | Caution] = field(default_factory=list)
 
 
-def assemble(
-    run_dir: Path, spec: Spec, inputs: Inputs, table: Table, progress: Callable[[int, int], None]
-) -> Assembled:
-    """Tokenise, plan, load the seeded model and prepare it.
+@dataclass(frozen=True)
+class Ground:
+    """What a run stands on before any weights are loaded."""
 
-    `progress` is told (rows done, rows in all) while tokenising. Raises UserError for options out of bounds, for
-    rows that lose all they teach at this length, and what loading the model raises.
-    """
-    import torch
+    base: Path
+    card: Card
+    tokenizer: Any
+    facts: dict[str, Any]
+    task_options: Any
+    options: TrainingOptions
+    decisions: list[Decision]
 
+
+def ground(run_dir: Path, spec: Spec, inputs: Inputs, table: Table) -> Ground:
+    """The base, what is known of it and of the rows, and the plan, which is kept. Raises UserError."""
     from studio.models.load import load_tokenizer
 
     if inputs.model is None:
         raise UserError("model_needed", method=spec.method)
     task, method = tasks.get(spec.task), methods.get(spec.method)
-    again = (run_dir / PLAN).is_file()
     base = _made(run_dir, task, table, spec.seed) if is_scratch(spec.model) else inputs.model
     card = read_card(base, spec.model)
     tokenizer = load_tokenizer(base)
@@ -95,8 +99,32 @@ def assemble(
     facts = task.facts(table.part("train"), task_options)
     if card.prefix:
         facts["prefix"] = card.prefix
-    method_options = _checked(method.Options, "method", spec)
     options, decisions = _options(run_dir, spec, inputs, table, task, method, card, tokenizer, facts)
+    return Ground(base, card, tokenizer, facts, task_options, options, decisions)
+
+
+def assemble(
+    run_dir: Path,
+    spec: Spec,
+    inputs: Inputs,
+    table: Table,
+    progress: Callable[[int, int], None],
+    again: bool | None = None,
+) -> Assembled:
+    """Tokenise, plan, load the seeded model and prepare it.
+
+    `progress` is told (rows done, rows in all) while tokenising; `again` says whether an earlier attempt had begun the
+    task (None: where one had planned it). Raises UserError for options out of bounds, for rows that lose all they
+    teach at this length, and what loading the model raises.
+    """
+    import torch
+
+    task, method = tasks.get(spec.task), methods.get(spec.method)
+    again = (run_dir / PLAN).is_file() if again is None else again
+    below = ground(run_dir, spec, inputs, table)
+    base, card, tokenizer, facts = below.base, below.card, below.tokenizer, below.facts
+    task_options, options, decisions = below.task_options, below.options, below.decisions
+    method_options = _checked(method.Options, "method", spec)
     coder = Coder(run_dir, spec, base, task, tokenizer, facts, options.max_length, progress)
     train, validation, places, notes = _encoded(coder, task, table, options, spec.seed)
     seed_everything(spec.seed)
@@ -232,9 +260,11 @@ def _options(
         measured=inputs.measured,
         how=_checked(method.Options, "method", spec),
         head=facts.get("head", "linear"),
+        language=inputs.language,
     )
     # The screen writes the whole plan into the spec; what it planned itself was not chosen by a person.
-    own = plan(case, spec.preset).options
+    asked = {name: given[name] for name in ("language_first",) if name in given}
+    own = plan(case, spec.preset, asked).options
     by_hand = frozenset(name for name, value in given.items() if not _near(value, own[name]))
     found = plan(case, spec.preset, given, by_hand)
     decisions = [decision.to_json() for decision in found.decisions]

@@ -20,6 +20,8 @@ class TrainingOptions:
     `max_length` tokens a row, `epochs` passes over the training rows (0.5 is half a pass). `gradient_checkpointing`
     computes activations again instead of keeping them ("auto": when memory ran out), and `retry_smaller` lets a run
     that ran out of memory go on by itself with less at once. `momentum` belongs to the optimizer "sgd".
+    `language_first` has the model learn the language of the training texts before the task, in `language_epochs` passes
+    over them (see `studio.training.language`).
     What begins with `adversarial` is explained in `studio.training.adversarial`, what begins with `augment` in
     `studio.data.augment`."""
 
@@ -50,3 +52,5 @@ class TrainingOptions:
     augment_copies: int = option(1, low=1, high=10, step=1)
     augment_share: float = option(0.1, low=0.01, high=0.5, step=0.01)
     augment_most: int = option(0, low=0, high=1_000_000, step=1)
+    language_first: bool = option(False)
+    language_epochs: float = option(3.0, low=0.01, high=200, step=0.5)

@@ -18,19 +18,16 @@ from studio.models.card import Card
 from studio.models.scratch import is_scratch
 from studio.tasks.base import Task
 from studio.tasks.layers import RATE_SHARE
-from studio.training import cost
+from studio.training import cost, language
 from studio.training.measured import Measured
 from studio.training.optimizer import SGD_PACE
 from studio.training.options import TrainingOptions
+from studio.training.rates import freezes, rates
 
 BUDGETS = {"quick": 180.0, "balanced": 600.0, "thorough": 2700.0}
 """Seconds a preset may take, from the start of the worker to the report."""
 _AIM = 0.85
 """Share of the budget that is planned with: estimates err, and neighbours take their part of the machine."""
-
-
-_FEW_ROWS = 1000
-_LARGE = 1_000_000_000
 _HEAD_EPOCHS = 5
 """A frozen encoder is computed once, so the head may see its vectors so many times more often."""
 _SHORTER = ((1.0, 2.0), (0.75, 2.0), (0.5, 2.0), (0.5, 1.0), (0.35, 1.0), (0.25, 1.0))
@@ -46,11 +43,13 @@ class Estimate(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """Options of the group "training", why they are so, and what they cost."""
+    """Options of the group "training", why they are so, and what they cost; of that, the seconds which learning the
+    language first takes, or would take if it were asked for (None where it cannot be had)."""
 
     options: dict[str, Any]
     decisions: list[Decision]
     estimate: Estimate
+    language: float | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class Case:
     """What is planned for. `lengths` are tokens a row (of all `rows` or of a sample), `shares` those of validation and
     test rows, `windows` how many windows of a long text are read at most, `head` what stands on an encoder (see
     `studio.tasks.layers`), `measured` what steps of this model cost on this machine, where that is known, `how` the
-    method's options (None: its defaults)."""
+    method's options (None: its defaults), `language` what steps of learning the language first cost."""
 
     task: Task
     card: Card
@@ -71,6 +70,7 @@ class Case:
     measured: Measured | None = None
     head: str = "linear"
     how: Any = None
+    language: Measured | None = None
 
 
 def plan(
@@ -82,7 +82,7 @@ def plan(
     work = _work(case)
     recipe = task.kind.recipes[preset if preset in BUDGETS else "quick"]
     budget = BUDGETS.get(preset, BUDGETS["quick"])
-    rate, head_rate = _rates(task, method, card, work.train)
+    rate, head_rate = rates(task, method, card, work.train)
     if case.head != "linear":
         head_rate *= RATE_SHARE
     chosen = dict(chosen or {})
@@ -95,32 +95,70 @@ def plan(
         evaluations=recipe.evaluations,
         patience=recipe.patience,
         precision=hardware.precision,
-        freeze_embeddings="yes" if _freezes(card, method) else "no",
+        freeze_embeddings="yes" if freezes(card, method) else "no",
     )
     fixed = dataclasses.replace(fixed, **{name: value for name, value in chosen.items() if name in _NAMES})
-    epochs, length, wanted = _fit(work, fixed, recipe, chosen, budget * _AIM)
+    lesson, room = _lesson(case, work), budget * _AIM
+    if lesson:
+        fixed, room = _shared(
+            lesson, fixed, preset, room, int(chosen.get("max_length", _longest(work, recipe))), chosen
+        )
+    epochs, length, wanted = _fit(work, fixed, recipe, chosen, room)
     if "evaluations" not in chosen and fixed.evaluations > (most := _evaluations_within(work, epochs, length)):
         fixed = dataclasses.replace(fixed, evaluations=most)
-        epochs, length, wanted = _fit(work, fixed, recipe, chosen, budget * _AIM)
+        epochs, length, wanted = _fit(work, fixed, recipe, chosen, room)
     options = dataclasses.replace(fixed, epochs=epochs, max_length=length)
     micro = options.micro_batch or cost.micro_batch(work, options)
     options = dataclasses.replace(options, micro_batch=micro)
     decisions = _decisions(work, options, wanted, preset, set(chosen) if by_hand is None else set(by_hand))
     estimate = Estimate(cost.seconds(work, options), cost.memory(work, options), cost.disk(work, options))
-    return Plan(dataclasses.asdict(options), decisions, estimate)
+    if lesson and options.language_first:
+        estimate, decisions = _with_lesson(lesson, options, estimate, decisions, chosen, by_hand)
+    return Plan(dataclasses.asdict(options), decisions, estimate, lesson.seconds(options) if lesson else None)
 
 
-def _rates(task: Task, method: Method, card: Card, train: int) -> tuple[float, float]:
-    """Learning rates of the pretrained part and of a new head.
+def _lesson(case: Case, work: cost.Work) -> language.Lesson | None:
+    """What learning the language first would be; None where it cannot be had."""
+    if language.refused(case.task, case.card, case.hardware):
+        return None
+    return language.Lesson(case.card, case.hardware, work.lengths, work.train, work.validation, case.language)
 
-    A few hundred rows make few steps, so they are larger; models beyond a billion weights bear smaller ones.
-    """
-    if is_scratch(card.id):
-        return task.kind.rates["scratch"]
-    rate, head_rate = task.kind.rates.get(method.rates_of, (1e-4, 5e-3))
-    if train < _FEW_ROWS and not method.adapter:
-        rate *= 2
-    return (rate / 5 if card.parameters > _LARGE else rate), head_rate
+
+def _shared(
+    lesson: language.Lesson,
+    fixed: TrainingOptions,
+    preset: str,
+    seconds: float,
+    length: int,
+    chosen: Mapping[str, Any],
+) -> tuple[TrainingOptions, float]:
+    """The options with the passes over the texts, and the seconds that are left to the task."""
+    made = dataclasses.replace(fixed, max_length=length)
+    if "language_epochs" not in chosen:
+        most = lesson.epochs_within(made, preset if preset in BUDGETS else "quick", language.SHARE * seconds)
+        fixed, made = (dataclasses.replace(one, language_epochs=most) for one in (fixed, made))
+    if not fixed.language_first:
+        return fixed, seconds
+    # Who wants more passes by hand gets them; the task is not starved for it.
+    return fixed, max(seconds - lesson.seconds(made), (1 - language.SHARE) * seconds)
+
+
+def _with_lesson(
+    lesson: language.Lesson,
+    options: TrainingOptions,
+    estimate: Estimate,
+    decisions: list[Decision],
+    chosen: Mapping[str, Any],
+    by_hand: frozenset[str] | None,
+) -> tuple[Estimate, list[Decision]]:
+    """The estimate and the decisions of a run that learns the language first."""
+    took, (during, stays) = lesson.seconds(options), lesson.disk(options)
+    memory = max(estimate.memory_bytes, lesson.memory(options))
+    whole = Estimate(estimate.seconds + took, memory, max(during, estimate.disk_bytes) + stays)
+    values = {"seconds": round(took), "percent": round(100 * took / max(whole.seconds, 1)), "rows": lesson.train}
+    hand = "language_epochs" in (set(chosen) if by_hand is None else by_hand)
+    reason = "reason.chosen" if hand else "reason.language"
+    return whole, [*decisions, Decision("language_epochs", options.language_epochs, reason, values)]
 
 
 _NAMES = {item.name for item in dataclasses.fields(TrainingOptions)}
@@ -159,17 +197,11 @@ def _batch_size(task: Task, train: int) -> int:
     return small if train < bound else large
 
 
-def _freezes(card: Card, method: Method) -> bool:
-    """Word tables that make up most of a model hardly gain from a small set and cost most of the optimizer's time."""
-    return not method.adapter and not is_scratch(card.id) and card.embedding_parameters > 0.4 * card.parameters
-
-
 def _fit(
     work: cost.Work, options: TrainingOptions, recipe: Recipe, chosen: Mapping[str, Any], seconds: float
 ) -> tuple[float, int, float]:
     """Epochs and length that fit into `seconds`, and the epochs the recipe wanted. What was chosen by hand stays."""
-    bound = work.card.max_positions or 1 << 30
-    longest = min(recipe.longest, bound, _rounded(_quantile(work.lengths, 0.99)))
+    bound, longest = work.card.max_positions or 1 << 30, _longest(work, recipe)
     wanted = min(max(recipe.epochs * math.sqrt(400 / work.train), recipe.least), recipe.most)
     if work.method.encoder_fixed:
         wanted *= _HEAD_EPOCHS
@@ -190,6 +222,11 @@ def _fit(
         if epochs >= min(least, wanted):
             break
     return epochs, length, wanted
+
+
+def _longest(work: cost.Work, recipe: Recipe) -> int:
+    """Tokens a row that suffice for nearly all rows, within what recipe and model read."""
+    return min(recipe.longest, work.card.max_positions or 1 << 30, _rounded(_quantile(work.lengths, 0.99)))
 
 
 def _evaluations_within(work: cost.Work, epochs: float, length: int) -> int:

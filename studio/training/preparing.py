@@ -67,7 +67,7 @@ def prepare_job(
         options=options,
         steps=steps,
         micro_batch=found.fit.micro_batch,
-        checkpoints=Checkpoints(run_dir / CHECKPOINTS, _fingerprint(spec, options)),
+        checkpoints=Checkpoints(run_dir / CHECKPOINTS, fingerprint(spec, options)),
         validate=judge,
         seed=spec.seed,
         pad_id=found.tokenizer.pad_token_id or 0,
@@ -120,7 +120,7 @@ def _computed_once(found: Assembled) -> bool:
     return vectors * found.card.hidden * 4 < _FEATURE_BYTES
 
 
-def _fingerprint(spec: Spec, options: Any) -> str:
+def fingerprint(spec: Spec, options: Any) -> str:
     """What a checkpoint must share with the run that continues from it: names may change, the rest may not."""
     # Options at their defaults are left out, so that an option that is new leaves older runs as they were.
     plain = dataclasses.asdict(type(options)())

@@ -22,13 +22,15 @@ from studio.training.ranks import Ranks
 @dataclass(frozen=True)
 class Inputs:
     """What a run needs besides its spec: the data version's folder, the model's (None for simple models), the
-    machine, what steps of this model cost here where that was measured, and which of several processes this is."""
+    machine, what steps of this model cost here where that was measured, which of several processes this is, and what
+    steps of learning the language first cost."""
 
     data: Path
     model: Path | None
     hardware: Hardware
     measured: Measured | None = None
     ranks: Ranks = field(default_factory=Ranks)
+    language: Measured | None = None
 
 
 @dataclass(frozen=True)

@@ -34,8 +34,11 @@ from studio.tasks.heads import core_of
 from studio.training.assemble import Assembled, assemble, settle_threads
 from studio.training.checkpoints import last_step
 from studio.training.firsthead import place_head
+from studio.training.firstlanguage import learn_language, learnt, wanted
 from studio.training.job import Asked, Job, Outcome, Score, Stop
+from studio.training.language import PHASE
 from studio.training.loop import Loop, validated
+from studio.training.memory import PLAN
 from studio.training.precision import number_format
 from studio.training.preparing import CHECKPOINTS, prepare_job, telling
 from studio.training.ranks import joined
@@ -78,7 +81,8 @@ def _silent(event: Event) -> None:
 def _trained(run_dir: Path, spec: Spec, inputs: Inputs, emit: Emit, stop: Stop) -> bool:
     """Everything up to the report; False when the run ended before that."""
     task, ranks = tasks.get(spec.task), inputs.ranks
-    emit(Phase("tokenising"))
+    first = wanted(spec) and not learnt(run_dir)
+    emit(Phase(PHASE if first else "tokenising"))
     table, left_out = ranks.in_turn(lambda: read_table(run_dir, spec, task, inputs.data))
     if left_out:
         emit(Note("timeline.rows_left_out", {"rows": left_out}))
@@ -88,8 +92,16 @@ def _trained(run_dir: Path, spec: Spec, inputs: Inputs, emit: Emit, stop: Stop) 
     if task.kind.simple and ranks.first:
         simple.start()
     try:
+        again: bool | None = None
+        if wanted(spec):
+            again = (run_dir / PLAN).is_file() and not first
+            base = learn_language(run_dir, spec, inputs, table, emit, stop)
+            if base is None:
+                return False
+            inputs = dataclasses.replace(inputs, model=base)
+            emit(Phase("tokenising"))
         told = telling("tokenising", emit, ranks.heard(stop))
-        found = ranks.in_turn(lambda: assemble(run_dir, spec, inputs, table, told))
+        found = ranks.in_turn(lambda: assemble(run_dir, spec, inputs, table, told, again))
         for note in found.notes:
             emit(note)
         ended = _train(run_dir, spec, inputs, found, simple, emit, stop)

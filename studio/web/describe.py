@@ -14,6 +14,9 @@ from studio.runs.desk import Desk
 from studio.runs.example import sample_behind
 from studio.runs.view import RunView
 from studio.tasks.base import tasks
+from studio.training.assemble import SCRATCH_BASE as BASE
+from studio.training.firstlanguage import FOLDER as LANGUAGE
+from studio.training.firstlanguage import MARK
 from studio.words import has, say
 from studio.workspace import Workspace
 
@@ -47,6 +50,11 @@ def _held(folder: Path) -> set[str]:
         return set()
 
 
+def _spoken(held: set[str], folder: Path) -> bool:
+    """Whether the run learns the language of its texts first, as far as its folder shows that it has begun to."""
+    return LANGUAGE in held or (BASE in held and (folder / BASE / MARK).is_file())
+
+
 def _simple_packs(task: str) -> bool:
     """Whether the simple models of a task can be taken along; a task of another studio's has none."""
     return task in tasks.keys() and bool(answerers.get(tasks.get(task).result).simple_snippet)
@@ -54,7 +62,11 @@ def _simple_packs(task: str) -> bool:
 
 def describe(desk: Desk, view: RunView, language: str) -> dict[str, Any]:
     """JSON for the lists and the head of the live view. Lists hold hundreds: one look at the folder, no query."""
-    held = _held(desk.workspace.run(view.owner, view.id))
+    folder = desk.workspace.run(view.owner, view.id)
+    held = _held(folder)
+    named, spoken = model_title(view.model, language, desk.workspace), _spoken(held, folder)
+    if spoken:
+        named = say("web.model_spoken", language, model=named)
     small = "baselines" in held and _simple_packs(view.task)
     sample = sample_behind(view.id) if "model" not in held else None
     data_name = sample.title[language] if sample else view.data_name or view.data
@@ -67,7 +79,8 @@ def describe(desk: Desk, view: RunView, language: str) -> dict[str, Any]:
         "data": view.data,
         "data_name": data_name,
         "model": view.model,
-        "model_title": model_title(view.model, language, desk.workspace),
+        "model_title": named,
+        "language_first": spoken,
         "method_title": method_title(view.method, language),
         "created": view.created,
         "seconds": view.seconds if view.started or not view.active else None,
@@ -88,7 +101,7 @@ def describe(desk: Desk, view: RunView, language: str) -> dict[str, Any]:
             "web.live.about",
             language,
             data=data_name,
-            model=model_title(view.model, language, desk.workspace),
+            model=named,
             method=method_title(view.method, language),
             owner=view.owner_name,
         ),

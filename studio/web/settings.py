@@ -10,6 +10,7 @@ from studio.options import Option, options_of
 from studio.runs.view import RunView
 from studio.spec import SPLITS, Spec
 from studio.tasks.base import tasks
+from studio.training.language import KEY as LANGUAGE
 from studio.training.options import TrainingOptions
 from studio.web.describe import method_title, model_title
 from studio.words import has, say
@@ -36,8 +37,13 @@ def shown_settings(spec: Spec, view: RunView, language: str, workspace: Workspac
         [t("web.data.seed"), str(spec.seed)],
         [t("web.col.model"), model_title(spec.model, language, workspace)],
     ]
+    chain = []
     if workspace and is_run(spec.model):
         chain = [model_title(one, language, workspace) for one in lineage(workspace, spec.model)]
+    elif spec.options.get("training", {}).get(LANGUAGE):
+        before = model_title(spec.model, language, workspace)
+        chain = [say("web.model_spoken", language, model=before), t(f"task.{spec.task}.title")]
+    if chain:
         about.append([t("web.settings.lineage"), " → ".join(chain)])
     if spec.model:
         about.append([t("web.col.method"), method_title(spec.method, language)])

@@ -11,6 +11,7 @@ from run_specs import a_spec
 from spoken import check_spoken
 from test_draft import USE, animals, know_machine, model  # noqa: F401
 
+from studio.data.use import Use
 from studio.errors import UserError
 from studio.evaluation.paired import compared
 from studio.runs import states
@@ -19,7 +20,7 @@ from studio.runs.draft import draft
 from studio.runs.techniques import TECHNIQUES, cost, finished, technique, twins, used_by, without
 from studio.tasks.base import tasks
 from studio.web.report import shown_report
-from studio.words import has
+from studio.words import has, say
 
 
 @pytest.fixture
@@ -51,19 +52,19 @@ def test_each_has_its_words_and_its_cost():
     for one in TECHNIQUES:
         assert has(f"technique.{one.key}")
         assert has(f"technique.{one.key}_help")
-    assert [cost(one, {}) for one in TECHNIQUES] == [1, 1, 1, 2, 2]
+    assert [cost(one, {}) for one in TECHNIQUES] == [1, 1, 1, 2, 2, 1]
     asked = {"adversarial": "freelb", "adversarial_steps": 4, "augment_copies": 3}
     assert [cost(technique(key), asked) for key in ("augment", "adversarial")] == [4, 4]
     with pytest.raises(UserError) as caught:
         technique("magic")
-    known = ["weights", "oversample", "focal", "augment", "adversarial"]
+    known = ["weights", "oversample", "focal", "augment", "adversarial", "language"]
     check_spoken(caught.value, "unknown_key", kind="technique", key="magic", near="weights", known=known)
 
 
 def test_only_tasks_with_the_option_have_it():
     labels, chat = tasks.get("classification"), tasks.get("chat")
     assert [one.key for one in TECHNIQUES if one.applies(labels)] == [one.key for one in TECHNIQUES]
-    assert [one.key for one in TECHNIQUES if one.applies(chat)] == ["augment", "adversarial"]
+    assert [one.key for one in TECHNIQUES if one.applies(chat)] == ["augment", "adversarial", "language"]
 
 
 def test_the_same_run_without_one_is_the_same_run(desk, model):  # noqa: F811
@@ -79,6 +80,37 @@ def test_the_same_run_without_one_is_the_same_run(desk, model):  # noqa: F811
     desk.submit(dataclasses.replace(made, seed=6))
     assert [view.id for view in twins(desk, desk.get(first), spec, "augment")] == [other]
     assert list(twins(desk, desk.get(first), spec, "oversample")) == []
+
+
+def test_the_same_run_without_the_language_first(desk, model):  # noqa: F811
+    know_machine(desk.workspace, 16 * 10**9)
+    data = animals(desk.workspace)
+    spec = draft(
+        desk.workspace, data, use=USE, model=model, options={"training": {"language_first": True}}, seed=5
+    ).spec
+    assert [one.key for one in used_by(spec)] == ["language"]
+    made = without(desk, spec, "language", "local").spec
+    assert not made.options["training"]["language_first"]
+    kept = {**spec.options["training"], "language_first": False}
+    assert made.options["training"] == kept, "the same passes, the same rates"
+    first, other = desk.submit(spec), desk.submit(made)
+    assert [view.id for view in twins(desk, desk.get(first), spec, "language")] == [other]
+
+
+def test_where_the_language_cannot_come_first_the_draft_says_why(desk, model):  # noqa: F811
+    know_machine(desk.workspace, 16 * 10**9)
+    data, asked = animals(desk.workspace), {"training": {"language_first": True}}
+    made = draft(desk.workspace, data, use=USE, model=model, options=asked)
+    assert made.language > 0
+    assert made.estimate.seconds > draft(desk.workspace, data, use=USE, model=model).estimate.seconds
+    assert not [one for one in made.problems if one.code == "language_refused"]
+    made = draft(desk.workspace, data, use=Use("masked_lm", {"text": "text"}), model=model, options=asked)
+    (problem,) = [one for one in made.problems if one.code == "language_refused"]
+    assert (problem.severity, problem.field) == ("error", "training.language_first")
+    for language in ("en", "zh"):
+        assert say("technique.language_itself", language) in problem.text(language)
+    assert made.language is None
+    assert made.no_language.code == "technique.language_itself"
 
 
 def end(desk, run):

@@ -232,7 +232,7 @@ def test_a_bilstm_learns_over_vectors_that_a_frozen_encoder_gave_once(tmp_path, 
         model="local:tiny",
         method="head",
         options={
-            "training": {"epochs": 60, "head_learning_rate": 1e-2, "evaluations": 4, "max_length": 16, "patience": 0},
+            "training": {"epochs": 30, "head_learning_rate": 1e-2, "evaluations": 2, "max_length": 16},
             "task": {"head": "bilstm"},
         },
     )
@@ -240,7 +240,7 @@ def test_a_bilstm_learns_over_vectors_that_a_frozen_encoder_gave_once(tmp_path, 
     folder.mkdir()
     (folder / "spec.json").write_text(json.dumps(spec.to_json()))
     # A model drawn at random, but a recurrence over its vectors can tell the words all the same.
-    inputs = Inputs(save_rows(tmp_path / "data", tagged(120)), save_encoder(tmp_path / "model"), machine())
+    inputs = Inputs(save_rows(tmp_path / "data", tagged(400)), save_encoder(tmp_path / "model"), machine())
     train_run(folder, spec, inputs, told.append, lambda: None)
     assert len(asked) == 2, "once for the training rows, once for the validation"
     assert json.loads((folder / "model" / "facts.json").read_text("utf-8"))["head"] == "bilstm"
@@ -249,7 +249,7 @@ def test_a_bilstm_learns_over_vectors_that_a_frozen_encoder_gave_once(tmp_path, 
     assert "timeline.head_unplaced" not in codes, "no head of tags is placed beforehand"
     assert json.loads((folder / "report.json").read_text("utf-8"))["test"]["entity_f1"] > 0.6
     mine = Predictor.load(folder).predict(["the soup was good great and a bed was stale " * 3])[0]["entities"]
-    assert len(mine) >= 4
+    assert {"good great", "stale"} <= {one["text"] for one in mine}
 
 
 def test_from_rows_to_the_report(run):

@@ -34,22 +34,25 @@ def machine(**changes) -> Hardware:
     return Hardware(**{**plain.to_json(), **changes})
 
 
-def save_encoder(folder: Path, dropout: float = 0.1, seed: int = 0) -> Path:
-    """A BERT of two layers of 32 that knows the words above."""
+def save_encoder(folder: Path, dropout: float = 0.1, seed: int = 0, mask: bool = False) -> Path:
+    """A BERT of two layers of 32 that knows the words above; with a token that hides others where `mask`."""
     import torch
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
     torch.manual_seed(seed)
     vocabulary = {word: place for place, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *GOOD, *BAD, *PLAIN])}
+    if mask:
+        vocabulary["[MASK]"] = len(vocabulary)
     raw = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
     raw.pre_tokenizer = pre_tokenizers.Whitespace()
     raw.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=raw, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]"
-    )
+        tokenizer_object=raw, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]",
+        **({"mask_token": "[MASK]"} if mask else {}),
+    )  # fmt: skip
     config = BertConfig(
         vocab_size=len(vocabulary),
         hidden_size=32,

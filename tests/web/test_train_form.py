@@ -127,3 +127,40 @@ def test_every_model_that_fits_is_compared_line_by_line(form):
     sent = [gr.EventData(None, {"model": name}) for name in ("starter:e5", "local:/etc")]
     assert take.fn(filled, sent[0]) == "starter:e5"
     assert take.fn(filled, sent[1]) != "local:/etc"
+
+
+def test_turning_the_language_on_shares_the_time_and_off_gives_it_back(form, tmp_path, monkeypatch):
+    import sys
+    from pathlib import Path
+
+    sys.path.append(str(Path(__file__).parents[1] / "training"))
+    from tiny_training import save_encoder
+
+    page, blocks, data = form
+    monkeypatch.setenv("STUDIO_MODEL_ROOTS", str(tmp_path))
+    model = f"local:{save_encoder(tmp_path / 'reads', mask=True)}"
+    filled = given.Given(data.version, SHOWN).dumps()
+    press_it = next(wired for wired in blocks.fns.values() if wired.name == "press")
+    plan = next(wired for wired in blocks.fns.values() if wired.name == "plan")
+    shown = plan.fn(model, "full", "quick", filled)
+    cards = {one["key"]: one for one in shown[1]}
+    assert "40 %" in cards["language"]["cost"]
+    assert not cards["language"]["on"]
+    names = [widget.elem_id for widget in press_it.outputs[1:]]
+    values = [None if isinstance(one, dict) else one for one in shown[len(shown) - len(names) :]]
+    place = names.index("option-training-language-first")
+    event = gr.EventData(None, {"key": "language"})
+    turned = press_it.fn(event, filled, model, "quick", shown[2], "full", *values)
+    assert turned[1 + place] is True
+    now = [before if isinstance(one, dict) else one for before, one in zip(values, turned[1:], strict=True)]
+    back = press_it.fn(event, filled, model, "quick", shown[2], "full", *now)
+    assert back[1 + place] is False
+
+
+def test_a_task_that_is_learning_the_language_shows_the_technique_grey(form):
+    page, blocks, data = form
+    filled = given.Given(data.version, Use("masked_lm", {"text": "text"})).dumps()
+    plan = next(wired for wired in blocks.fns.values() if wired.name == "plan")
+    cards = {one["key"]: one for one in plan.fn("starter:minilm", "full", "quick", filled)[1]}
+    assert cards["language"]["why"] == say("technique.language_itself", "en")
+    assert not cards["language"]["cost"]

@@ -11,12 +11,19 @@ from typing import Any
 import gradio as gr
 
 from studio.data.store import find_version
-from studio.runs.draft import Draft, suggest_method, verdicts
+from studio.runs.draft import Draft, draft, suggest_method, verdicts
 from studio.runs.techniques import TECHNIQUES, Technique, cost
 from studio.runs.techniques import technique as technique_of
 from studio.tasks.base import Task, tasks
+from studio.training.language import PHASE as LANGUAGE
+from studio.training.language import SHARE
 from studio.web.context import Page
+from studio.web.live import spoken_time
 from studio.web.tabs.bounds import sent
+from studio.web.tabs.given import Given
+
+Place = tuple[str, str, str]
+"""Of an option's widget: scope, group and name."""
 
 UNEVEN = "labels_uneven"
 FEW = "few"
@@ -39,11 +46,22 @@ def _shown(page: Page, one: Technique, task: Task, made: Draft) -> dict[str, Any
     uneven = next((problem.values for problem in made.problems if problem.code == UNEVEN), None)
     told = _card(page, one.key, one.used(made.spec.options, task))
     told["cost"] = page.t("technique.times", times=times) if times > 1 else page.t("technique.free")
+    if one.key == LANGUAGE:
+        _language(page, made, told)
     if one.key == "augment" and not task.alterable:
         told["why"] = page.t("technique.augment_none")
     if one.key == "weights" and uneven:
         told["advice"] = page.t("technique.weights_advice", high=uneven["high"], low=uneven["low"])
     return told
+
+
+def _language(page: Page, made: Draft, told: dict[str, Any]) -> None:
+    """The seconds of the first phase, as measured where they were; or why there can be none."""
+    if made.no_language is not None:
+        told["cost"], told["why"] = "", page.t(made.no_language.code, **made.no_language.values)
+    elif made.language is not None:
+        time = spoken_time(made.language, page.language)
+        told["cost"] = page.t("technique.language_cost", time=time, share=round(100 * SHARE))
 
 
 def _few(page: Page, task: Task, made: Draft) -> list[dict[str, Any]]:
@@ -77,11 +95,12 @@ def _rows_a_label(page: Page, task: Task, made: Draft) -> int | None:
 
 
 def pressed(
-    page: Page, use: str, options: Mapping[tuple[str, str, str], Any], event: gr.EventData, values: tuple[Any, ...]
+    page: Page, filled: Given, options: Mapping[Place, Any], event: gr.EventData, values: tuple[Any, ...]
 ) -> list[Any]:
     """New values of the method and of the option widgets after a press: what was pressed is turned on, or off again.
-    `values` are model, method and options as they stand, `use` is the task."""
-    model, method, *given = values
+    `values` are model, preset, the values that the plan had filled in, method and options as they stand."""
+    model, preset, planned, method, *given = values
+    use = filled.use.task
     key = str(sent(event).get("key", ""))
     if key == FEW:
         found = verdicts(page.workspace, use, str(model or ""))
@@ -89,10 +108,38 @@ def pressed(
         return [other, *[gr.skip()] * len(given)]
     one = technique_of(key)
     scope, off = "" if one.group == "training" else use, one.off(tasks.get(use))
+    now = dict(zip(options, given, strict=True))
+    value = now[scope, one.group, one.option]
+    turned = one.on if value == off or value is None else off
+    if key == LANGUAGE:
+        by_hand = {
+            place: value
+            for (place, value), before in zip(now.items(), planned, strict=False)
+            if value is not None and value != before and place[0] in ("", use, method)
+        }
+        by_hand[scope, one.group, one.option] = turned
+        return [gr.skip(), *_shared(page, filled, str(model or ""), str(method or ""), str(preset), options, by_hand)]
+    return [gr.skip(), *(turned if place == (scope, one.group, one.option) else gr.skip() for place in options)]
+
+
+def _shared(
+    page: Page,
+    filled: Given,
+    model: str,
+    method: str,
+    preset: str,
+    options: Mapping[Place, Any],
+    by_hand: Mapping[Place, Any],
+) -> list[Any]:
+    """The option values of a plan made anew around those set by hand: the first phase shares the preset's time."""
+    chosen: dict[str, dict[str, Any]] = {}
+    for (_, group, name), value in by_hand.items():
+        chosen.setdefault(group, {})[name] = value
+    version = find_version(page.workspace, filled.data)
+    made = draft(
+        page.workspace, version, use=filled.use, model=model, method=method, preset=preset, options=chosen
+    )  # fmt: skip
     return [
-        gr.skip(),
-        *(
-            (one.on if value == off or value is None else off) if place == (scope, one.group, one.option) else gr.skip()
-            for place, value in zip(options, given, strict=True)
-        ),
+        made.spec.options.get(group, {}).get(name, gr.skip()) if group == "training" else gr.skip()
+        for _, group, name in options
     ]

@@ -13,7 +13,7 @@ from studio.data.use import Use
 from studio.errors import UserError
 from studio.runs.draft import BASELINE, Draft, draft, suggest_method, use_of, verdicts
 from studio.runs.reading import suggest_model
-from studio.runs.speeds import measure
+from studio.runs.speeds import language_spec, measure
 from studio.tasks.base import tasks
 from studio.web.context import Page, owner
 from studio.web.island import island, lead
@@ -89,17 +89,17 @@ def _wire_choices(page: Page, widgets: Widgets) -> None:
     gr.on(edited, estimate, widgets.inputs(), checked, **{**QUIET, "trigger_mode": "always_last"})
 
     @page.told
-    def press(event: gr.EventData, given: str, *values: Any) -> list[Any]:
+    def press(event: gr.EventData, given: str, model: str, preset: str, planned: str, *values: Any) -> list[Any]:
         """A technique is turned on or off: its option below, or the method; then the check again."""
         filled = read(given)
         if filled is None:
-            return [gr.skip()] * (len(values) - 1)
-        return pressed(page, filled.use.task, widgets.options, event, (opened(page, values[0]), *values[1:]))
+            return [gr.skip()] * len(values)
+        before = _planned(planned).get("values", [])
+        return pressed(page, filled, widgets.options, event, (opened(page, model), preset, before, *values))
 
     chosen = [widgets.method, *widgets.options.values()]
-    widgets.techniques.click(press, [widgets.given, widgets.model, *chosen], chosen, **QUIET).then(
-        *_again_step(page, widgets), **QUIET
-    )
+    about = [widgets.given, widgets.model, widgets.preset, widgets.planned]
+    widgets.techniques.click(press, [*about, *chosen], chosen, **QUIET).then(*_again_step(page, widgets), **QUIET)
 
 
 def _model_step(page: Page, widgets: Widgets) -> tuple[Any, list[Any], list[Any]]:
@@ -194,7 +194,10 @@ def _measure_step(page: Page, widgets: Widgets) -> tuple[Any, list[Any], gr.Text
         made = draft(
             page.workspace, found, use=filled.use, model=opened(page, model), method=method or "", preset=preset
         )
-        return uuid.uuid4().hex if measure(page.desk, found, made.spec) else gr.skip()
+        new = measure(page.desk, found, made.spec)
+        if made.spec.model and made.language is not None:
+            new = measure(page.desk, found, language_spec(page.workspace, made.spec)) or new
+        return uuid.uuid4().hex if new else gr.skip()
 
     return measured, [widgets.model, widgets.method, widgets.preset, widgets.given], widgets.measured
 
