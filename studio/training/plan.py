@@ -175,11 +175,12 @@ def plan_simple(rows: int, hardware: Hardware) -> Plan:
 
 def _work(case: Case) -> cost.Work:
     known = sorted(int(length) for length in case.lengths) or [32]
+    how = case.method.Options() if case.how is None else case.how
     return cost.Work(
         result=case.task.result,
         card=case.card,
         method=case.method,
-        how=case.method.Options() if case.how is None else case.how,
+        how=how,
         lengths=tuple(known),
         rows=case.rows,
         train=max(1, round(case.rows * (1 - sum(case.shares)))),
@@ -187,6 +188,7 @@ def _work(case: Case) -> cost.Work:
         test=round(case.rows * case.shares[1]),
         hardware=case.hardware,
         measured=case.measured,
+        below=0.0 if case.task.draws else case.method.below(case.card, how),
         windows=case.windows,
     )
 
