@@ -25,7 +25,9 @@ sys.path.append(str(Path(__file__).parents[1] / "training"))
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 TEXTS = ["the soup was awful and cold", "a lovely fresh warm room", "we had a bed " * 40 + "it was great"]
-quantising = pytest.mark.skipif(find_spec("bitsandbytes") is None, reason="bitsandbytes is not installed (extra: quant)")
+quantising = pytest.mark.skipif(
+    find_spec("bitsandbytes") is None, reason="bitsandbytes is not installed (extra: quant)"
+)
 
 
 class Case(NamedTuple):
@@ -58,7 +60,9 @@ def rows(task: str) -> list[dict[str, Any]]:
 
     made, dice = reviews(120), random.Random(3)
     if task == "regression":
-        return [{"text": row["text"], "score": (4 if row["label"] == "positive" else 1) + dice.random()} for row in made]
+        return [
+            {"text": row["text"], "score": (4 if row["label"] == "positive" else 1) + dice.random()} for row in made
+        ]
     if task == "ner":
         found = []
         for _ in range(120):
