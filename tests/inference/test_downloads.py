@@ -137,6 +137,8 @@ def test_a_download_answers_as_the_studio_does(place, case):
     assert {"predict.py", "config.json", "model.safetensors", "tokenizer.json"} <= names
     assert not {name for name in names if "adapter" in name}
     assert "quantization_config" not in (folder / "model/config.json").read_text("utf-8")
+    card = (folder / "model/README.md").read_text("utf-8")
+    assert ("rounded numbers (method: qlora8)" in card) == (case.method == "qlora8")
     check = {"qa": questions, "chat": talks}.get(case.task, texts)
     check(case, client, run, lambda questions: asked(place.python, folder / "model", questions))
 
