@@ -92,7 +92,7 @@ def draft(
     use: Use,
     model: str = "",
     method: str = "",
-    preset: str = "quick",
+    preset: str = "",
     options: Mapping[str, Mapping[str, Any]] | None = None,
     name: str = "",
     owner: str = "local",
@@ -105,9 +105,10 @@ def draft(
     """
     if not use.task:
         raise UserError("task_not_chosen", name=version.name)
+    task = tasks.get(use.task)
+    preset = preset or task.kind.preset
     if preset not in PRESETS:
         raise UserError("unknown_key", kind="preset", key=preset[:40], near=PRESETS[0], known=list(PRESETS))
-    task = tasks.get(use.task)
     model = absolute(model or suggest_model(workspace, version, use))
     given = {group: dict(values) for group, values in (options or {}).items()}
     problems = counted(version, use, check(version, use.task, use.columns, use.split)) + _groups(given)
@@ -120,7 +121,7 @@ def draft(
         if not found.setdefault(methods.get(method).key, Verdict(True, "")).ok:
             problems.append(Problem(found[method].code, "error", "method", values=found[method].values))
         planned, more = _planned(workspace, version, use, model, method, preset, given)
-        problems += more
+        problems += more + _hurried(task, preset, given)
         no_language = refused(task, _card_or_guess(workspace, model), hardware.read_or_probe(workspace))
         if no_language and planned.options[LANGUAGE]:
             why = [(no_language.code, no_language.values)]
@@ -139,6 +140,18 @@ def draft(
         options=_options(task, method, planned, given),
     )
     return Draft(spec, problems, planned.estimate, planned.decisions, planned.language, no_language)
+
+
+def _hurried(task: Task, preset: str, given: Mapping[str, Mapping[str, Any]]) -> list[Problem]:
+    """A preset too short for the task, unless the passes were set by hand."""
+    if PRESETS.index(preset) >= PRESETS.index(task.kind.preset) or "epochs" in given.get("training", {}):
+        return []
+    values = {
+        "task_code": f"task.{task.key}.title",
+        "wanted_code": f"web.train.preset_{task.kind.preset}",
+        "preset_code": f"web.train.preset_{preset}",
+    }
+    return [Problem("preset_short", "warning", "preset", values=values)]
 
 
 def _groups(given: Mapping[str, Any]) -> list[Problem]:
