@@ -33,7 +33,7 @@ from studio.spec import PRESETS, Spec
 from studio.tasks.base import Task, tasks
 from studio.training.language import KEY as LANGUAGE
 from studio.training.language import refused
-from studio.training.optimizer import EXTRA, LIBRARY, SGD_LEAST, lacks_library
+from studio.training.optimizer import LIBRARY, SGD_LEAST, lacks_library
 from studio.training.options import TrainingOptions
 from studio.training.plan import Case, Estimate, Plan, plan, plan_simple
 from studio.workspace import Workspace
@@ -249,7 +249,7 @@ def _growing(task: Task, options: TrainingOptions) -> list[Problem]:
 def _optimizer(options: TrainingOptions, rated: bool) -> list[Problem]:
     """An optimizer that is not installed, or one whose steps would be too small to see at the rate that was set."""
     if lacks_library(options):
-        values = {"library": LIBRARY, "extra": EXTRA}
+        values = {"library": LIBRARY}
         return [Problem("optimizer_missing", "error", "training.optimizer", values=values)]
     if rated and options.optimizer == "sgd" and options.learning_rate < SGD_LEAST:
         values = {"rate": f"{options.learning_rate:g}", "least": f"{SGD_LEAST:g}"}

@@ -68,6 +68,8 @@ def answering(
         note = page.t("web.play.strength_note", percent=round(100 * share)) if share < 1 else ""
         first = {"key": "tuned", "title": page.t("web.play.tuned"), "note": note, "prediction": tuned.predictions[0]}
         answers.insert(0, first)
+    elif answers and page.desk.get(run).active:
+        answers[-1]["note"] = page.t("web.play.not_ready")
     elif answers and (alone_told := describe(page.desk, page.desk.get(run), page.language)["without_model"]):
         answers[-1]["note"] = alone_told
     return {**told, "answers": answers, "ms": milliseconds}
