@@ -65,6 +65,10 @@ class Work:
     """The share of the layers that lie below the first one that learns, where they can be computed once."""
     windows: int = 1
     """In how many windows a text too long for one is read at most; each pass learns from one of them."""
+    alterable: bool = True
+    """Whether the task's rows can be augmented at all."""
+    labels: tuple[int, ...] = ()
+    """Training rows of each label, where augmentation may be capped by label."""
 
     @property
     def kind(self) -> Kind:
@@ -72,9 +76,21 @@ class Work:
         return kinds.get(self.result)
 
 
+def learnt(work: Work, options: TrainingOptions) -> int:
+    """Training rows of a pass with the altered copies that augmentation adds: at most so many, since no copy may say
+    what another row says."""
+    if options.augment == "off" or not work.alterable:
+        return work.train
+    counts = work.labels or (work.train,)
+    room = [max(0, options.augment_most - rows) if options.augment_most else math.inf for rows in counts]
+    return work.train + sum(
+        int(min(options.augment_copies * rows, left)) for rows, left in zip(counts, room, strict=True)
+    )
+
+
 def steps(work: Work, options: TrainingOptions) -> int:
     """Optimizer steps in all."""
-    return max(1, math.ceil(options.epochs * math.ceil(work.train / options.batch_size)))
+    return max(1, math.ceil(options.epochs * math.ceil(learnt(work, options) / options.batch_size)))
 
 
 def trainable(work: Work, options: TrainingOptions) -> int:
@@ -132,11 +148,9 @@ def seconds(work: Work, options: TrainingOptions) -> float:
     kind = work.kind
     evaluations = min(options.evaluations, steps(work, options)) + (1 if kind.before else 0)
     scored = min(work.validation, kind.validation_rows) * evaluations
-    # Altered copies come on top: at most so many, fewer where a label is capped.
-    more = 1 + options.augment_copies * (options.augment != "off")
-    rows = work.train * more * options.epochs * passes(options.adversarial, options.adversarial_steps)
+    rows = learnt(work, options) * options.epochs * passes(options.adversarial, options.adversarial_steps)
     if work.method.encoder_fixed and options.adversarial == "off":
-        learn, rows, scored = read, work.train, work.validation
+        learn, rows, scored = read, learnt(work, options), work.validation
     samples = kind.sample_seconds * evaluations + kind.report_seconds
     simple = min(work.rows, BASELINE_ROWS) * BASELINE_SECONDS if kind.simple else 0.0
     placed = min(work.train, HEAD_ROWS) if kind.places_head and not work.method.encoder_fixed else 0
