@@ -115,6 +115,13 @@ def test_values_are_filled_in_and_lists_joined():
     assert len(say_parts("error.bad_id", "zh", value="?")) == 3
 
 
+def test_a_large_number_is_written_whole():
+    values = {"rows": 18, "difference": 1005.9, "low": 908.2, "high": 1_128_000.0}
+    told = say("verdict.base.better_detail", "en", **values)
+    assert "the gain is 1,006 (908 to 1,128,000)" in told
+    assert "0.0123" in say("verdict.base.better_detail", "en", **{**values, "difference": 0.01234})
+
+
 def test_an_unknown_code_is_a_bug_not_a_blank():
     with pytest.raises(KeyError):
         say("no.such.code")

@@ -163,30 +163,39 @@
   const card = (value, answer) => h("div.card", {}, h("h3", {}, answer.title), answer.note ? h("small.muted", {}, answer.note) : null, drawn(value, answer));
   kinds.answers = (root) => {
     const typed = () => [...document.querySelectorAll("#play-asking .play-box textarea")].map((box) => box.value.trim());
-    const working = h("p.working", { role: "status", hidden: true }, say("web.play.working"));
+    const working = h("p.working", { role: "status", hidden: true }), wait = window.studio.waiting(working);
     const shown = h("div", { role: "status" });
-    let value = null, truth = null;
+    let value = null, truth = null, turn = 0;
     // Answers to another text than the one in the box are old, and a known truth is not that text's.
     function age() {
       const old = Boolean(value?.texts) && typed().length > 0 && value.texts.some((text, place) => typed()[place] !== undefined && typed()[place] !== text.trim());
-      shown.classList.toggle("stale", old || !working.hidden);
+      shown.classList.toggle("stale", old || wait.busy());
       if (truth) truth.hidden = old;
     }
-    function work(on) {
-      working.hidden = !on;
-      if (on && !root.contains(working)) fill(root, working, shown);
-      if (!on && !value) fill(root);
+    function work(text) {
+      turn += 1;
+      wait.on(text);
+      if (!root.contains(working)) fill(root, working, shown);
       age();
     }
+    function refuse(parts) {
+      wait.off();
+      fill(root, window.studio.refusal(parts), shown);
+      age();
+      shown.classList.add("stale");
+    }
     document.addEventListener("input", (event) => { if (event.target.closest?.(".play-box")) age(); });
-    document.addEventListener("click", (event) => { if (event.target.closest?.("#play-send") && typed()[0]) work(true); });
-    window.addEventListener("studio:asked", () => work(true));
-    window.addEventListener("studio:answered", () => work(false));
+    document.addEventListener("click", (event) => { if (event.target.closest?.("#play-send") && typed()[0]) work(say("web.play.working")); });
+    window.addEventListener("studio:asked", () => work(say("web.play.working")));
+    // The request is over. If nothing has come of it, it got lost on its way: that is said as well.
+    window.addEventListener("studio:answered", () => { const mine = turn; setTimeout(() => { if (wait.busy() && mine === turn) refuse(["lost", "lost_why", "lost_do"].map((name) => say("web.play." + name))); }, 2000); });
     return { update(next) {
+      if (next?.working) return work(next.working);
+      if (next?.error) return refuse(next.error);
       value = next;
-      working.hidden = true;
+      wait.off();
       if (!value) { fill(shown); return fill(root); }
-      truth = value.truth ? h("p", {}, say("web.play.truth"), " ", h("b", {}, value.truth)) : null;
+      truth = value.truth ? h("p", {}, say("web.play.truth"), " ", h("b", {}, window.studio.readable(value.truth))) : null;
       fill(shown, truth, h("div.half", { style: { gap: "16px" } }, value.answers.map((answer) => card(value, answer))), value.ms !== null && value.ms !== undefined ? h("small.muted", {}, say("web.play.ms", { n: number(value.ms, 1) })) : null);
       fill(root, working, shown);
       shown.classList.remove("stale");
@@ -203,6 +212,6 @@
     document.querySelector("#play-send")?.click();
   }, true);
   kinds.examples = (root, props, trigger) => ({ update(rows) {
-    fill(root, rows?.length ? [h("h3", {}, say("web.play.examples")), h("div", { style: { display: "grid", gap: "4px" } }, rows.map((row) => h("button.plain", { type: "button", onclick: () => { if (row.asks) window.dispatchEvent(new Event("studio:asked")); trigger("click", { row: row.row }); } }, row.text.length > 140 ? row.text.slice(0, 140) + "…" : row.text, row.truth ? h("span.muted", {}, " — " + (row.truth.length > 60 ? row.truth.slice(0, 60) + "…" : row.truth)) : null)))] : null);
+    fill(root, rows?.length ? [h("h3", {}, say("web.play.examples")), h("div", { style: { display: "grid", gap: "4px" } }, rows.map((row) => h("button.plain", { type: "button", onclick: () => { if (row.asks) window.dispatchEvent(new Event("studio:asked")); trigger("click", { row: row.row }); } }, row.text.length > 140 ? row.text.slice(0, 140) + "…" : row.text, row.truth ? h("span.muted", {}, " — " + (row.truth.length > 60 ? row.truth.slice(0, 60) + "…" : window.studio.readable(row.truth))) : null)))] : null);
   } });
 })();

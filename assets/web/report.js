@@ -41,15 +41,19 @@
   }
   const numbers = (report) => h("div.tiles.wide", {}, Object.entries(report.test).map(([name, value]) => h("div.tile", { title: window.studio.known(`metric.${name}_help`) ? say(`metric.${name}_help`) : "" }, h("b", {}, score(name, value)), h("small", {}, metric(name), report.interval?.[name] ? ` (${score(name, report.interval[name][0])}–${score(name, report.interval[name][1])})` : ""))));
 
+  const readable = (text) => window.studio.readable(text);
+  // Of a pair both texts, one below the other; of a question about a text the question alone.
+  const asked = (row) => row.asked && "context" in row.asked ? row.asked.question : row.asked ? Object.values(row.asked).map((text) => h("div", { dir: "auto" }, text)) : row.text;
   function rowsTable(rows) {
     // Not every kind says how sure it is.
     const sure = rows.some((row) => row.confidence !== undefined && row.confidence !== null);
     return h("div.scroll", {}, h("table", {}, h("thead", {}, h("tr", {}, ["text", "truth", "answer", ...(sure ? ["sure"] : [])].map((c) => h("th", {}, say("web.col." + c))))),
-      h("tbody", {}, rows.map((row) => h("tr", {}, h("td.text", {}, row.text), h("td", {}, row.truth), h("td", {}, h("span.chip", { class: row.truth === row.answer ? "good" : "bad" }, row.answer)), sure ? h("td.num", {}, row.confidence === undefined || row.confidence === null ? "" : percent(row.confidence, 0)) : null)))));
+      h("tbody", {}, rows.map((row) => h("tr", {}, h("td.text", {}, asked(row)), h("td", {}, readable(row.truth)), h("td", {}, h("span.chip", { class: row.truth === row.answer ? "good" : "bad" }, readable(row.answer))), sure ? h("td.num", {}, row.confidence === undefined || row.confidence === null ? "" : percent(row.confidence, 0)) : null)))));
   }
   // What a kind calls its worst rows, and how it shows them, where that is its own.
   const mistakes = (report) => [h("h2", {}, say("web.report.mistakes")), h("p.muted", {}, say(report.scatter ? "web.report.mistakes_far" : "web.report.mistakes_help")), rowsTable(report.mistakes)];
   window.studio.rowsTable = rowsTable;
+  window.studio.worst = mistakes;
   function matrix(run, report) {
     const { labels, counts } = report.confusion, most = Math.max(1, ...counts.flat());
     const rows = h("div", { "aria-live": "polite" });
@@ -59,8 +63,8 @@
     return h("div", {}, h("p.muted", {}, say("web.report.matrix_help")), h("div.scroll", {}, h("table.matrix", {}, h("thead", {}, h("tr", {}, h("th", {}, say("web.report.corner")), labels.map((l) => h("th", {}, l)))), h("tbody", {}, labels.map((l, i) => h("tr", {}, h("th", {}, l), labels.map((_, j) => cell(i, j))))))), rows);
   }
   function classes(report) {
-    return h("div.scroll", {}, h("table", {}, h("thead", {}, h("tr", {}, h("th", {}, say("web.col.label")), ["precision", "recall", "f1"].map((m) => h("th.num", { title: window.studio.known(`metric.${m}_help`) ? say(`metric.${m}_help`) : "" }, metric(m))), h("th.num", {}, say("web.col.rows")))),
-      h("tbody", {}, report.classes.map((c) => h("tr", {}, h("td", {}, c.label), ["precision", "recall", "f1"].map((m) => h("td.num", {}, score(m, c[m]))), h("td.num", {}, c.rows))))));
+    return h("div.scroll", {}, h("table", {}, h("thead", {}, h("tr", {}, h("th", {}, say("web.col.label")), ["precision", "recall", "f1"].map((m) => h("th.num", { title: window.studio.known(`metric.${m}_help`) ? say(`metric.${m}_help`) : "" }, metric(m))), report.thresholds ? h("th.num", { title: say("web.play.threshold_help") }, say("web.report.threshold")) : null, h("th.num", {}, say("web.col.rows")))),
+      h("tbody", {}, report.classes.map((c) => h("tr", {}, h("td", {}, c.label), ["precision", "recall", "f1"].map((m) => h("td.num", {}, score(m, c[m]))), report.thresholds ? h("td.num", {}, percent(report.thresholds[c.label], 0)) : null, h("td.num", {}, c.rows))))));
   }
   kinds.report = (root) => {
     let run = null, turn = 0;
@@ -81,7 +85,7 @@
       const place = h("div");
       // Where tuning has brought nothing, what is smaller and faster is one press away.
       const simpler = view.can_download && report.model === "tuned" && report.simple && verdict.tone !== "better";
-      fill(root, h("p.muted", {}, view.name, " · ", view.about),
+      fill(root, h("p.muted", {}, view.name === view.data_name ? null : view.name + " · ", view.about),
         h("div.banner", { class: tone, style: { padding: "20px" } }, h("p.verdict", {}, verdict.text), h("span.muted", {}, verdict.detail)),
         view.without_model ? h("div.banner.amber", {}, view.without_model) : null,
         h("div.ask", {}, view.sample ? button(say("web.report.train_sample"), async () => { const made = await post(`/api/samples/${view.sample}/train`, { nonce: window.studio.nonce() }); open({ tab: "train", run: made.run, data: made.data }); }, ".main") : null, view.can_play ? button(say("web.live.try"), () => open({ tab: "playground", run }), view.sample || simpler && verdict.tone === "unclear" ? "" : ".main") : null, view.can_download ? downloading(run) : null, simpler ? [button(say("coach.action.use_simple"), () => open({ tab: "playground", run, with: "simple" }), verdict.tone === "unclear" ? ".main" : ""), view.can_download_simple ? downloading(run, "simple") : null] : null, button(say("web.report.chart"), () => open({ tab: "train", run })), report.result === "labels" && view.data && !view.sample ? button(say("web.report.doubts"), () => window.studio.doubtOn(view.data)) : null),

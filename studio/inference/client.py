@@ -21,10 +21,15 @@ from studio.inference import protocol
 from studio.inference.settings import ChatSettings
 from studio.workspace import Workspace
 
-START_SECONDS = 60.0
-SILENCE_SECONDS = 45.0
+START_SECONDS = 180.0
+"""A machine that trains starts processes slowly, and who waits is told so."""
+SILENCE_SECONDS = 90.0
 """The process shows a sign of life every few seconds; after this long without one it is given up."""
 TRIES = 4
+STAGES = {"starting": "starting", "accepted": "answering", "loading": "loading", "progress": "answering"}
+"""What is waited for after an event: the process itself, a model on its way into memory, or the answer."""
+Stages = Generator[str, None, Any]
+"""What is being waited for, whenever that changes (a value of `STAGES`); returns the answer."""
 Message = dict[str, Any]
 Talk = Sequence[Mapping[str, str]]
 Rows = Sequence["str | Mapping[str, str | None]"]
@@ -40,7 +45,7 @@ class Answers:
 
 @dataclass(frozen=True)
 class Bit:
-    """A piece of a chat answer. `side` is "tuned" or "base", or "" with `loading` while the model is being loaded.
+    """A piece of a chat answer. `side` is "tuned" or "base", or "" with the `stage` that is waited for.
 
     The last bit of a side has a `reason` (end, length, time), `tokens` and `seconds`.
     """
@@ -50,7 +55,7 @@ class Bit:
     reason: str = ""
     tokens: int = 0
     seconds: float = 0.0
-    loading: bool = False
+    stage: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,15 +80,24 @@ class InferenceClient:
     def predict(self, run_dir: Path, rows: Rows, which: str = "tuned", strength: float = 1.0) -> Answers:
         """Answers of the tuned model, or of a simple one (`which`: majority, rules, tfidf). `strength` is how much of
         an adapter counts, 0 to 1. Raises UserError (`strength_none`, `strength_bounds`) besides."""
+        found: Answers = whole(self.predicting(run_dir, rows, which, strength))
+        return found
+
+    def predicting(self, run_dir: Path, rows: Rows, which: str = "tuned", strength: float = 1.0) -> Stages:
+        """The same for whoever wants to show what is waited for."""
         request = {"op": "predict", "run": str(run_dir), "rows": list(rows), "which": which, "strength": strength}
-        value = self._value(request)
+        value = yield from self._stages(request)
         return Answers(**value)
 
     def before(self, run_dir: Path, rows: Rows, descriptions: Mapping[str, str] | None = None) -> dict[str, Any]:
         """What there was before tuning, see `before.answer`. `descriptions` say more about labels than their names."""
-        request = {"op": "before", "run": str(run_dir), "rows": list(rows), "descriptions": dict(descriptions or {})}
-        value: dict[str, Any] = self._value(request)
+        value: dict[str, Any] = whole(self.looking_back(run_dir, rows, descriptions))
         return value
+
+    def looking_back(self, run_dir: Path, rows: Rows, descriptions: Mapping[str, str] | None = None) -> Stages:
+        """The same for whoever wants to show what is waited for."""
+        request = {"op": "before", "run": str(run_dir), "rows": list(rows), "descriptions": dict(descriptions or {})}
+        return self._stages(request)
 
     def chat(
         self,
@@ -108,8 +122,8 @@ class InferenceClient:
         }
         with contextlib.closing(self._ask(request)) as answer:
             for message in answer:
-                if message["event"] == "loading":
-                    yield Bit(loading=True)
+                if message["event"] in STAGES:
+                    yield Bit(stage=STAGES[message["event"]])
                 elif message["event"] in ("piece", "end"):
                     yield Bit(**{name: value for name, value in message.items() if name != "event"})
 
@@ -156,9 +170,13 @@ class InferenceClient:
 
         The first search of some data reads all of it. Raises UserError (`search_none`).
         """
-        request = {"op": "search", "run": str(run_dir), "data": str(data.resolve()), "text": text, "count": count}
-        value: dict[str, Any] = self._value(request)
+        value: dict[str, Any] = whole(self.searching(run_dir, data, text, count))
         return value
+
+    def searching(self, run_dir: Path, data: Path, text: str, count: int = 10) -> Stages:
+        """The same for whoever wants to show what is waited for."""
+        request = {"op": "search", "run": str(run_dir), "data": str(data.resolve()), "text": text, "count": count}
+        return self._stages(request)
 
     def predict_version(
         self, run_dir: Path, owner: str, version: str, out: Path, which: str = "tuned"
@@ -198,18 +216,35 @@ class InferenceClient:
 
     def _value(self, request: Message) -> Any:
         """The value of the last message."""
+        return whole(self._stages(request))
+
+    def _stages(self, request: Message) -> Stages:
+        """What is waited for whenever that changes, then the value of the last message."""
+        seen = ""
         with contextlib.closing(self._ask(request)) as answer:
-            return [message["value"] for message in answer if message["event"] == "done"][0]
+            for message in answer:
+                if message["event"] == "done":
+                    return message["value"]
+                stage = STAGES.get(message["event"], seen)
+                if stage != seen:
+                    yield stage
+                seen = stage
 
     def _ask(self, request: Message) -> Generator[Message, None, None]:
         """Messages up to the last. A process that ends before it took the request is started again."""
         line = protocol.encode(request)
         for attempt in range(TRIES):
             time.sleep(0.1 * attempt)
-            with contextlib.closing(self._connected()) as connection:
+            try:
+                reached = self._connect()
+            except OSError:
+                yield {"event": "starting"}
+                reached = self._connected()
+            with contextlib.closing(reached) as connection:
                 accepted = False
                 for message in self._messages(connection, line):
-                    accepted = True
+                    # A process that still starts shows that it lives before it has taken anything.
+                    accepted = accepted or message["event"] != "alive"
                     if message["event"] == "error":
                         raise UserError(message["code"], **message["values"])
                     yield message
@@ -261,7 +296,18 @@ class InferenceClient:
             time.sleep(0.02)
 
 
+def whole(stages: Stages) -> Any:
+    """The answer alone."""
+    while True:
+        try:
+            next(stages)
+        except StopIteration as end:
+            return end.value
+
+
 def start_process(workspace: Workspace) -> None:
     """Start the inference process in a session of its own: Ctrl-C in our terminal or our end does not touch it."""
     command = child.command("studio.inference.server", "--home", str(workspace.home), "--detach")
-    subprocess.run(command, env=child.environment(), stdin=subprocess.DEVNULL, check=False, timeout=START_SECONDS)
+    # Who waits for the process tells when it has waited long enough.
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        subprocess.run(command, env=child.environment(), stdin=subprocess.DEVNULL, check=False, timeout=START_SECONDS)

@@ -1,8 +1,8 @@
 """The line between client and inference process: one UNIX socket, one request a connection, one JSON object a line.
 
-The client sends `{"op": ..., ...}`; the process answers `{"event": "accepted"}`, then any number of `loading`,
-`alive`, `piece` and `progress` events, and ends with `done` (`value`) or `error` (`code`, `values`). Closing the
-connection cancels the request. Values are plain JSON; a path is a string.
+The client sends `{"op": ..., ...}`; the process answers `{"event": "accepted"}`, after `alive` while it still starts,
+then any number of `loading`, `alive`, `piece` and `progress` events, and ends with `done` (`value`) or `error` (`code`,
+`values`). Closing the connection cancels the request. Values are plain JSON; a path is a string.
 """
 
 from __future__ import annotations

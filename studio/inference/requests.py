@@ -97,7 +97,9 @@ class Requests:
 
     def _before(self, request: Request) -> Iterator[Message]:
         folder = self._folder(request)
-        yield from self._loading(folder, "untuned")
+        # Which of them is asked is its kind's to know.
+        if not any((folder, which) in self._pool for which in ("tuned", "untuned", "base")):
+            yield {"event": "loading"}
         yield done(before.answer(folder, self._pool, request["rows"], request.get("descriptions") or {}))
 
     def _chat(self, request: Request) -> Iterator[Message]:

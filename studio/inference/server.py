@@ -112,7 +112,7 @@ class Server:
             line = await reader.readline()
             if not line:
                 return
-            await self._ready.wait()
+            await self._prepared(writer)
             if self._over.is_set():
                 return
             if self._working > MOST_WAITING:
@@ -128,6 +128,15 @@ class Server:
             self._working -= 1
             self._last = time.monotonic()
             writer.close()
+
+    async def _prepared(self, writer: asyncio.StreamWriter) -> None:
+        """Wait until requests can be worked on, with signs of life: imports take long on a busy machine."""
+        while not self._ready.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ready.wait(), protocol.ALIVE_SECONDS)
+                return
+            writer.write(protocol.encode({"event": "alive"}))
+            await writer.drain()
 
     async def _answer(self, line: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Put the request in line and pass its messages on; end of input means that the client gave up."""

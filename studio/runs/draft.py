@@ -13,7 +13,7 @@ from typing import Any
 from studio import hardware
 from studio.data import lexicon
 from studio.data.findings import counted
-from studio.data.queries import check
+from studio.data.queries import check, label_counts
 from studio.data.roles import suggest
 from studio.data.store import DataVersion, find_version
 from studio.data.use import Use, saved_use
@@ -194,6 +194,7 @@ def _planned(
         values = {"model": card.title}
         problems.append(Problem("model_gated", "error", "model", values=values))
     case = case_of(version, use, card, method, lengths, machine, about, how)
+    case = dataclasses.replace(case, labels=_label_sizes(version, use, task, chosen))
     planned = plan(case, preset, kept)
     # What was measured depends on choices that the first plan makes: the word table, the number format.
     measured = known(workspace, model, use.task, method, planned.options)
@@ -223,6 +224,14 @@ def case_of(
     windows, head = getattr(about, "windows", 1), getattr(about, "head", "linear")
     task, tuning = tasks.get(use.task), methods.get(method)
     return Case(task, card, tuning, lengths, machine, version.rows, shares, windows, head=head, how=how)
+
+
+def _label_sizes(version: DataVersion, use: Use, task: Task, options: TrainingOptions) -> list[int]:
+    """About how many training rows each label has, where augmentation is capped by that."""
+    if options.augment == "off" or not options.augment_most or task.result != "labels":
+        return []
+    share = 1 - use.split.validation - use.split.test
+    return [round(share * rows) for _, rows in label_counts(version, use.columns[task.roles[-1].key])]
 
 
 def _growing(task: Task, options: TrainingOptions) -> list[Problem]:

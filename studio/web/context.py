@@ -60,17 +60,21 @@ class Page:
 
         return telling  # type: ignore[return-value]
 
+    def sentences(self, error: Exception) -> list[str]:
+        """What happened, why, and what to do, in the page's language; a bug is logged and told without its innards."""
+        if isinstance(error, UserError):
+            return error.parts(self.language)
+        log.error("a handler of the page failed", exc_info=error)
+        return UserError("bug").parts(self.language)
+
     @contextmanager
     def _telling(self) -> Iterator[None]:
         try:
             yield
-        except UserError as error:
-            raise gr.Error(error.text(self.language), duration=12, print_exception=False) from None
         except gr.Error:
             raise
-        except Exception:
-            log.exception("a handler of the page failed")
-            raise gr.Error(UserError("bug").text(self.language), duration=12, print_exception=False) from None
+        except Exception as error:
+            raise gr.Error(" ".join(self.sentences(error)), duration=12, print_exception=False) from None
 
 
 def owner(request: gr.Request) -> str:

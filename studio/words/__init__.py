@@ -10,6 +10,7 @@ from __future__ import annotations
 import tomllib
 from functools import cache
 from pathlib import Path
+from string import Formatter
 from typing import Any
 
 LANGUAGES = ("en", "zh")
@@ -64,7 +65,19 @@ def say_parts(code: str, language: str = "en", /, **values: Any) -> list[str]:
             shown[key.removesuffix("_code")] = say(value, language)
         if key.endswith("_codes"):
             shown[key.removesuffix("_codes")] = " ".join(say(part, language, **filled) for part, filled in value)
-    return [text.format_map(shown) for text in texts]
+    return [_FORMS.vformat(text, (), shown) for text in texts]
+
+
+class _Forms(Formatter):
+    """Fills a sentence in; a number that has outgrown its digits is written whole, not as a power of ten."""
+
+    def format_field(self, value: Any, spec: str) -> Any:
+        if spec.endswith("g") and isinstance(value, int | float) and "e+" in format(value, spec):
+            return f"{value:,.0f}"
+        return super().format_field(value, spec)
+
+
+_FORMS = _Forms()
 
 
 def _show(value: Any) -> Any:

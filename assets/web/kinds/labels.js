@@ -1,9 +1,9 @@
 // Labels: a bar of probability for each; in the report, what small faults in the texts do to the score.
 (() => {
-  const { results, sections, h, say, percent, number, metric, score } = window.studio;
+  const { results, sections, h, say, bars, number, metric, score } = window.studio;
   results.labels = (prediction) => {
     const all = Object.entries(prediction.scores ?? {}).sort((a, b) => b[1] - a[1]);
-    return h("div.bars", {}, all.map(([label, p]) => h("div.bar", { class: label === prediction.label ? "top" : "" }, h("span.who", { title: label }, label), h("span.track", { role: "meter", "aria-valuenow": p, "aria-valuemin": 0, "aria-valuemax": 1, "aria-label": label }, h("i", { style: { width: 100 * p + "%" } })), h("span.val", {}, percent(p)))));
+    return bars(all.map(([name, share]) => ({ name, share, top: name === prediction.label })));
   };
   sections.labels = (report) => {
     const found = report.robustness;

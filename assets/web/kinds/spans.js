@@ -1,7 +1,7 @@
 // Answers from a text: the text with its answer marked, or plainly that there is none. Places count characters, not
 // UTF-16 units, and everything is put in as text.
 (() => {
-  const { results, sections, h, say, percent } = window.studio;
+  const { results, sections, mistakes, h, say, percent, bars } = window.studio;
   const ROOM = 600;
   // Of a long text what lies around the first mark; a click opens all of it.
   function marked(text, spans) {
@@ -22,7 +22,6 @@
     const near = spans.filter(([a, b]) => a >= from && b <= to).map(([a, b]) => [a - from, b - from]);
     return [marked(letters.slice(from, to).join(""), near), h("details", {}, h("summary.muted", {}, say("web.play.whole_text")), marked(text, spans))];
   };
-  const sure = (name, p) => h("div.bar", {}, h("span.who", { title: name }, name), h("span.track", { role: "meter", "aria-valuenow": p, "aria-valuemin": 0, "aria-valuemax": 1, "aria-label": name }, h("i", { style: { width: 100 * p + "%" } })), h("span.val", {}, percent(p)));
   results.spans = (prediction, value) => {
     const context = value.row?.context ?? "", given = Boolean(prediction.text);
     const others = (prediction.others ?? []).filter((one) => one.score >= 0.005);
@@ -30,12 +29,14 @@
     const likeliest = !given && prediction.likeliest ? h("p.muted", {}, say("web.play.would_be", { answer: prediction.likeliest.text })) : null;
     return [
       h("p.said", { dir: "auto" }, given ? h("b", {}, prediction.text) : h("b.none", {}, say("web.play.no_answer"))),
-      given && prediction.score !== undefined ? h("div.bars", {}, [prediction, ...others].map((one) => sure(one.text, one.score))) : null,
+      given && prediction.score !== undefined ? bars([prediction, ...others].map((one, place) => ({ name: one.text, share: one.score, top: !place }))) : null,
       unsure ? h("p.muted", {}, unsure) : null, likeliest,
       prediction.question_cut ? h("div.finding.warning", {}, say("web.play.question_cut", { n: prediction.question_cut })) : null,
       around(context, given ? [[prediction.start, prediction.end]] : []),
     ].filter(Boolean);
   };
   const side = (title, one, spans) => h("div", {}, h("small.muted", {}, title), spans.length ? around(one.context, spans) : [h("p", {}, h("b.none", {}, say("web.play.no_answer"))), around(one.context, [])]);
+  // Where all mistakes are marked in their texts, a table of them says nothing more.
+  mistakes.spans = (report) => report.marked?.length >= report.mistakes.length ? null : window.studio.worst(report);
   sections.spans = (report) => report.marked?.length ? [h("h2", {}, say("web.report.marked")), h("div", {}, report.marked.map((one) => h("div.card", { style: { margin: "12px 0" } }, h("p", { dir: "auto" }, h("b", {}, one.question)), h("div.half", { style: { gap: "12px" } }, side(say("web.report.expected"), one, one.truth), side(say("web.play.after"), one, one.answer)))))] : null;
 })();

@@ -6,6 +6,6 @@
   const sample = (s) => h("div.card", { style: { margin: "12px 0" } }, h("div.answer", { dir: "auto" }, s.prompt), h("div.half", { style: { gap: "12px" } }, side(say("web.report.expected"), s.truth), side(say("web.play.after"), s.after)));
   const untaught = (report) => { const keys = report.ladder.map((rung) => rung.key); return keys.includes("tuned") && !keys.includes("base") ? h("p.muted", {}, say("web.report.untaught")) : null; };
   window.studio.untaught = untaught;
-  sections.text = (report) => [untaught(report), report.samples?.length ? [h("h2", {}, say("web.report.samples")), h("div", {}, report.samples.map(sample))] : null];
+  sections.text = (report) => [untaught(report), report.samples?.length ? [h("h2", {}, say("web.report.written")), h("div", {}, report.samples.map(sample))] : null];
   mistakes.text = (report) => [h("h2", {}, say("web.report.unlike")), h("p.muted", {}, say("web.report.unlike_help")), window.studio.rowsTable(report.mistakes)];
 })();

@@ -10,9 +10,11 @@ import gradio as gr
 from studio.data.queries import label_counts
 from studio.data.store import DataVersion
 from studio.data.use import Use
+from studio.tasks.base import tasks
 from studio.web.context import Page
 from studio.web.kinds.base import Face, More, faces, label_chart, word_chart
 from studio.web.tabs import bounds
+from studio.web.tabs.answerfile import has_model
 from studio.web.tabs.rules import rules_of, save_rules
 
 MOST_BARS = 20
@@ -26,7 +28,7 @@ class LabelFace(Face):
 
     def more(self, page: Page, run: gr.Dropdown) -> More:
         with gr.Column(visible=False, elem_id="play-labels") as column:
-            with gr.Accordion(page.t("web.play.descriptions"), open=False):
+            with gr.Accordion(page.t("web.play.descriptions"), open=False, elem_id="play-descriptions") as guessing:
                 descriptions = gr.Textbox(
                     label=page.t("web.play.descriptions"), show_label=False, lines=4, max_length=bounds.LINES
                 )
@@ -46,11 +48,13 @@ class LabelFace(Face):
             return told_edit(page, chosen, text) if chosen else ""
 
         keep.click(keep_rules, [run, rules], scored, **QUIET)
-        return More(column, [descriptions], [rules, scored, descriptions])
+        return More(column, [descriptions], [rules, scored, descriptions, guessing])
 
     def filled(self, page: Page, folder: Path) -> list[Any]:
         rules, descriptions = rules_of(folder)
-        return [rules, "", descriptions]
+        # Nobody guesses from label names about pairs, or without a model.
+        alone = has_model(folder) and len(tasks.get(page.desk.get(folder.name).task).asked) == 1
+        return [rules, "", descriptions, gr.Accordion(visible=alone)]
 
     def describe(self, inputs: list[Any]) -> dict[str, str]:
         return described(bounds.bounded(inputs[0] or "", bounds.LINES))

@@ -11,10 +11,12 @@ import gradio as gr
 from studio.data.store import DataVersion, find_version
 from studio.data.use import Use
 from studio.errors import UserError
+from studio.inference.client import Stages
 from studio.web.context import Page
 from studio.web.island import island
 from studio.web.kinds.base import Face, More, faces
 from studio.web.kinds.score import number_chart
+from studio.web.shown import shown
 from studio.web.tabs import bounds
 from studio.web.tabs.answerfile import has_model
 
@@ -65,22 +67,20 @@ class SimilarityFace(Face):
 
 
 def searched(page: Page, run: str | None, text: str) -> Iterator[dict[str, Any] | None]:
-    """That it is being searched, then what was found. Raises UserError (`text_empty`, `text_long`, `search_none`)."""
+    """What is waited for, then what was found or why nothing was. Raises UserError (`text_empty`, `text_long`)."""
     asked = bounds.bounded(text, bounds.TEXT).strip()
     if not run:
         return
     if not asked:
         raise UserError("text_empty")
-    yield {"working": True}
-    try:
-        spec = page.desk.spec(run)
-        data = find_version(page.workspace, spec.data).rows_path
-        found = page.inference.search(page.desk.folder(run), data, asked, HITS)
-    except UserError:
-        yield None
-        raise
+    yield from shown(page, _searching(page, run, asked))
+
+
+def _searching(page: Page, run: str, asked: str) -> Stages:
+    data = find_version(page.workspace, page.desk.spec(run).data).rows_path
+    found = yield from page.inference.searching(page.desk.folder(run), data, asked, HITS)
     hits = [{**hit, "text": hit["text"][:_LONGEST]} for hit in found["hits"]]
-    yield {"working": False, **found, "hits": hits, "asked": asked}
+    return {**found, "hits": hits, "asked": asked}
 
 
 faces.register(SimilarityFace())

@@ -33,11 +33,8 @@ def whole_file(page: Page, run: gr.Dropdown, side: gr.Radio) -> None:
             result = gr.File(label=page.t("web.play.file_result"), interactive=False, height=110, elem_id="play-result")
         state = gr.Markdown(elem_id="play-file-state")
 
-    @page.told
-    def answer_file(chosen: str | None, path: str | None, asked: str | None) -> Iterator[tuple[Any, Any]]:
-        if not chosen or not path:
-            return
-        folder, given = page.desk.folder(chosen), Path(path)
+    def answering(chosen: str, given: Path, asked: str | None) -> Iterator[tuple[Any, Any]]:
+        folder = page.desk.folder(chosen)
         tuned = has_model(folder) and asked != SIMPLE
         which = "tuned" if tuned else best(load_all(folder)) or ""
         # Asked about, not brought: the file is read in a place of its own and does not join the data sets.
@@ -52,5 +49,15 @@ def whole_file(page: Page, run: gr.Dropdown, side: gr.Radio) -> None:
                 if not step.finished:
                     yield page.t("web.play.file_progress", done=step.done, total=step.total), gr.skip()
         yield page.t("web.play.file_done", total=version.rows), str(out)
+
+    @page.told
+    def answer_file(chosen: str | None, path: str | None, asked: str | None) -> Iterator[tuple[Any, Any]]:
+        if not chosen or not path:
+            return
+        yield page.t("web.play.working"), None
+        try:
+            yield from answering(chosen, Path(path), asked)
+        except Exception as error:
+            yield " ".join(page.sentences(error)), None
 
     drop.upload(answer_file, [run, drop, side], [state, result], concurrency_id="file", concurrency_limit=2, **QUIET)

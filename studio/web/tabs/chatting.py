@@ -11,8 +11,10 @@ import gradio as gr
 
 from studio.errors import UserError
 from studio.inference.adapters import can_be_turned_down
+from studio.inference.client import Bit
 from studio.inference.settings import MOST_TOKENS, ChatSettings
 from studio.web.context import Page
+from studio.web.island import island
 from studio.web.tabs import bounds
 
 PACE = 0.1
@@ -44,12 +46,13 @@ def build(page: Page, run: gr.Dropdown) -> Talk:
         send = gr.Button(page.t("web.play.send"), variant="primary", elem_id="chat-send", min_width=100)
         stop = gr.Button(page.t("web.play.stop"), elem_id="chat-stop", min_width=80)
         clear = gr.Button(page.t("web.play.clear"), elem_id="chat-clear", min_width=80)
+    state = island("talking", elem_id="chat-state")
     system, *chosen_settings = _settings(page)
 
     @page.told
     def talk(
         chosen: str | None, said: str, left: Talking, right: Talking, instruction: str, *settings: float
-    ) -> Iterator[tuple[Any, Any, Any]]:
+    ) -> Iterator[tuple[Any, ...]]:
         if not chosen:
             return
         if not said or not said.strip():
@@ -59,24 +62,31 @@ def build(page: Page, run: gr.Dropdown) -> Talk:
         sides = {"tuned": _talking(right), "base": _talking(left)}
         for talking in sides.values():
             bounds.bounded("".join(message["content"] for message in talking), bounds.TALK)
-        yield from _stream(page, chosen, said, sides, instruction, settings)
+        try:
+            yield from _stream(page, chosen, said, sides, instruction, settings)
+        except Exception as error:
+            # The message goes back into its box; why there is no answer stays below the talk.
+            yield sides["base"], sides["tuned"], said, {"error": page.sentences(error)}
 
-    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
+    # The talk says itself what is waited for; Gradio would lay a bare word over it.
+    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     inputs = [run, message, before, after, system, *chosen_settings, page.parts["play_strength"]]
     # One event for both ways of sending, so that a second message waits for the first answer's end.
     sending = gr.on(
         [send.click, message.submit],
         talk,
         inputs,
-        [before, after, message],
+        [before, after, message, state],
         trigger_mode="once",
         concurrency_id="chat",
         concurrency_limit=4,
         **quiet,
     )
-    stop.click(None, None, None, cancels=[sending], api_visibility="private")
+    told = "() => window.dispatchEvent(new Event('studio:talked'))"
+    sending.then(None, None, None, js=told)
+    stop.click(None, None, None, js=told, cancels=[sending], api_visibility="private")
     for emptied in (clear.click, run.change):
-        emptied(lambda: ([], []), None, [before, after], cancels=[sending], api_visibility="private")
+        emptied(lambda: ([], [], None), None, [before, after, state], cancels=[sending], api_visibility="private")
     return Talk(message)
 
 
@@ -99,31 +109,41 @@ def _settings(page: Page) -> list[Any]:
 
 def _stream(
     page: Page, run: str, said: str, sides: dict[str, Talking], instruction: str, settings: tuple[float, ...]
-) -> Iterator[tuple[Any, Any, Any]]:
-    """Both answers as they grow; `settings` are tokens, temperature, top-p and strength. Every side keeps its own
-    conversation, so that each answers what it said before."""
+) -> Iterator[tuple[Any, ...]]:
+    """Both answers as they grow, the emptied box, and what the line below the talk says; `settings` are tokens,
+    temperature, top-p and strength. Every side keeps its own conversation, so that each answers what it said before."""
     tokens, temperature, top_p, percent = settings
     strength = percent / 100 if can_be_turned_down(page.desk.folder(run)) else 1.0
     chosen = ChatSettings(max_new_tokens=int(tokens), temperature=float(temperature), top_p=float(top_p))
     opening = [{"role": "system", "content": instruction}] if instruction.strip() else []
     heard = {side: [*talking, {"role": "user", "content": said}] for side, talking in sides.items()}
     texts = dict.fromkeys(sides, "")
-    shown, first = 0.0, True
+    shown, ends = 0.0, []
     asked = {side: opening + messages for side, messages in heard.items()}
+    stage = "answering"
     # Leaving this loop early closes the connection, which cancels the answer.
     for bit in page.inference.chat(page.desk.folder(run), asked, chosen, tuple(sides), strength):
         if bit.side:
             texts[bit.side] += bit.text
-        if time.monotonic() - shown >= PACE:
+        if bit.reason:
+            ends.append(_ended(page, bit))
+        stage = bit.stage or stage
+        if bit.stage or time.monotonic() - shown >= PACE:
             shown = time.monotonic()
-            yield *_both(heard, texts), "" if first else gr.skip()
-            first = False
-    yield *_both(heard, texts), "" if first else gr.skip()
+            yield *_both(heard, texts), "", {"working": page.t(f"web.play.stage.{stage}")}
+    yield *_both(heard, texts), "", {"ends": ends}
+
+
+def _ended(page: Page, bit: Bit) -> dict[str, Any]:
+    """How one side's answer ended; that it ended by itself need not be said."""
+    told = page.t(f"playground.reason.{bit.reason}") if bit.reason != "end" else ""
+    side = page.t("web.play.after" if bit.side == "tuned" else "web.play.before")
+    return {"side": side, "tokens": bit.tokens, "seconds": bit.seconds, "told": told}
 
 
 def _both(heard: dict[str, Talking], texts: dict[str, str]) -> tuple[Talking, Talking]:
     def whole(side: str) -> Talking:
-        return [*heard[side], {"role": "assistant", "content": texts[side]}]
+        return [*heard[side], {"role": "assistant", "content": texts[side]}] if texts[side] else heard[side]
 
     return whole("base"), whole("tuned")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from studio.data.store import DataVersion, list_versions
 from studio.data.use import saved_use
@@ -17,7 +18,13 @@ def finished_runs(page: Page, able: str) -> Choices:
     # A run that is still learning can be tried already: its simple models are there after seconds.
     views = [view for view in page.desk.list() if able == "can_play" or not view.active]
     shown = [describe(page.desk, view, page.language) for view in views]
-    return [(f"{run['name']} · {run['about']} · {_when(run['created'])}", run["id"]) for run in shown if run[able]]
+    return [(_run(run), run["id"]) for run in shown if run[able]]
+
+
+def _run(run: dict[str, Any]) -> str:
+    """A run's name, where it has another than its data's, what it is, and when it began."""
+    named = [run["name"]] if run["name"] != run["data_name"] else []
+    return " · ".join([*named, run["about"], _when(run["created"])])
 
 
 def data_sets(page: Page, ready: bool = False, also: str = "") -> Choices:

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from studio.data.store import find_version, read_rows
 from studio.errors import UserError
-from studio.evaluation.baseline import best, load_all
+from studio.evaluation.baseline import load_all
 from studio.inference.adapters import can_be_turned_down
+from studio.inference.client import Stages
 from studio.tasks.base import Row, Task, tasks
 from studio.web.context import Page
-from studio.web.describe import describe
 from studio.web.island import island, lead
 from studio.web.kinds.base import More, faces
+from studio.web.shown import Shown, shown
 from studio.web.tabs import bounds
 from studio.web.tabs.answerfile import QUIET, SIMPLE, has_model, whole_file
+from studio.web.tabs.answering import answering, asked_roles
 from studio.web.tabs.choose import finished_runs, pick
-from studio.words import has
 
 SLOW: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
 # The answers tell themselves that they are being worked on; Gradio would dim the whole block, that sentence with it.
@@ -91,11 +91,6 @@ def _box(page: Page, number: int) -> gr.Textbox:
     )
 
 
-def asked_roles(task: Task) -> list[str]:
-    """The roles that the playground asks for, a box each."""
-    return [role.key for role in task.asked if role.required] or [task.bare_role]
-
-
 def most_boxes() -> int:
     """As many as the task with the most roles needs."""
     return max(len(asked_roles(task)) for task in tasks if faces.get(task.result).asks)
@@ -106,7 +101,7 @@ def _wire_choice(page: Page, widgets: Widgets) -> None:
     def choose(run: str | None) -> list[Any]:
         """Show the widgets of the run's result kind and held-out rows to try."""
         if not run:
-            hidden = [part for more in widgets.more.values() for part in (gr.Column(visible=False), *_blank(more))]
+            hidden = [part for more in widgets.more.values() for part in (gr.Column(visible=False), *_kept(more))]
             boxes = [gr.skip()] * len(widgets.boxes)
             off = gr.Slider(visible=False)
             return [gr.Column(visible=False), gr.Radio(visible=False), off, [], None, *boxes, *hidden]
@@ -118,7 +113,7 @@ def _wire_choice(page: Page, widgets: Widgets) -> None:
         shown = [*asking, held_out(page, run), None, *_boxes(page, widgets, task)]
         for key, more in widgets.more.items():
             shown.append(gr.Column(visible=key == task.result))
-            shown += face.filled(page, folder) if key == task.result else _blank(more)
+            shown += face.filled(page, folder) if key == task.result else _kept(more)
         return shown
 
     filled = [part for more in widgets.more.values() for part in (more.column, *more.filled)]
@@ -128,8 +123,9 @@ def _wire_choice(page: Page, widgets: Widgets) -> None:
     widgets.run.input(None, widgets.run, None, js="(run) => window.studio.open({ run, tab: 'playground' }, true)")
 
 
-def _blank(more: More) -> list[Any]:
-    return [""] * len(more.filled)
+def _kept(more: More) -> list[Any]:
+    """What is hidden keeps what it holds: it is filled anew before it is shown."""
+    return [gr.skip()] * len(more.filled)
 
 
 def _boxes(page: Page, widgets: Widgets, task: Task) -> list[Any]:
@@ -144,16 +140,21 @@ def _boxes(page: Page, widgets: Widgets, task: Task) -> list[Any]:
 def _wire_asking(page: Page, widgets: Widgets, send: gr.Button) -> None:
     count = len(widgets.boxes)
 
-    @page.told
-    def answer(run: str | None, which: str | None, *given: Any) -> dict[str, Any] | None:
-        return answered(page, run, list(given[:count]), which, *_further(widgets, given[count:]))
+    def work(run: str | None, texts: list[str | None], which: str | None, further: Sequence[Any]) -> Stages:
+        given, strength = _further(widgets, further)
+        return answering(page, run, texts, which, given, strength)
 
     @page.told
-    def turned(run: str | None, which: str | None, *given: Any) -> Any:
+    def answer(run: str | None, which: str | None, *given: Any) -> Iterator[Any]:
+        yield from shown(page, work(run, list(given[:count]), which, given[count:]))
+
+    @page.told
+    def turned(run: str | None, which: str | None, *given: Any) -> Iterator[Any]:
         """The same question once more, with the tuning turned up or down."""
         if not run or not all((text or "").strip() for text in given[:1]):
-            return gr.skip()
-        return answered(page, run, list(given[:count]), which, *_further(widgets, given[count:]))
+            yield gr.skip()
+            return
+        yield from shown(page, work(run, list(given[:count]), which, given[count:]))
 
     asking = gr.on(
         [send.click, *(box.submit for box in widgets.boxes)],
@@ -172,29 +173,38 @@ def _wire_asking(page: Page, widgets: Widgets, send: gr.Button) -> None:
     messages = {key: more.message for key, more in widgets.more.items() if more.message is not None}
 
     @page.told
-    def try_example(event: gr.EventData, run: str | None, which: str | None, *given: Any) -> list[Any]:
+    def try_example(event: gr.EventData, run: str | None, which: str | None, *given: Any) -> Iterator[list[Any]]:
         """A held-out row into the boxes, and answered; or into the kind's own box."""
         place = bounds.sent(event).get("row")
         row = next((row for number, row in _held_rows(page, run or "") if number == place), None)
         nothing = [gr.skip()] * (count + 1 + len(messages))
         if not run or row is None:
-            return nothing
+            yield nothing
+            return
         task = tasks.get(page.desk.get(run).task)
         face = faces.get(task.result)
         example = face.example(task, row)
         if not face.asks:
-            return [*nothing[: count + 1], *(example["text"] if key == face.key else gr.skip() for key in messages)]
+            yield [*nothing[: count + 1], *(example["text"] if key == face.key else gr.skip() for key in messages)]
+            return
         texts = [(row.get(role) or "")[: bounds.TEXT] for role in asked_roles(task)]
         texts = texts if len(texts) > 1 else [example["text"][: bounds.TEXT]]
-        shown = answered(page, run, texts, which, *_further(widgets, given[count:]))
         filled = [*texts, *[gr.skip()] * (count - len(texts))]
-        return [*filled, {**(shown or {}), "truth": example["truth"]}, *[gr.skip()] * len(messages)]
+
+        def onto(value: Shown | None) -> list[Any]:
+            if value and "answers" in value:
+                value = {**value, "truth": example["truth"]}
+            return [*filled, value, *[gr.skip()] * len(messages)]
+
+        yield from shown(page, work(run, list(texts), which, given[count:]), onto)
 
     outputs = [*widgets.boxes, widgets.answers, *messages.values()]
     trying = widgets.examples.click(try_example, widgets.inputs(), outputs, **HIDDEN)
     for done in (asking, trying, turning):
-        # Also after a refusal, which hands no answer on.
+        # Also after a request that got lost, which hands nothing on.
         done.then(None, None, None, js="() => window.dispatchEvent(new Event('studio:answered'))")
+    # What is still being answered is not about the run that is chosen now.
+    widgets.run.change(None, None, None, cancels=[asking, trying, turning], api_visibility="private")
 
 
 def _further(widgets: Widgets, values: Sequence[Any]) -> tuple[dict[str, list[Any]], float]:
@@ -206,74 +216,9 @@ def _further(widgets: Widgets, values: Sequence[Any]) -> tuple[dict[str, list[An
     return found, share_of(values[start] if len(values) > start else None)
 
 
-def answered(
-    page: Page,
-    run: str | None,
-    texts: Sequence[str | None],
-    which: str | None = None,
-    further: Mapping[str, list[Any]] | None = None,
-    strength: float = 1.0,
-) -> dict[str, Any] | None:
-    """The tuned model's answer beside what came before it, or that of the simple model alone; `texts` fill the roles
-    that are asked, `further` are the inputs of the kinds' own widgets, `strength` how much of an adapter counts. Raises
-    UserError (`text_empty`, `text_long`)."""
-    if not run:
-        return None
-    given = [bounds.bounded(text, bounds.TEXT) for text in texts]
-    for values in (further or {}).values():
-        for value in values:
-            bounds.bounded(value if isinstance(value, str) else "", bounds.LINES)
-    if not given or not given[0].strip():
-        raise UserError("text_empty")
-    folder, task = page.desk.folder(run), tasks.get(page.desk.get(run).task)
-    roles = asked_roles(task)
-    if not all(text.strip() for text in given[: len(roles)]):
-        raise UserError("text_empty")
-    row = dict(zip(roles, given, strict=False))
-    told = {"kind": task.result, "truth": "", "text": given[0], "texts": given[: len(roles)], "row": dict(row)}
-    if key := simple_alone(folder, which):
-        alone = page.inference.predict(folder, [row], key)
-        title = page.t("web.play.simple", name=page.t(f"ladder.{key}"))
-        answers = [{"key": key, "title": title, "note": "", "prediction": alone.predictions[0]}]
-        return {**told, "answers": answers, "ms": alone.milliseconds}
-    face, mine = faces.get(task.result), (further or {}).get(faces.get(task.result).key) or [""]
-    row |= face.settings(mine)
-    answers = _before(page, folder, row, face.describe(mine))
-    milliseconds = None
-    if has_model(folder):
-        share = strength if can_be_turned_down(folder) else 1.0
-        tuned = page.inference.predict(folder, [row], strength=share)
-        milliseconds = tuned.milliseconds
-        note = page.t("web.play.strength_note", percent=round(100 * share)) if share < 1 else ""
-        first = {"key": "tuned", "title": page.t("web.play.tuned"), "note": note, "prediction": tuned.predictions[0]}
-        answers.insert(0, first)
-    elif answers and (alone_told := describe(page.desk, page.desk.get(run), page.language)["without_model"]):
-        answers[-1]["note"] = alone_told
-    return {**told, "answers": answers, "ms": milliseconds}
-
-
 def share_of(percent: Any) -> float:
     """A slider's per cent as a share; what is no number is refused where it is used."""
     return float(percent) / 100 if isinstance(percent, int | float) else 1.0
-
-
-def _before(page: Page, folder: Path, row: Row, descriptions: dict[str, str]) -> list[dict[str, Any]]:
-    """What came before tuning: the simple model, and what the base says."""
-    answers: list[dict[str, Any]] = []
-    for found in page.inference.before(folder, [row], descriptions)["answers"]:
-        key = found["key"]
-        if has(f"web.play.{key}_note"):
-            title, note = page.t(f"web.play.{key}"), page.t(f"web.play.{key}_note")
-        else:
-            title, note = page.t("web.play.simple", name=page.t(f"ladder.{key}")), ""
-        answers.append({"key": key, "title": title, "note": note, "prediction": found["predictions"][0]})
-    # The same model untuned stands beside the tuned one, the simple model below them.
-    return sorted(answers, key=lambda answer: answer["key"] != "base")
-
-
-def simple_alone(run_dir: Path, which: str | None) -> str | None:
-    """The simple model that shall answer alone, when a person chose so; None where it has nothing beside it."""
-    return best(load_all(run_dir)) if which == SIMPLE and has_model(run_dir) else None
 
 
 def _held_rows(page: Page, run: str) -> list[tuple[int, Row]]:
