@@ -146,7 +146,8 @@ def read(workspace: Workspace) -> Hardware | None:
 def read_or_probe(workspace: Workspace) -> Hardware:
     """The remembered record, or a new one from a child process (some seconds; the caller needs no torch).
 
-    Raises UserError (`hardware_probe`) when the child fails, as it does with a broken torch.
+    Raises UserError (`hardware_probe`) when the child fails, as it does with a broken torch, `hardware_busy` when it
+    is not done in time.
     """
     return read(workspace) or _keep(workspace, _probed(workspace))
 
@@ -185,6 +186,6 @@ def _probed(workspace: Workspace) -> Hardware:
             raise UserError("hardware_probe", reason=last[:200])
         return Hardware.from_json(json.loads(written.read_text("utf-8")))
     except subprocess.TimeoutExpired as error:
-        raise UserError("hardware_probe", reason=f"{_PROBE_SECONDS} s") from error
+        raise UserError("hardware_busy", seconds=_PROBE_SECONDS) from error
     finally:
         written.unlink(missing_ok=True)

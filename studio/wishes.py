@@ -15,7 +15,7 @@ from studio.runs.desk import Desk
 from studio.runs.draft import Draft, again, draft, use_of
 from studio.runs.settings import read_settings
 from studio.runs.speeds import measure
-from studio.spec import PRESETS, Spec
+from studio.spec import Spec
 from studio.tasks.base import tasks
 from studio.terminal import Terminal
 from studio.workspace import Workspace
@@ -84,7 +84,7 @@ def from_data(terminal: Terminal, desk: Desk, wish: Wish) -> tuple[Draft, str]:
             use=Use(task, columns, settings.split_of(use.split)),
             model=wish.model,
             method=wish.method,
-            preset=wish.preset or PRESETS[0],
+            preset=wish.preset,
             options=settings.options,
             name=settings.name,
             owner=OWNER,

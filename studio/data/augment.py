@@ -79,6 +79,11 @@ def grown(
     return found
 
 
+def label_sizes(task: Task, train: Iterable[Row]) -> list[int]:
+    """Rows of each label, by which `Growth.most` counts; for tasks without one label a row, of all together."""
+    return list(Counter(_label(task, row) for row in train).values())
+
+
 def _label(task: Task, row: Row) -> str:
     return (task.truth(row) or "") if task.result == "labels" else ""
 

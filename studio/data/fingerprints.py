@@ -19,9 +19,12 @@ def fingerprint(*cells: str | None) -> bytes | None:
     """The same for cells that differ only in letter case, white space and compatibility forms; None where all are
     blank."""
     told = [normalised(cell or "") for cell in cells]
-    if not any(told):
-        return None
-    return hashlib.blake2b("\0".join(told).encode("utf-8", "replace"), digest_size=16).digest()
+    return stamp("\0".join(told)) if any(told) else None
+
+
+def stamp(told: str) -> bytes:
+    """What stands for a normalised text."""
+    return hashlib.blake2b(told.encode("utf-8", "replace"), digest_size=16).digest()
 
 
 class Repeats:

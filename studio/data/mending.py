@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from studio.data.steps.base import PLACE, Layout, Step, steps
+from studio.data.steps.base import PLACE, Frames, Layout, Step, steps
 from studio.errors import UserError
 from studio.options import read_options
 
@@ -166,8 +166,13 @@ def run_step(source: Source, chosen: Chosen, kinds: dict[str, str], target: Path
     step, options = chosen.read()
     layout = layout_of(source, kinds)
     step.check(options, layout)
-    found = step.survey(lambda: source.frames(), options, layout)
     outcome, total = Outcome(), source.rows()
+    looking = step.surveyed
+
+    def looked(share: float) -> None:
+        emit(int(total * looking * share), total)
+
+    found = step.survey(Frames(source.frames, total, looked), options, layout)
     origins = source.origins()
     writer = None if target is None else Writer(target)
     try:
@@ -176,7 +181,8 @@ def run_step(source: Source, chosen: Chosen, kinds: dict[str, str], target: Path
             _compare(frame, after, outcome, origins, layout)
             if writer is not None:
                 writer.add(after, origins)
-            emit(int(frame.get_column(PLACE)[-1]) + 1, total)
+            done = int(frame.get_column(PLACE)[-1]) + 1
+            emit(int(looking * total + (1 - looking) * done), total)
         if not outcome.rows:
             raise UserError("step_no_rows", step_code=f"step.{step.key}.title", rows=total)
     finally:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from studio.data.joining import FILE
 from studio.data.labelsets import are_lists
 from studio.data.store import DataVersion
 from studio.tasks.base import Task, tasks
@@ -167,6 +168,8 @@ def _labels(columns: Sequence[Column]) -> Suggestion | None:
     texts, labels = of_kind(columns, "text"), of_kind(columns, "label")
     if task is None or not labels:
         return None
+    # The column that says which file a row came from is the label only where nothing else can be: one file a label.
+    labels = [column for column in labels if column["name"] != FILE] or labels
     if not texts and len(labels) > 1:
         texts, labels = _short_texts(task, labels)
     if not texts or not labels:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,7 @@ def main(file: str, kinds: Mapping[str, Work] = KINDS) -> None:
     import resource
 
     job = json.loads(Path(file).read_text("utf-8"))
+    tempfile.tempdir = str(Path(file).parent)  # the workspace's own disk, whatever the system's folder lies on
     try:
         # A job may say that it needs longer than reading does.
         seconds = int(job.get("seconds", limits.SECONDS)) + int(limits.WORK_SECONDS_PER_MB * job["bytes"] / 10**6)

@@ -7,6 +7,7 @@ numpy. Runs in the inference process.
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import subprocess
 import sys
@@ -34,18 +35,18 @@ SNIPPETS = Path(__file__).parent / "snippets"
 TRY_SECONDS = 300.0
 LARGEST_GAP = 1e-3
 """Between probabilities (or, for chat, between scores of the next token on their own scale) of copy and original."""
+ROUNDED_GAP = 0.5
+"""The same between a merged model and one that computes with rounded numbers: beyond that it is another model."""
 TRIED_ROWS = 8
 
 
 @dataclass(frozen=True)
 class Copy:
-    """What a folder is tried with: questions, the original's answers to them, the program that asks, and how far an
-    answer may be from the original's."""
+    """What a folder is tried with: questions, the original's answers to them, and the program that asks."""
 
     questions: list[Any]
     expected: list[dict[str, float]]
     program: str
-    gap: float = LARGEST_GAP
 
 
 def build(run_dir: Path, out: Path, language: str = "en", which: str = "") -> Iterator[str]:
@@ -77,15 +78,32 @@ def _tuned(run_dir: Path, folder: Path, language: str) -> Copy:
     questions = answerer.questions(_rows(run_dir, predictor.task))
     expected = [answerer.numbers(predictor, question) for question in questions]
     script = answerer.script(predictor, (SNIPPETS / answerer.snippet).read_text("utf-8"))
-    _write(predictor, folder)
+    merged = Predictor(about, method.merged(predictor.model), predictor.tokenizer, predictor.facts)
+    rounded = ""
+    if method.merged_gap > LARGEST_GAP:
+        expected, gap = _unrounded(merged, questions, expected)
+        rounded = say("package.card.rounded", language, method=about["method"], percent=round(100 * gap, 1)) + " "
+    _write(merged, folder)
     (folder / "predict.py").write_text(script, "utf-8")
     made = say("package.card.made", language, base=about.get("base", ""), method=about["method"], run=run_dir.name)
     report = _object(run_dir / "report.json")
-    limits = f"{say('package.card.limits', language, rows=report.get('rows', '?'))} {_licence(about, language)}"
+    limits = f"{say('package.card.limits', language, rows=report.get('rows', '?'))} {rounded}"
+    limits += _licence(about, language)
     needs = say("package.card.needs", language)
     card = Card(made, report.get("test", {}), limits, predictor.facts.get("labels") or [], needs, script)
     (folder / "README.md").write_text(_card(run_dir, card, language), "utf-8")
-    return Copy(questions, expected, answerer.program, max(LARGEST_GAP, method.merged_gap))
+    return Copy(questions, expected, answerer.program)
+
+
+def _unrounded(
+    merged: Predictor, questions: list[Any], rounded: list[dict[str, float]]
+) -> tuple[list[dict[str, float]], float]:
+    """What the merged model answers itself, which its copy must too, and how far that is from the rounded answers.
+
+    Raises UserError (`package_differs`).
+    """
+    found = [merged.answerer.numbers(merged, question) for question in questions]
+    return found, _compare(found, rounded, ROUNDED_GAP)
 
 
 def _whole_bytes(predictor: Predictor, method: Method) -> int:
@@ -138,11 +156,10 @@ def _check_space(size: int, place: Path) -> None:
         raise UserError("package_space", needed=needed // 1_000_000, free=free // 1_000_000)
 
 
-def _write(predictor: Predictor, folder: Path) -> None:
-    """Weights, tokenizer, and what else `predict.py` reads. The predictor's model is merged and spent afterwards."""
-    core = core_of(methods.get(str(predictor.about["method"])).merged(predictor.model))
-    predictor.tokenizer.save_pretrained(folder)
-    predictor.answerer.write(predictor, core, folder)
+def _write(merged: Predictor, folder: Path) -> None:
+    """Weights, tokenizer, and what else `predict.py` reads."""
+    merged.tokenizer.save_pretrained(folder)
+    merged.answerer.write(merged, core_of(merged.model), folder)
 
 
 def _rows(run_dir: Path, task: Task) -> list[Row]:
@@ -185,17 +202,19 @@ def _try(folder: Path, copy: Copy) -> Iterator[str]:
         if process.returncode != 0:
             last = (complaints.read().strip().splitlines() or [f"exit code {process.returncode}"])[-1]
             raise UserError("package_broken", reason=last[:200])
-    _compare([dict(answer) for answer in json.loads(text)], copy.expected, copy.gap)
+    _compare([dict(answer) for answer in json.loads(text)], copy.expected)
 
 
-def _compare(found: list[dict[str, float]], expected: list[dict[str, float]], allowed: float = LARGEST_GAP) -> None:
-    """Raises UserError (`package_differs`) with the largest gap."""
-    gap = 0.0
+def _compare(found: list[dict[str, float]], expected: list[dict[str, float]], allowed: float = LARGEST_GAP) -> float:
+    """The largest gap. Raises UserError (`package_differs`) with it where it is more than is allowed."""
+    gaps = [0.0]
     for one, other in zip(found, expected, strict=True):
         scale = max(1.0, *(abs(score) for score in other.values()))
-        gap = max(gap, *(abs(one[name] - score) / scale for name, score in other.items()))
+        gaps += [abs(one[name] - score) / scale for name, score in other.items()]
+    gap = max(gaps, key=lambda gap: math.inf if math.isnan(gap) else gap)
     if not gap <= allowed:
         raise UserError("package_differs", gap=f"{gap:.4f}", rows=len(expected))
+    return gap
 
 
 def _pack(folder: Path, out: Path) -> Iterator[str]:

@@ -41,6 +41,8 @@ class Kind:
     """The starter model to suggest; where empty, the encoder that reads the data's script."""
     methods: ClassVar[tuple[str, ...]] = ("full", "lora", "head")
     """Tuning methods to suggest, the most suitable first."""
+    preset: ClassVar[str] = "quick"
+    """The time budget to suggest (one of PRESETS): the shortest that was measured to beat the simple models."""
     simple: ClassVar[bool] = True
     """Whether there are simple models to fit beside the neural one, and runs of them alone."""
     strings: ClassVar[bool] = False

@@ -11,6 +11,9 @@ class Spans(Kind):
     key = "spans"
     models = ("encoder",)
     methods = ("full", "lora")
+    # On 833 questions about paragraphs MiniLM stayed below the simple rules after the two passes that quick had time
+    # for (F1 0.111 against 0.276), and was above them (0.398) after the three of balanced.
+    preset = "balanced"
     places_head = False
     settles = True
     tie_rows = 0.5

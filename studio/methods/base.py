@@ -61,6 +61,11 @@ class Method(ABC):
         """How many numbers move, the new head aside: what the plan counts gradients and moments for."""
         return card.parameters
 
+    def below(self, card: Card, options: Any) -> float:
+        """The share of the layers that lie below the first one that learns; what comes out of them can be computed
+        once for all passes."""
+        return 0.0
+
     def pace(self, name: str, options: Any) -> float:
         """How many times the run's learning rate the parameter called `name` learns at."""
         return 1.0

@@ -1,7 +1,7 @@
 """Last layers: the top of the model and its head learn, everything below stays as it was trained.
 
 What lies below the first moving layer gives the same numbers in every epoch, so nothing of it has to be kept for the
-way back, and it could be computed once.
+way back, and a run of several passes computes it once (`studio.training.bottom`).
 """
 
 from __future__ import annotations
@@ -47,6 +47,9 @@ class LastLayers(Method):
     def moving(self, card: Card, options: Any) -> int:
         moving = min(int(options.layers), card.layers)
         return (card.parameters - card.embedding_parameters) * moving // max(card.layers, 1)
+
+    def below(self, card: Card, options: Any) -> float:
+        return max(0.0, 1 - int(options.layers) / max(card.layers, 1))
 
     def supports(self, peft_type: str, card: Card, hardware: Hardware) -> Verdict:
         if card.model_type in _SHARED:

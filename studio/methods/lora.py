@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from studio.errors import UserError
 from studio.methods.base import Method, Verdict, methods
-from studio.methods.parts import GENERATIVE, fits, linear_layers, suits, untied_heads
+from studio.methods.parts import GENERATIVE, block_stack, fits, linear_layers, suits, untied_heads
 from studio.models.card import CARD_FILE
 from studio.models.rules import read_json
 from studio.options import option
@@ -36,7 +36,8 @@ _IGNORED = {"base_model_name_or_path", "inference_mode", "peft_type", "peft_vers
 
 @dataclass(frozen=True)
 class PlainLoraOptions:
-    """`rank` and `alpha` as in the LoRA paper; `targets` chooses the adapted layers. `rslora` divides alpha by the
+    """`rank` and `alpha` as in the LoRA paper; `targets` chooses the adapted layers, `top_layers` how many of the
+    numbered ones, counted from the top, have any (0: all). `rslora` divides alpha by the
     rank's root instead of the rank (arXiv 2312.03732), and `rate_ratio` is how many times the rate the B matrices learn
     at (LoRA+, arXiv 2402.12354)."""
 
@@ -44,6 +45,7 @@ class PlainLoraOptions:
     alpha: int = option(32, low=1, high=512, step=1)
     dropout: float = option(0.05, low=0.0, high=0.5, step=0.05)
     targets: str = option("all-linear", choices=("all-linear", "attention"))
+    top_layers: int = option(0, low=0, high=128, step=1)
     rslora: bool = option(False)
     rate_ratio: float = option(1.0, low=1.0, high=64.0, step=1)
 
@@ -71,6 +73,7 @@ class Lora(Method):
     def prepare(self, model: torch.nn.Module, peft_type: str, options: Any) -> torch.nn.Module:
         """Raises UserError (`lora_no_targets`) when the choice matches no layer."""
         layers, transposed = linear_layers(model, options.targets == "attention")
+        layers = _topmost(model, layers, options.top_layers)
         if not layers:
             raise UserError("lora_no_targets", targets=options.targets)
         return _wrap(
@@ -92,7 +95,11 @@ class Lora(Method):
         """Two matrices of `rank` beside each adapted one."""
         inner = 0 if options.targets == "attention" else card.intermediate or 4 * card.hidden
         gates = 3 if card.kind == "decoder" else 2
-        return card.layers * int(options.rank) * (8 * card.hidden + gates * (card.hidden + inner) * bool(inner))
+        adapted = min(options.top_layers, card.layers) or card.layers
+        return adapted * int(options.rank) * (8 * card.hidden + gates * (card.hidden + inner) * bool(inner))
+
+    def below(self, card: Card, options: Any) -> float:
+        return max(0.0, 1 - options.top_layers / max(card.layers, 1)) if options.top_layers else 0.0
 
     def pace(self, name: str, options: Any) -> float:
         """LoRA+: B begins at zero and has to move further than A."""
@@ -193,6 +200,15 @@ def _wrap(model: torch.nn.Module, settings: dict[str, Any]) -> torch.nn.Module:
         warnings.simplefilter("ignore", FutureWarning)
         wrapped: torch.nn.Module = peft.get_peft_model(model, peft.LoraConfig(**settings))
     return wrapped
+
+
+def _topmost(model: torch.nn.Module, layers: list[str], count: int) -> list[str]:
+    """Those of the linear layers that belong to the last `count` blocks; all where that is 0."""
+    stack, blocks = block_stack(model)
+    if not count or not blocks:
+        return layers
+    tops = tuple(f"{stack}.{place}." for place in range(max(0, len(blocks) - count), len(blocks)))
+    return [name for name in layers if name.startswith(tops)]
 
 
 def _trained_heads(model: torch.nn.Module, peft_type: str) -> list[str]:

@@ -59,7 +59,7 @@ class QuantisedLora(Lora):
             raise UserError("method_no_library", method=self.key, library=LIBRARY, extra=EXTRA)
         from studio.models.load import quantised
 
-        with quantised(self.settings()):
+        with quantised(self.settings(), _exact):
             return load()
 
     def prepare(self, model: torch.nn.Module, peft_type: str, options: Any) -> torch.nn.Module:
@@ -83,11 +83,20 @@ def _marked(model: torch.nn.Module) -> torch.nn.Module:
     for part in model.modules():
         if isinstance(part, four):
             model.is_loaded_in_4bit = True  # type: ignore[assignment]
-            # The library's own kernel for one kind of processor rounds to bfloat16 and fails for narrow layers.
-            part.support_avx512bf16_for_cpu = False
         elif isinstance(part, eight):
             model.is_loaded_in_8bit = True  # type: ignore[assignment]
     return model
+
+
+def _exact(model: torch.nn.Module) -> None:
+    """Keeps the library's own kernel for one kind of processor away: it rounds to bfloat16 and fails for narrow layers.
+
+    Here, where every quantised model is read, the untuned one among them, which no adapter ever joins.
+    """
+    four, _ = _layers()
+    for part in model.modules():
+        if isinstance(part, four):
+            part.support_avx512bf16_for_cpu = False
 
 
 def _layers() -> tuple[type[Any], type[Any]]:

@@ -5,7 +5,7 @@ Only workers import this with effect; everything heavy is imported inside the fu
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -23,7 +23,7 @@ SAFELY: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
 """What every `from_pretrained` of a tokenizer or config is called with; False, since None would ask on stdin."""
 SAFE_WEIGHTS: dict[str, Any] = {**SAFELY, "use_safetensors": True}
 """The same for weights."""
-_quantised: ContextVar[Any] = ContextVar("quantised", default=None)
+_quantised: ContextVar[tuple[Any, Callable[[Any], None]] | None] = ContextVar("quantised", default=None)
 
 
 def load_tokenizer(folder: str | Path) -> Any:
@@ -64,10 +64,10 @@ def guard_padding(tokenizer: Any) -> None:
 
 
 @contextmanager
-def quantised(settings: Any) -> Iterator[None]:
+def quantised(settings: Any, finish: Callable[[Any], None]) -> Iterator[None]:
     """While it lasts, `pretrained` reads weights quantised by `settings` (transformers' BitsAndBytesConfig), matrix by
-    matrix, so that the whole model is never in memory as float32."""
-    before = _quantised.set(settings)
+    matrix, so that the whole model is never in memory as float32; `finish` sees each model that was read so."""
+    before = _quantised.set((settings, finish))
     try:
         yield
     finally:
@@ -79,10 +79,13 @@ def pretrained(kind: Any, folder: str | Path, **more: Any) -> Any:
     safetensors only, no code of the model's own, nothing from the network."""
     import torch
 
-    settings = _quantised.get()
-    if settings is not None:
-        more |= {"quantization_config": settings, "device_map": {"": "cpu"}}
-    return quietly(lambda: kind.from_pretrained(str(folder), dtype=torch.float32, **more, **SAFE_WEIGHTS))
+    how = _quantised.get()
+    if how:
+        more |= {"quantization_config": how[0], "device_map": {"": "cpu"}}
+    model = quietly(lambda: kind.from_pretrained(str(folder), dtype=torch.float32, **more, **SAFE_WEIGHTS))
+    if how:
+        how[1](model)
+    return model
 
 
 def load_base(folder: str | Path, auto_class: str = "AutoModel") -> torch.nn.Module:

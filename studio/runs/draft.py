@@ -13,7 +13,7 @@ from typing import Any
 from studio import hardware
 from studio.data import lexicon
 from studio.data.findings import counted
-from studio.data.queries import check
+from studio.data.queries import check, label_counts
 from studio.data.roles import suggest
 from studio.data.store import DataVersion, find_version
 from studio.data.use import Use, saved_use
@@ -92,7 +92,7 @@ def draft(
     use: Use,
     model: str = "",
     method: str = "",
-    preset: str = "quick",
+    preset: str = "",
     options: Mapping[str, Mapping[str, Any]] | None = None,
     name: str = "",
     owner: str = "local",
@@ -105,9 +105,10 @@ def draft(
     """
     if not use.task:
         raise UserError("task_not_chosen", name=version.name)
+    task = tasks.get(use.task)
+    preset = preset or task.kind.preset
     if preset not in PRESETS:
         raise UserError("unknown_key", kind="preset", key=preset[:40], near=PRESETS[0], known=list(PRESETS))
-    task = tasks.get(use.task)
     model = absolute(model or suggest_model(workspace, version, use))
     given = {group: dict(values) for group, values in (options or {}).items()}
     problems = counted(version, use, check(version, use.task, use.columns, use.split)) + _groups(given)
@@ -120,7 +121,7 @@ def draft(
         if not found.setdefault(methods.get(method).key, Verdict(True, "")).ok:
             problems.append(Problem(found[method].code, "error", "method", values=found[method].values))
         planned, more = _planned(workspace, version, use, model, method, preset, given)
-        problems += more
+        problems += more + _hurried(task, preset, given)
         no_language = refused(task, _card_or_guess(workspace, model), hardware.read_or_probe(workspace))
         if no_language and planned.options[LANGUAGE]:
             why = [(no_language.code, no_language.values)]
@@ -139,6 +140,18 @@ def draft(
         options=_options(task, method, planned, given),
     )
     return Draft(spec, problems, planned.estimate, planned.decisions, planned.language, no_language)
+
+
+def _hurried(task: Task, preset: str, given: Mapping[str, Mapping[str, Any]]) -> list[Problem]:
+    """A preset too short for the task, unless the passes were set by hand."""
+    if PRESETS.index(preset) >= PRESETS.index(task.kind.preset) or "epochs" in given.get("training", {}):
+        return []
+    values = {
+        "task_code": f"task.{task.key}.title",
+        "wanted_code": f"web.train.preset_{task.kind.preset}",
+        "preset_code": f"web.train.preset_{preset}",
+    }
+    return [Problem("preset_short", "warning", "preset", values=values)]
 
 
 def _groups(given: Mapping[str, Any]) -> list[Problem]:
@@ -181,6 +194,7 @@ def _planned(
         values = {"model": card.title}
         problems.append(Problem("model_gated", "error", "model", values=values))
     case = case_of(version, use, card, method, lengths, machine, about, how)
+    case = dataclasses.replace(case, labels=_label_sizes(version, use, task, chosen))
     planned = plan(case, preset, kept)
     # What was measured depends on choices that the first plan makes: the word table, the number format.
     measured = known(workspace, model, use.task, method, planned.options)
@@ -210,6 +224,14 @@ def case_of(
     windows, head = getattr(about, "windows", 1), getattr(about, "head", "linear")
     task, tuning = tasks.get(use.task), methods.get(method)
     return Case(task, card, tuning, lengths, machine, version.rows, shares, windows, head=head, how=how)
+
+
+def _label_sizes(version: DataVersion, use: Use, task: Task, options: TrainingOptions) -> list[int]:
+    """About how many training rows each label has, where augmentation is capped by that."""
+    if options.augment == "off" or not options.augment_most or task.result != "labels":
+        return []
+    share = 1 - use.split.validation - use.split.test
+    return [round(share * rows) for _, rows in label_counts(version, use.columns[task.roles[-1].key])]
 
 
 def _growing(task: Task, options: TrainingOptions) -> list[Problem]:

@@ -22,6 +22,8 @@ from studio.runs.log import pump
 TAKEN = 75
 """Exit code of a child that found its attempt taken by another process."""
 _SUBREAPER = 36
+_YIELD = 5
+"""How far a run steps back where the page, or an answer in the playground, wants the processor it computes on."""
 
 
 @dataclass
@@ -127,6 +129,8 @@ def _become(child: Child, sink: int, said: int, foreign: list[int], keeper: proc
         os.close(sink)
         with contextlib.suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text("500")
+        if child.attempt:
+            os.nice(_YIELD)
         _adopt_orphans()
         os.chdir(child.folder)
         own = {**process.identify(os.getpid()), "keeper": keeper}

@@ -88,7 +88,9 @@ def places(queued: Sequence[Row[Any]], working: Sequence[Row[Any]], now: float) 
     for job in working:
         if job.lane == "device" and start is not None:
             begun = job.started or now
-            start = None if job.estimate is None else start + max(0.0, begun + job.estimate - now)
+            left = None if job.estimate is None else begun + job.estimate - now
+            # A run that is over its estimate has shown that the estimate says nothing of its end.
+            start = None if left is None or left <= 0 else start + left
     for position, job in enumerate(order(queued, working), 1):
         found[job.run] = Place(position, start)
         start = None if start is None or job.estimate is None else start + job.estimate

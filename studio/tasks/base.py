@@ -75,6 +75,9 @@ class Task(ABC):
     Elsewhere each window teaches what lies in it, and a pass learns from all."""
     cuts: ClassVar[bool] = True
     """Whether the end of a text longer than a model reads at once may be lost; not where all its windows count."""
+    packs: ClassVar[bool] = False
+    """Whether rows may stand one behind the other in the training (`studio.training.packing`): the model reads from
+    left to right, and the loss is that of single tokens."""
     blanks: ClassVar[Mapping[str, int]] = {}
     """What pads the lists of an item besides `input_ids`, by name; `labels` are padded with -100, others with 0."""
 

@@ -31,12 +31,20 @@ def label_logits(
     core = core_of(model)
     targets = batch["labels"][:, 1:]
     rows, places = (targets != IGNORED).nonzero(as_tuple=True)
-    inputs = {"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"]}
+    inputs = {name: batch[name] for name in ("input_ids", "attention_mask", "position_ids") if name in batch}
     if any(getattr(core.config, name, None) not in (None, 1, 1.0) for name in _SCALED):
         # These families change the logits behind the head; ask for all and keep the few that count.
         return core(**inputs, use_cache=False).logits[rows, places], targets[rows, places], rows
     hidden = core.base_model(**inputs, use_cache=False).last_hidden_state
     return core.get_output_embeddings()(hidden[rows, places]), targets[rows, places], rows
+
+
+def token_losses(model: torch.nn.Module, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    """How surprised the model is by each label token, (N,)."""
+    import torch
+
+    logits, labels, _ = label_logits(model, batch)
+    return torch.nn.functional.cross_entropy(logits.float(), labels, reduction="none")
 
 
 def row_sums(losses: torch.Tensor, rows: torch.Tensor, count: int) -> tuple[list[float], list[int]]:

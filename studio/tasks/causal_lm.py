@@ -35,6 +35,7 @@ class CausalLM(Task):
     peft_type = "CAUSAL_LM"
     main_metric = "perplexity"
     lower_is_better = True
+    packs = True
     roles = (TEXT,)
     Options = CausalLMOptions
 

@@ -33,6 +33,7 @@ class Chat(Task):
     peft_type = "CAUSAL_LM"
     main_metric = "loss"
     lower_is_better = True
+    packs = True
     roles = (
         Role("messages", ("messages", "conversations", "conversation", "chat", "dialogue", "对话"), required=False),
         Role("instruction", ("instruction", "prompt", "question", "query", "指令", "问题"), required=False),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from studio.data import lexicon
-from studio.data.augment import Growth, grown
+from studio.data.augment import Growth, grown, label_sizes
 from studio.errors import UserError
 from studio.events import Caution, Note
 from studio.files import write_whole
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 _LENGTH_SAMPLE = 2000
 _WHOLE = 1 << 20
 """More tokens than any row has: lengths are counted uncut."""
+_LENGTHENING = ("language_first", "augment", "augment_copies", "augment_most")
+"""Options of which a plan makes others: with more to do in the same time there are fewer passes."""
 SCRATCH_BASE = "base"
 """Where in its folder a run keeps the model it made from scratch."""
 
@@ -261,9 +263,10 @@ def _options(
         how=_checked(method.Options, "method", spec),
         head=facts.get("head", "linear"),
         language=inputs.language,
+        labels=label_sizes(task, table.part("train")),
     )
     # The screen writes the whole plan into the spec; what it planned itself was not chosen by a person.
-    asked = {name: given[name] for name in ("language_first",) if name in given}
+    asked = {name: given[name] for name in _LENGTHENING if name in given}
     own = plan(case, spec.preset, asked).options
     by_hand = frozenset(name for name, value in given.items() if not _near(value, own[name]))
     found = plan(case, spec.preset, given, by_hand)

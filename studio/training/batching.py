@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _GROUPED_BATCHES = 20
 """Rows are shuffled, then sorted by length within this many batches: enough to save padding, few enough to mix."""
 IGNORED = -100
+BELOW = "below"
+"""What an item and a batch hold of layers that were computed ahead (`studio.training.bottom`)."""
 
 Numbers = np.ndarray[Any, np.dtype[Any]]
 
@@ -151,18 +153,30 @@ class Sampler:
         return self._batches[place]
 
 
-def micro_batches(rows: Numbers, lengths: Numbers, micro_batch: int) -> Iterator[list[int]]:
-    """`rows` in parts of at most `micro_batch`, each of like lengths."""
+def micro_batches(rows: Numbers, lengths: Numbers, micro_batch: int, most_tokens: int = 0) -> Iterator[list[int]]:
+    """`rows` in parts of at most `micro_batch`, each of like lengths; and of at most `most_tokens` (0: no bound), which
+    only a single row may exceed."""
     ordered = rows[np.argsort(lengths[rows], kind="stable")]
-    for start in range(0, len(ordered), micro_batch):
-        yield [int(row) for row in ordered[start : start + micro_batch]]
+    if not most_tokens:
+        for start in range(0, len(ordered), micro_batch):
+            yield [int(row) for row in ordered[start : start + micro_batch]]
+        return
+    part: list[int] = []
+    for row in map(int, ordered):
+        # The longest comes last, and all others are padded to it.
+        if part and (len(part) == micro_batch or (len(part) + 1) * int(lengths[row]) > most_tokens):
+            yield part
+            part = []
+        part.append(row)
+    if part:
+        yield part
 
 
 def collate(
     items: Sequence[Item], pad_id: int, device: str, blanks: Mapping[str, int] | None = None
 ) -> dict[str, torch.Tensor]:
     """A batch of tensors, all that every item holds: `input_ids` and `attention_mask` (B, T) padded on the right, or
-    `features` (B, H), those of tokens (B, T, H) with their mask; `labels` (B,) or (B, T); any
+    `features` (B, H), those of tokens (B, T, H) with their mask; `below` (B, T, H); `labels` (B,) or (B, T); any
     further list of int (B, T) padded by `blanks` (`Task.blanks`), a list of float (B, n) as it is, a number (B,).
     Padding is masked by position, never by token id: pad may equal the end mark."""
     import torch
@@ -178,6 +192,8 @@ def collate(
     else:
         batch["input_ids"] = _padded([item["input_ids"] for item in items], pad_id)
         batch["attention_mask"] = _padded([[1] * len(item["input_ids"]) for item in items], 0)
+    if BELOW in items[0]:
+        batch[BELOW] = torch.nn.utils.rnn.pad_sequence([item[BELOW] for item in items], batch_first=True)
     fill = {"labels": IGNORED, **(blanks or {})}
     for name in items[0]:
         if name not in _OWN and all(name in item for item in items):
@@ -185,7 +201,7 @@ def collate(
     return {name: part.to(device) for name, part in batch.items()}
 
 
-_OWN = frozenset({"input_ids", "attention_mask", "features", "row"})
+_OWN = frozenset({"input_ids", "attention_mask", "features", "row", BELOW})
 """What is made here or says nothing to a model."""
 
 

@@ -35,6 +35,8 @@ FAULTY_ROWS = 500
 """Test rows of which the report scores copies with small faults, at most."""
 FAULTY_SECONDS = 10.0
 """About how long those copies may take; a slow model answers fewer rows."""
+KEPT_PASSES = 1.5
+"""From so many passes over the rows on it pays to compute the layers that do not learn ahead."""
 _STEP_SECONDS = 0.015
 _CHECKPOINTED = 0.25
 """Of the activations that gradient checkpointing still holds: what goes into each layer, and one layer's own."""
@@ -59,8 +61,14 @@ class Work:
     test: int
     hardware: Hardware
     measured: Measured | None = None
+    below: float = 0.0
+    """The share of the layers that lie below the first one that learns, where they can be computed once."""
     windows: int = 1
     """In how many windows a text too long for one is read at most; each pass learns from one of them."""
+    alterable: bool = True
+    """Whether the task's rows can be augmented at all."""
+    labels: tuple[int, ...] = ()
+    """Training rows of each label, where augmentation may be capped by label."""
 
     @property
     def kind(self) -> Kind:
@@ -68,9 +76,21 @@ class Work:
         return kinds.get(self.result)
 
 
+def learnt(work: Work, options: TrainingOptions) -> int:
+    """Training rows of a pass with the altered copies that augmentation adds: at most so many, since no copy may say
+    what another row says."""
+    if options.augment == "off" or not work.alterable:
+        return work.train
+    counts = work.labels or (work.train,)
+    room = [max(0, options.augment_most - rows) if options.augment_most else math.inf for rows in counts]
+    return work.train + sum(
+        int(min(options.augment_copies * rows, left)) for rows, left in zip(counts, room, strict=True)
+    )
+
+
 def steps(work: Work, options: TrainingOptions) -> int:
     """Optimizer steps in all."""
-    return max(1, math.ceil(options.epochs * math.ceil(work.train / options.batch_size)))
+    return max(1, math.ceil(options.epochs * math.ceil(learnt(work, options) / options.batch_size)))
 
 
 def trainable(work: Work, options: TrainingOptions) -> int:
@@ -128,17 +148,24 @@ def seconds(work: Work, options: TrainingOptions) -> float:
     kind = work.kind
     evaluations = min(options.evaluations, steps(work, options)) + (1 if kind.before else 0)
     scored = min(work.validation, kind.validation_rows) * evaluations
-    # Altered copies come on top: at most so many, fewer where a label is capped.
-    more = 1 + options.augment_copies * (options.augment != "off")
-    rows = work.train * more * options.epochs * passes(options.adversarial, options.adversarial_steps)
+    rows = learnt(work, options) * options.epochs * passes(options.adversarial, options.adversarial_steps)
     if work.method.encoder_fixed and options.adversarial == "off":
-        learn, rows, scored = read, work.train, work.validation
+        learn, rows, scored = read, learnt(work, options), work.validation
     samples = kind.sample_seconds * evaluations + kind.report_seconds
     simple = min(work.rows, BASELINE_ROWS) * BASELINE_SECONDS if kind.simple else 0.0
     placed = min(work.train, HEAD_ROWS) if kind.places_head and not work.method.encoder_fixed else 0
     faulty = min(kind.faulty_copies * min(work.test, FAULTY_ROWS) * read, FAULTY_SECONDS)
+    again = rows - work.train * windows_a_row(work, options.max_length)
+    if _bottom_kept(work, options):
+        learn -= work.below * read / windows_a_row(work, options.max_length) * max(0.0, again) / rows
     shown = rows * learn + (scored + placed + 2 * work.test) * read + faulty  # tuned and untuned take the test
     return START_SECONDS + shown + step_seconds(work, options) * steps(work, options) + samples + simple
+
+
+def _bottom_kept(work: Work, options: TrainingOptions) -> bool:
+    """Whether what comes out of the layers that do not learn is computed once for all passes."""
+    passes = options.epochs / windows_a_row(work, options.max_length)
+    return work.below > 0 and options.adversarial == "off" and passes >= KEPT_PASSES
 
 
 def _row_bytes(work: Work, options: TrainingOptions) -> float:
@@ -168,6 +195,8 @@ def memory(work: Work, options: TrainingOptions) -> int:
     frozen_bytes = 2 if options.precision == "bf16" and work.method.adapter else 4
     moving = trainable(work, options)
     rows = options.micro_batch or options.batch_size
+    if options.micro_tokens:
+        rows = max(1, min(rows, options.micro_tokens // min(work.lengths[-1], options.max_length)))
     if work.measured:
         return int(work.measured.fixed + rows * _row_bytes(work, options))
     learnt = moving * (4 + STATE_BYTES[options.optimizer])
@@ -186,4 +215,7 @@ def disk(work: Work, options: TrainingOptions) -> int:
     """Bytes the run folder takes at its fullest: two checkpoints, the best weights, the finished model."""
     moving = trainable(work, options)
     whole = moving * 4 if work.method.adapter else work.card.parameters * 4
-    return int(2 * moving * (4 + STATE_BYTES[options.optimizer]) + moving * 4 + whole + 20_000_000 + work.rows * 3_000)
+    kept = 4 * work.card.hidden * sum(min(length, options.max_length) for length in work.lengths) / len(work.lengths)
+    below = work.train * kept if _bottom_kept(work, options) else 0.0
+    states = 2 * moving * (4 + STATE_BYTES[options.optimizer]) + moving * 4
+    return int(states + whole + below + 20_000_000 + work.rows * 3_000)

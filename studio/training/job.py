@@ -15,6 +15,8 @@ from studio.training.ranks import Ranks
 if TYPE_CHECKING:
     import torch
 
+    from studio.training.bottom import Bottom
+
 Stop = Callable[[], "str | None"]
 Progress = Callable[[int, int], None]
 
@@ -71,6 +73,8 @@ class Job:
     checkpoints: Checkpoints
     validate: Judging
     seed: int
+    micro_tokens: int = 0
+    """How many tokens, padding included, are computed at once; 0: no bound."""
     pad_id: int = 0
     device: str = "cpu"
     autocast: str = "fp32"
@@ -85,6 +89,17 @@ class Job:
     """How strongly each item is drawn (`Task.pulls`)."""
     setting: dict[str, Any] = field(default_factory=dict)
     """What the bits of the result depend on besides the job: libraries, threads, number format, device."""
+
+    packs: bool = False
+    """Whether short rows share one; see `studio.training.packing`."""
+    bottom: Bottom | None = None
+    """The layers below the first one that learns, where there are such."""
+
+    def learning(self) -> None:
+        """Put the model into training mode, as far as it learns."""
+        self.model.train()
+        if self.bottom is not None:
+            self.bottom.still()
 
     def sampler(self) -> Sampler:
         """Which items make up which step."""

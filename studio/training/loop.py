@@ -16,7 +16,8 @@ import psutil
 from studio.child import is_full
 from studio.events import Caution, Checkpoint, Emit, Eval, Note, Phase, Sample, Step
 from studio.training.adversarial import Attack
-from studio.training.batching import collate, micro_batches
+from studio.training.batching import BELOW, collate, micro_batches
+from studio.training.bottom import given
 from studio.training.checkpoints import (
     Snapshot,
     check_fit,
@@ -29,6 +30,7 @@ from studio.training.checkpoints import (
 from studio.training.job import Asked, Job, Outcome, Score, Stop
 from studio.training.memory import planned
 from studio.training.optimizer import make_optimizer
+from studio.training.packing import packed
 from studio.training.precision import learning_format, number_format, width
 from studio.training.schedule import is_better, rate_at
 
@@ -105,7 +107,7 @@ class Loop:
     def run(self, should_stop: Stop) -> Outcome:
         """Train until the planned end, a wish to stop, no more gain, or a number that is not finite."""
         job = self.job
-        job.model.train()
+        job.learning()
         job.ranks.same(list(self._trainable.values()))
         if self._over():
             return self._outcome("early")  # it had ended when it was interrupted
@@ -180,8 +182,10 @@ class Loop:
         lengths = job.train.lengths
         batches = [
             collate(job.train.take(part), job.pad_id, job.device, job.task.blanks)
-            for part in micro_batches(job.ranks.part(rows, lengths), lengths, job.micro_batch)
+            for part in micro_batches(job.ranks.part(rows, lengths), lengths, job.micro_batch, job.micro_tokens)
         ]
+        if job.packs:
+            batches = [packed(batch) for batch in batches]
         if job.task.draws:
             for number, batch in enumerate(batches):
                 place = job.ranks.rank * _RANK_DRAWS + number
@@ -189,9 +193,10 @@ class Loop:
         total = max(job.ranks.summed(sum(job.task.weight(batch) for batch in batches)), 1)
         summed = 0.0
         for batch in batches:
+            below = batch.pop(BELOW, None)
 
-            def loss_of(batch: dict[str, torch.Tensor] = batch) -> torch.Tensor:
-                with learning_format(job.autocast, job.device, width(batch)):
+            def loss_of(batch: dict[str, torch.Tensor] = batch, below: torch.Tensor | None = below) -> torch.Tensor:
+                with given(job.bottom, below), learning_format(job.autocast, job.device, width(batch)):
                     return job.task.loss(job.model, batch, job.task_options) / total
 
             if self._attack is not None:
@@ -315,4 +320,4 @@ def validated(job: Job, emit: Emit) -> Score:
         with number_format(job.autocast, job.device):
             return job.validate(job.model)
     finally:
-        job.model.train()
+        job.learning()

@@ -54,6 +54,11 @@ def evaluated(fit: Fit, options: TrainingOptions) -> float:
     return fit.micro_batch / first.micro_batch
 
 
+def tokens(fit: Fit, options: TrainingOptions) -> int:
+    """How many tokens are computed at once: the bound that was asked for comes down the ladder with the rows."""
+    return options.micro_tokens * fit.micro_batch // planned(options).micro_batch
+
+
 def smaller(fit: Fit, options: TrainingOptions, method: str) -> Fit | None:
     """The next rung: half the rows, and at one row no activations kept. None when nothing is left to give up."""
     if fit.micro_batch > 1:

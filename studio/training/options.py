@@ -15,11 +15,13 @@ OPTIMIZERS = ("adamw", "adamw-8bit", "adafactor", "sgd")
 @dataclass(frozen=True)
 class TrainingOptions:
     """Rates are those at the top of the schedule. `batch_size` counts rows of one optimizer step in all (global);
-    `micro_batch` how many of them are computed at once (0: as many as memory allows). `checkpoint_every` counts
-    optimizer steps (0: about once a minute), `patience` evaluations without a better score (0: never stop early),
-    `max_length` tokens a row, `epochs` passes over the training rows (0.5 is half a pass). `gradient_checkpointing`
-    computes activations again instead of keeping them ("auto": when memory ran out), and `retry_smaller` lets a run
-    that ran out of memory go on by itself with less at once. `momentum` belongs to the optimizer "sgd".
+    `micro_batch` how many of them are computed at once (0: as many as memory allows), `micro_tokens` how many tokens,
+    padding included (0: no bound), so that long rows are computed by few and short ones by many; `checkpoint_every`
+    counts optimizer steps (0: about once a minute), `patience` evaluations without a better score (0: never stop
+    early), `max_length` tokens a row, `epochs` passes over the training rows (0.5 is half a pass).
+    `gradient_checkpointing` computes activations again instead of keeping them ("auto": when memory ran out), and
+    `retry_smaller` lets a run that ran out of memory go on by itself with less at once. `momentum` belongs to the
+    optimizer "sgd".
     `language_first` has the model learn the language of the training texts before the task, in `language_epochs` passes
     over them (see `studio.training.language`).
     What begins with `adversarial` is explained in `studio.training.adversarial`, what begins with `augment` in
@@ -40,6 +42,7 @@ class TrainingOptions:
     keep_best: bool = option(True)
     precision: str = option("auto", choices=("auto", "fp32", "bf16"))
     micro_batch: int = option(0, low=0, high=4096, step=1)
+    micro_tokens: int = option(0, low=0, high=1_000_000, step=256)
     gradient_checkpointing: str = option("auto", choices=("auto", "yes", "no"))
     retry_smaller: bool = option(True)
     checkpoint_every: int = option(0, low=0, high=100000, step=1)

@@ -57,7 +57,8 @@ class Case:
     """What is planned for. `lengths` are tokens a row (of all `rows` or of a sample), `shares` those of validation and
     test rows, `windows` how many windows of a long text are read at most, `head` what stands on an encoder (see
     `studio.tasks.layers`), `measured` what steps of this model cost on this machine, where that is known, `how` the
-    method's options (None: its defaults), `language` what steps of learning the language first cost."""
+    method's options (None: its defaults), `language` what steps of learning the language first cost, `labels` the
+    training rows of each label where there is one a row and augmentation has a cap."""
 
     task: Task
     card: Card
@@ -71,6 +72,7 @@ class Case:
     head: str = "linear"
     how: Any = None
     language: Measured | None = None
+    labels: Sequence[int] = ()
 
 
 def plan(
@@ -104,7 +106,8 @@ def plan(
             lesson, fixed, preset, room, int(chosen.get("max_length", _longest(work, recipe))), chosen
         )
     epochs, length, wanted = _fit(work, fixed, recipe, chosen, room)
-    if "evaluations" not in chosen and fixed.evaluations > (most := _evaluations_within(work, epochs, length)):
+    passed = epochs * cost.learnt(work, fixed)
+    if "evaluations" not in chosen and fixed.evaluations > (most := _evaluations_within(work, passed, length)):
         fixed = dataclasses.replace(fixed, evaluations=most)
         epochs, length, wanted = _fit(work, fixed, recipe, chosen, room)
     options = dataclasses.replace(fixed, epochs=epochs, max_length=length)
@@ -175,11 +178,12 @@ def plan_simple(rows: int, hardware: Hardware) -> Plan:
 
 def _work(case: Case) -> cost.Work:
     known = sorted(int(length) for length in case.lengths) or [32]
+    how = case.method.Options() if case.how is None else case.how
     return cost.Work(
         result=case.task.result,
         card=case.card,
         method=case.method,
-        how=case.method.Options() if case.how is None else case.how,
+        how=how,
         lengths=tuple(known),
         rows=case.rows,
         train=max(1, round(case.rows * (1 - sum(case.shares)))),
@@ -187,7 +191,10 @@ def _work(case: Case) -> cost.Work:
         test=round(case.rows * case.shares[1]),
         hardware=case.hardware,
         measured=case.measured,
+        below=0.0 if case.task.draws else case.method.below(case.card, how),
         windows=case.windows,
+        alterable=bool(case.task.alterable),
+        labels=tuple(case.labels),
     )
 
 
@@ -229,12 +236,12 @@ def _longest(work: cost.Work, recipe: Recipe) -> int:
     return min(recipe.longest, work.card.max_positions or 1 << 30, _rounded(_quantile(work.lengths, 0.99)))
 
 
-def _evaluations_within(work: cost.Work, epochs: float, length: int) -> int:
-    """The most evaluations that take no more than about a fifth of the training's time, at least two."""
+def _evaluations_within(work: cost.Work, passed: float, length: int) -> int:
+    """The most evaluations that take no more than about a fifth of the time for `passed` rows, at least two."""
     scored = min(work.validation, work.kind.validation_rows) * cost.windows_a_row(work, length)
     if work.method.encoder_fixed:
         return 100  # the vectors of a frozen encoder are there already
-    return max(2, int(0.6 * epochs * work.train / max(scored, 1)))
+    return max(2, int(0.6 * passed / max(scored, 1)))
 
 
 def _epochs_within(work: cost.Work, options: TrainingOptions, wanted: float, seconds: float) -> float:
@@ -269,7 +276,7 @@ def _decisions(
             {
                 "epochs": options.epochs,
                 "wanted": wanted,
-                "rows": work.train,
+                "rows": cost.learnt(work, options),
                 "steps": steps,
                 "minutes": int(BUDGETS.get(preset, BUDGETS["quick"]) // 60),
             },

@@ -9,14 +9,16 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from studio.events import Emit, Phase
+from studio.events import Emit, Note, Phase
 from studio.spec import Spec
+from studio.training import packing
 from studio.training.assemble import Assembled
-from studio.training.batching import Sampler
+from studio.training.batching import Items, Sampler
+from studio.training.bottom import Bottom, computed_once
 from studio.training.checkpoints import Checkpoints
 from studio.training.encoding import frozen_features, labels_of
 from studio.training.job import Job, Progress, Stop, interruptible
-from studio.training.memory import evaluated
+from studio.training.memory import evaluated, tokens
 from studio.training.optimizer import LIBRARY
 from studio.training.rows import Inputs
 from studio.training.schedule import evaluation_steps
@@ -44,6 +46,9 @@ def prepare_job(
         train = frozen_features(found, train, lambda done, _: told(done, everything))
         start = len(train.lengths)
         validation = frozen_features(found, validation, lambda done, _: told(start + done, everything))
+    each = Sampler(train, found.options.batch_size, spec.seed, found.task.one_window)
+    bottom = Bottom.of(found.model) if inputs.ranks.size == 1 else None
+    kept = _kept(found, bottom, run_dir / "cache", each, emit, stop)
     judge = Validation(
         found.task,
         found.facts,
@@ -57,16 +62,17 @@ def prepare_job(
         evaluated(found.fit, found.options),
     )
     options = found.options
-    each = Sampler(train, options.batch_size, spec.seed, found.task.one_window).steps_per_epoch
-    steps = max(1, math.ceil(options.epochs * each))
+    steps = max(1, math.ceil(options.epochs * each.steps_per_epoch))
+    spared = _packing(found, each, emit)
     return Job(
         task=found.task,
         task_options=found.task_options,
         model=found.model,
-        train=train,
+        train=train if kept is None else kept,
         options=options,
         steps=steps,
         micro_batch=found.fit.micro_batch,
+        micro_tokens=tokens(found.fit, options),
         checkpoints=Checkpoints(run_dir / CHECKPOINTS, fingerprint(spec, options)),
         validate=judge,
         seed=spec.seed,
@@ -78,8 +84,10 @@ def prepare_job(
         eval_steps=evaluation_steps(steps, options.evaluations),
         beside=lambda: simple.tell(emit),
         pulls=_pulls(found),
-        setting=_setting(found, inputs.ranks.size),
+        setting=_setting(found, inputs.ranks.size) | _ways(found, bottom, kept, spared),
         ranks=inputs.ranks,
+        packs=spared > 0,
+        bottom=bottom,
     )
 
 
@@ -95,12 +103,44 @@ def _setting(found: Assembled, processes: int) -> dict[str, Any]:
 
     return {
         **{name: metadata.version(name) for name in ("torch", "transformers", "peft", *_further(found))},
+        "kernels": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
         "precision": found.autocast,
         "device": found.device,
         **({"processes": processes} if processes > 1 else {}),
         **dataclasses.asdict(found.fit),
     }
+
+
+def _ways(found: Assembled, bottom: Bottom | None, kept: Items | None, spared: float) -> dict[str, Any]:
+    """Which of several ways to the same numbers, up to rounding, this attempt takes."""
+    ways = {} if bottom is None else {"computed_once": kept is not None}
+    return ways | ({"packed": spared > 0} if found.task.packs else {})
+
+
+def _kept(
+    found: Assembled, bottom: Bottom | None, folder: Path, sampler: Sampler, emit: Emit, stop: Stop
+) -> Items | None:
+    """The training items with what comes out of the layers that do not learn, where that is computed once."""
+    if bottom is None:
+        return None
+    passes = found.options.epochs * sampler.rows_per_epoch / len(found.train.lengths)
+    kept = computed_once(found, bottom, folder, passes, telling("tokenising", emit, stop))
+    if kept is not None:
+        emit(Note("timeline.bottom_kept", {"layers": bottom.layers, "total": bottom.total}))
+    return kept
+
+
+def _packing(found: Assembled, sampler: Sampler, emit: Emit) -> float:
+    """The share of the computed tokens that is spared where rows share one; 0.0 where they do not."""
+    if not found.task.packs or found.options.adversarial != "off":
+        return 0.0
+    most = tokens(found.fit, found.options)
+    spared = packing.saved(sampler, found.train.lengths, found.fit.micro_batch, most)
+    if spared < packing.LEAST or not packing.holds(found, found.train):
+        return 0.0
+    emit(Note("timeline.packed", {"percent": round(100 * spared)}))
+    return spared
 
 
 def _further(found: Assembled) -> tuple[str, ...]:

@@ -71,7 +71,7 @@ def readers(workspace: Workspace, use: Use) -> list[Card]:
 
 
 def lengths(workspace: Workspace, version: DataVersion, use: Use, model: str, lang: str) -> dict[str, Any]:
-    """{"bins": [from, to, rows], "cut": tokens that a quick run reads at once, "windows": so many times a row at most,
+    """{"bins": [from, to, rows], "cut": tokens the suggested run reads at once, "windows": so many times a row at most,
     "line", "text": a row's}: of an even sample of the rows."""
     texts = texts_of(version, use)
     if not texts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -90,7 +91,8 @@ class Studio:
             self.process.terminate()
             self.process.wait(timeout=30)
         for child in self.workers():
-            os.kill(child, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
         self.log.close()
 
     def workers(self) -> list[int]:
@@ -102,7 +104,8 @@ class Studio:
                     line = (entry / "cmdline").read_bytes().decode(errors="replace")
                 except OSError:
                     continue
-                if str(self.home) in line and int(entry.name) != os.getpid() and "pytest" not in line:
+                # The workspace itself often lies in a folder called after pytest.
+                if str(self.home) in line and "pytest" not in line.replace(str(self.home), ""):
                     found.append(int(entry.name))
         return found
 

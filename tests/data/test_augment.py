@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from spoken import check_spoken
 
 from studio.data import lexicon
-from studio.data.augment import KINDS, Growth, applied, editor, grown, words_of
+from studio.data.augment import KINDS, Growth, applied, editor, grown, label_sizes, words_of
 from studio.data.growing import previewed
 from studio.data.importing import import_file
 from studio.data.split import normalised
@@ -152,6 +152,10 @@ def test_a_run_adds_copies_to_the_training_part_alone(monkeypatch: pytest.Monkey
     assert more != further_rows(TASK, table, options, 8)
     assert {name: table.part(name) for name in parts} == parts
     assert further_rows(TASK, table, TrainingOptions(), 7) == []
+    uneven = table_of([{**row, "label": "a" if n % 5 else "b"} for n, row in enumerate(rows)])
+    assert sorted(label_sizes(TASK, uneven.part("train"))) == [4, 16]
+    capped = further_rows(TASK, uneven, TrainingOptions(augment="mixed", augment_copies=3, augment_most=10), 7)
+    assert Counter(row["label"] for row in capped) == {"b": 6}, "the rare label gains, the common one has enough"
     monkeypatch.setenv("WNSEARCHDIR", str(tmp_path))
     monkeypatch.setattr(lexicon, "PLACES", ())
     with pytest.raises(UserError) as caught:

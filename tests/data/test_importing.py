@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import threading
 from pathlib import Path
 
@@ -143,6 +144,19 @@ def test_a_reader_that_hangs_is_ended(workspace: Workspace, tmp_path: Path, monk
         import_file(workspace, OWNER, drop(tmp_path, CSV.encode()), "a.csv")
     assert caught.value.code == "data_too_slow"
     assert nothing_left(workspace)
+
+
+def test_a_reader_that_works_in_silence_is_let_work(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = 'print(\'{"error": "data_empty", "values": {"name": "a.csv"}}\', flush=True)'
+    busy = f"import time\nuntil = time.monotonic() + 2\nwhile time.monotonic() < until: pass\n{done}"
+    monkeypatch.setattr(process.child, "command", lambda *arguments: [sys.executable, "-c", busy])
+    monkeypatch.setattr(limits, "SILENCE", 0.5)
+    monkeypatch.setattr(limits, "SECONDS_PER_MB", 0.0)
+    with pytest.raises(UserError) as caught:
+        import_file(workspace, OWNER, drop(tmp_path, CSV.encode()), "a.csv")
+    assert caught.value.code == "data_empty"
 
 
 @pytest.mark.parametrize(

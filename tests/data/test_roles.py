@@ -200,3 +200,11 @@ def test_kinds_of_columns() -> None:
 def test_a_profile_is_json(tmp_path: Path) -> None:
     made = profile(pl.DataFrame({"text": prose(1)}))
     assert json.loads(json.dumps(made)) == made
+
+
+def test_the_column_of_the_file_is_the_label_only_where_nothing_else_is():
+    files = labels("a.csv", "b.csv")
+    found = suggest(text=prose(3), opinion=labels("good", "bad", "fair"), file=files)
+    assert (found.sure, found.columns) == (True, {"text": "text", "label": "opinion"})
+    found = suggest(text=prose(3), file=files)
+    assert (found.sure, found.columns) == (True, {"text": "text", "label": "file"})

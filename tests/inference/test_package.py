@@ -174,6 +174,14 @@ def test_a_copy_that_answers_differently_is_not_offered(tmp_path, monkeypatch):
     assert {path.name for path in tmp_path.iterdir()} == {"base", "local", "snippets"}
 
 
+def test_answers_are_compared_on_their_own_scale_and_no_number_is_a_difference():
+    assert package._compare([{"a": 9.0, "b": 1.0}], [{"a": 10.0, "b": 1.5}], 0.2) == pytest.approx(0.1)
+    for wrong in (float("nan"), 0.6):
+        with pytest.raises(UserError) as caught:
+            package._compare([{"a": 0.5, "b": wrong}], [{"a": 0.5, "b": 0.4}])
+        assert caught.value.code == "package_differs"
+
+
 SIMPLE_TEXTS = [
     "",
     "the cat sat on a mat",

@@ -67,6 +67,16 @@ def test_the_layers_are_quantised_the_adapter_learns_and_a_merged_copy_answers_a
 
 
 @installed
+def test_an_untuned_base_answers_where_the_library_has_a_kernel_for_the_processor(tmp_path, monkeypatch):
+    """That kernel wants wide layers; the report asks the base beside which no adapter ever stood."""
+    from bitsandbytes.nn import modules
+
+    monkeypatch.setattr(modules, "has_avx512bf16", lambda: True)
+    model, _ = opened("qlora", folder_of(tmp_path, "bert"), "bert")
+    assert torch.isfinite(logits(model.eval())).all()
+
+
+@installed
 @pytest.mark.parametrize("key", KEYS)
 def test_only_what_is_read_within_is_quantised(tmp_path, key):
     folder = folder_of(tmp_path, "bert")

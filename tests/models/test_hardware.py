@@ -111,7 +111,7 @@ def test_a_torch_that_does_not_come_back_is_said_with_the_seconds(tmp_path, monk
     workspace = Workspace.open(tmp_path / "home")
     with pytest.raises(UserError) as caught:
         hardware.read_or_probe(workspace)
-    check_spoken(caught.value, "hardware_probe", reason="2 s")
+    check_spoken(caught.value, "hardware_busy", seconds=2)
     assert list(workspace.temporary.iterdir()) == []
 
 

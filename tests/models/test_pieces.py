@@ -36,7 +36,8 @@ def test_parts_of_a_character_are_marked_as_unknown(decoder):
     assert [(piece.text, piece.known, piece.part) for piece in found] == told
 
 
-def test_chinese_words_stand_beside_them(encoder):
+def test_chinese_words_stand_beside_them(encoder, monkeypatch):
+    monkeypatch.delitem(sys.modules, "rjieba", raising=False)
     assert cut(encoder, "我来到北京清华大学, crème today").words == (
         *("我", "来到", "北京", "清华大学", "crème", "today"),
     )

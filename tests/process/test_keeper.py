@@ -42,6 +42,8 @@ def test_asked_twice_starts_once(bench):
     assert bench.launcher.alive(handles[0])
     assert os.getsid(handles[0]["pid"]) == handles[0]["pid"]
     assert Path(f"/proc/{handles[0]['pid']}/oom_score_adj").read_text().strip() == "500"
+    keeper = os.getpriority(os.PRIO_PROCESS, bench.keeper()["pid"])
+    assert os.getpriority(os.PRIO_PROCESS, handles[0]["pid"]) == min(keeper + 5, 19), "the page comes first"
     bench.launcher.kill(handles[0])
     wait_for(lambda: read_json(folder / "exit-1.json"))
     assert read_json(folder / "exit-1.json")["signal"] == 9

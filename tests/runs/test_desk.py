@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 from run_specs import a_spec
@@ -19,6 +20,7 @@ from studio.runs import states
 from studio.runs.desk import Desk
 from studio.runs.journal import Journal
 from studio.runs.people import People
+from studio.runs.view import Place, places
 from studio.workspace import Workspace
 
 
@@ -68,6 +70,13 @@ def test_queue_is_fair_and_says_its_places(desk):
     starts = {view.id: view.expected_start for view in desk.list()}
     assert starts[bob] - starts[ann[0]] == pytest.approx(60, abs=1)
     assert starts[ann[1]] - starts[bob] == pytest.approx(30, abs=1)
+
+
+def test_a_run_over_its_estimate_promises_no_start():
+    working = SimpleNamespace(lane="device", started=1000.0, estimate=60.0, owner="p-ann", created=0.0, id=1, run="a")
+    waiting = SimpleNamespace(lane="device", started=None, estimate=30.0, owner="p-bob", created=1.0, id=2, run="b")
+    assert places([waiting], [working], 1050.0) == {"b": Place(1, 1060.0)}
+    assert places([waiting], [working], 1061.0) == {"b": Place(1, None)}
 
 
 def test_stop_in_the_queue_and_resume(desk):

@@ -66,6 +66,30 @@ def test_the_model_of_a_sample_is_known_before_its_rows(workspace, sample):
     assert suggest_sample_model(sample) == suggest_model(workspace, version, Use(sample.task, dict(sample.columns)))
 
 
+def test_a_task_that_needs_more_passes_than_quick_has_is_given_them_or_says_so(workspace, model):
+    know_machine(workspace, 16 * 10**9)
+    file = workspace.temporary / "asked.jsonl"
+    row = {"question": "what was it", "context": "it was the cat", "answers": "the cat", "answer_start": 7}
+    file.write_text("".join(json.dumps({**row, "context": f"it was the cat {n}"}) + "\n" for n in range(60)))
+    version = import_file(workspace, "local", file, file.name)
+    use = Use("qa", {role: role for role in row})
+
+    def made(**how):
+        return draft(workspace, version, use=use, model=model, method="full", **how)
+
+    suggested = made()
+    assert suggested.spec.preset == "balanced"
+    assert "preset_short" not in [problem.code for problem in suggested.problems]
+    (told,) = [problem for problem in made(preset="quick").problems if problem.code == "preset_short"]
+    assert (told.severity, told.field) == ("warning", "preset")
+    for said in ("Answer questions from a text", "Quick, up to 3 min", "Balanced, up to 10 min"):
+        assert said in told.text("en")
+    assert "均衡，10 分钟内" in told.text("zh")
+    by_hand = made(preset="quick", options={"training": {"epochs": 3.0}})
+    assert "preset_short" not in [problem.code for problem in by_hand.problems]
+    assert draft(workspace, animals(workspace), use=USE, model=model, method="full").spec.preset == "quick"
+
+
 def test_data_whose_task_nobody_chose(workspace):
     with pytest.raises(UserError) as caught:
         draft(workspace, animals(workspace), use=Use())

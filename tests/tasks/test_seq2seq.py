@@ -40,7 +40,7 @@ def test_the_loss_is_that_of_transformers(tmp_path, family):
 def test_an_answer_begins_as_the_family_begins(tmp_path, family):
     tokenizer = tokenizer_of(family)
     model = TRANSLATE.load(str(seq2seq_folder(tmp_path / "m", family)), FACTS, PLAIN)
-    assert opening(model, tokenizer) == {"t5": [0], "marian": [0], "bart": [1, 3], "mbart": [1]}[family]
+    assert opening(model, tokenizer) == {"t5": [0], "mt5": [0], "marian": [0], "bart": [1, 3], "mbart": [1]}[family]
     labels = torch.tensor([[5, 6, 1], [7, 1, IGNORED]])
     moved = shifted(model, labels)
     assert moved[:, 1:].tolist() == [[5, 6], [7, 1]]

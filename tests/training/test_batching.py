@@ -70,6 +70,19 @@ def test_micro_batches_hold_all_rows_of_the_batch():
     assert [len(part) for part in parts] == [2, 2, 1]
 
 
+def test_a_bound_on_tokens_cuts_long_rows_into_more_parts_and_loses_none():
+    rows = np.arange(200)
+    for most_rows, most_tokens in ((64, 600), (4, 600), (64, 1)):
+        parts = list(micro_batches(rows, LENGTHS, most_rows, most_tokens))
+        assert sorted(row for part in parts for row in part) == list(range(200))
+        for part in parts:
+            assert len(part) == 1 or len(part) * LENGTHS[part].max() <= most_tokens
+            assert len(part) <= most_rows
+    by_tokens = list(micro_batches(rows, LENGTHS, 64, 600))
+    assert len(by_tokens[0]) > 3 * len(by_tokens[-1]), "many short ones, few long ones"
+    assert list(micro_batches(rows, LENGTHS, 16, 10**6)) == list(micro_batches(rows, LENGTHS, 16))
+
+
 def test_padding_is_masked_by_place_even_where_a_real_token_has_the_pad_id():
     items = [{"input_ids": [7, 0, 5], "labels": [-100, 0, 5]}, {"input_ids": [0], "labels": [0]}]
     batch = collate(items, 0, "cpu")

@@ -14,7 +14,7 @@ from tiny_training import machine, reviews, save_chat, save_encoder, save_rows
 from studio.events import Caution, Eval, Note, Resumed, Step
 from studio.runs.worker import is_out_of_memory
 from studio.spec import Spec
-from studio.training.memory import RUNGS, Fit, current, evaluated, planned, read_options, smaller, step_down
+from studio.training.memory import RUNGS, Fit, current, evaluated, planned, read_options, smaller, step_down, tokens
 from studio.training.options import TrainingOptions
 from studio.training.run import Inputs, train_run
 from studio.training.validation import by_length
@@ -37,6 +37,16 @@ def test_half_and_half_again_then_no_activations_are_kept():
     assert rungs(batch_size=4, micro_batch=64)[0] == (4, False)
     assert rungs(batch_size=2, gradient_checkpointing="yes") == [(2, True), (1, True)]
     assert rungs(batch_size=2, gradient_checkpointing="no") == [(2, False), (1, False)]
+
+
+def test_a_bound_on_tokens_comes_down_with_the_rows():
+    options = TrainingOptions(batch_size=16, micro_tokens=2048)
+    assert [tokens(Fit(rows, again), options) for rows, again in ((16, False), (8, False), (1, True))] == [
+        2048,
+        1024,
+        128,
+    ]
+    assert tokens(Fit(8, False), TrainingOptions(batch_size=16)) == 0
 
 
 def test_below_a_head_nothing_is_kept_that_could_be_given_up():

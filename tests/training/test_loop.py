@@ -110,6 +110,22 @@ def test_parts_of_a_batch_give_the_step_of_the_whole(base_without_dropout, tmp_p
     assert all(torch.allclose(after[8][name], after[micro_batch][name], atol=1e-3) for name in after[8])
 
 
+def test_a_bound_on_tokens_gives_the_step_of_the_whole(base_without_dropout, tmp_path):
+    losses, parts = {}, []
+    for most in (0, 40):
+        made, told = job(base_without_dropout, tmp_path / str(most), steps=6, dropout=0.0), []
+        made.micro_tokens = most
+        real = made.task.loss
+        made.task = type("Counted", (type(made.task),), {})()
+        made.task.loss = lambda model, batch, options, most=most, real=real: (
+            parts.append((most, batch["input_ids"].numel())) or real(model, batch, options)
+        )
+        Loop(made, told.append).run(lambda: None)
+        losses[most] = [event.loss for event in told if isinstance(event, Step)]
+    assert losses[40] == pytest.approx(losses[0], abs=1e-5)
+    assert max(size for most, size in parts if most) <= 40 < max(size for most, size in parts if not most)
+
+
 def test_the_loss_falls_and_every_step_is_told(base, tmp_path):
     told = []
     made = job(base, tmp_path, steps=30, learning_rate=5e-3, head_learning_rate=2e-2)

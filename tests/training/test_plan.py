@@ -140,3 +140,37 @@ def test_every_reason_and_option_has_words():
         assert dataclasses.is_dataclass(cls)
         for option in options_of(cls, group):
             assert {option.code, f"{option.code}_help"} <= catalogue().keys()
+
+
+def steps_told(found) -> int:
+    return next(decision for decision in found.decisions if decision.name == "epochs").values["steps"]
+
+
+def test_altered_copies_are_steps_too():
+    kept = {"epochs": 4.0, "batch_size": 16, "evaluations": 3, "max_length": 64}
+    swapped = {**kept, "augment": "swap"}
+    plain, twice = made(rows=400, chosen=kept), made(rows=400, chosen=swapped)
+    assert (steps_told(plain), steps_told(twice)) == (4 * 18, 4 * 35), "280 training rows, 560 with a copy of each"
+    assert made(rows=400, chosen={**swapped, "augment_copies": 3}).estimate.seconds > twice.estimate.seconds
+    assert twice.estimate.seconds - plain.estimate.seconds > 0.8 * (plain.estimate.seconds - made(rows=400, chosen={**kept, "epochs": 0.05}).estimate.seconds)  # fmt: skip
+    fixed = [made(method="head", rows=400, chosen=chosen) for chosen in (kept, swapped)]
+    assert fixed[1].estimate.seconds > fixed[0].estimate.seconds, "a frozen encoder reads the copies once"
+    assert steps_told(fixed[1]) == 4 * 35
+    chat = made(CHAT, SMOLLM2.card, "lora", rows=400, chosen={**kept, "augment": "swap"})
+    assert steps_told(chat) == 4 * 18, "what cannot be augmented is not"
+
+
+def test_a_cap_on_a_label_counts():
+    chosen = {"epochs": 1.0, "batch_size": 10, "augment": "swap", "augment_copies": 2, "augment_most": 150}
+    case = Case(CLASSIFY, MINILM.card, methods.get("full"), lengths(20), machine(), 400, labels=(240, 40))
+    assert steps_told(plan(case, "quick", chosen)) == 36, "240 have enough already, 40 get 80 more"
+    low = {**chosen, "augment_most": 60}
+    assert steps_told(plan(case, "quick", low)) == 30
+    whole = dataclasses.replace(case, labels=())
+    assert steps_told(plan(whole, "quick", {**chosen, "augment_most": 300})) == 30, "without labels all count together"
+
+
+def test_a_preset_with_copies_keeps_its_time():
+    plain, copied = made(rows=1_000), made(rows=1_000, chosen={"augment": "mixed"})
+    assert copied.options["epochs"] < plain.options["epochs"]
+    assert copied.estimate.seconds <= BUDGETS["quick"]

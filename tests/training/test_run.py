@@ -241,6 +241,19 @@ def test_a_run_that_goes_on_with_another_library_does_not_claim_the_same_bits(
     assert isinstance(told[-1], Done)
 
 
+def test_a_run_that_goes_on_with_other_kernels_does_not_claim_the_same_bits(tmp_path, encoder, data, monkeypatch):
+    """As on another processor, where torch adds up in another order."""
+    import torch
+
+    run(tmp_path / "run", spec("lora"), data, encoder, after_step(13))
+    here = torch.backends.cpu.get_cpu_capability()
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "OTHER")
+    told = run(tmp_path / "run", spec("lora"), data, encoder)
+    assert only(told, Resumed) == [Resumed(13, False)]
+    (caution,) = [event for event in only(told, Caution) if event.code == "timeline.resumed_inexact"]
+    assert caution.values == {"parts": f"kernels {here} → OTHER"}
+
+
 def test_threads_and_precision_are_compared_and_the_threads_kept_where_there_are_cores(tmp_path, encoder, data):
     run(tmp_path / "run", spec("lora"), data, encoder, after_step(13), threads=2)
     told = run(tmp_path / "run", spec("lora"), data, encoder, after_step(20), threads=1)

@@ -51,14 +51,16 @@ def page_of(desk: Desk, language: str = "en") -> Page:
 def examined(page: Page, version: DataVersion) -> list[Any]:
     """What the handler of the Data tab answers for these columns."""
     roles = {("chat", "messages"): None}
-    widgets = SimpleNamespace(roles=roles, findings=None, mending=None, charts=None, rendered=None, inputs=list)
+    widgets = SimpleNamespace(roles=roles, findings=None, mending=None, charts=None, rendered=None)
+    widgets.reading, widgets.inputs = None, list
     examine = data._look(page, cast(data.Widgets, widgets))[0]
     found: list[Any] = examine(version.version, "chat", 0.15, 0.15, 13, "stratified", None, "messages")
     return found
 
 
 def test_the_first_three_usable_rows_are_shown(desk: Desk, version: DataVersion) -> None:
-    lines, _, _, seen = examined(page_of(desk), version)
+    lines, _, _, seen, reading = examined(page_of(desk), version)
+    assert reading["version"] == version.version
     assert any("no conversation" in problem["text"] for problem in lines["problems"])
     assert [f"Q{number}" in text and f"A{number}" in text for number, text in enumerate(seen["texts"])] == [True] * 3
 
@@ -84,7 +86,7 @@ def test_a_template_that_fails_costs_neither_findings_nor_charts(
         raise fault
 
     monkeypatch.setattr(chat_face, "render_rows", refuse)
-    lines, _, drawn, seen = examined(page_of(desk, language), version)
+    lines, _, drawn, seen, _ = examined(page_of(desk, language), version)
     assert lines["problems"]
     assert drawn["figures"]
     assert (seen["texts"], seen["note"]) == ([], fault.text(language))

@@ -72,6 +72,20 @@ def test_opening_an_earlier_runs_settings_writes_nothing(form):
     assert (spec.columns, spec.split) == (COLUMNS, SHOWN.split)
 
 
+def test_the_time_budget_is_the_tasks_own_or_that_of_the_earlier_run(form, tmp_path):
+    page, blocks, data = form
+    file = tmp_path / "asked.jsonl"
+    row = {"question": "what was it", "answers": "the cat", "answer_start": 7}
+    file.write_text("".join(json.dumps({**row, "context": f"it was the cat {n}"}) + "\n" for n in range(60)))
+    asked = import_file(page.workspace, "local", file, file.name)
+    questions = Use("qa", {role: role for role in (*row, "context")})
+    opened = next(wired for wired in blocks.fns.values() if wired.name == "open_form")
+    assert opened.fn(given.Given(data.version, SHOWN).dumps())[1] == "quick"
+    assert opened.fn(given.Given(asked.version, questions).dumps())[1] == "balanced"
+    old = Spec(data.version, COLUMNS, "classification", "", "baseline", preset="thorough", split=SHOWN.split)
+    assert opened.fn(given.Given(data.version, SHOWN, old).dumps())[1] == "thorough"
+
+
 def test_a_form_that_shows_other_data_starts_nothing(form):
     page, blocks, data = form
     other = given.Given("d-other", SHOWN).dumps()

@@ -7,7 +7,7 @@ finding `covers`, the doctor's word counts, because it has seen all rows and kno
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -42,6 +42,8 @@ class Case:
     """Of the texts, those by which two rows are the same."""
     required: tuple[str, ...] = ()
     """Columns without which a row cannot be learnt from."""
+    alive: Callable[[], None] = lambda: None
+    """To be called now and then by a finding that works for long once all rows were seen."""
 
     @property
     def stride(self) -> int:

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from studio.data.doctor.base import EXAMPLES, SHOWN, Case, Finding, Told, findings
-from studio.data.mending import Chosen
-from studio.data.near import nearly_equal
+from studio.data.mending import ROWS, Chosen
+from studio.data.near import Nearness
 from studio.data.steps.base import PLACE
+from studio.data.store import read_parquet_rows
 from studio.problem import Problem
 
 if TYPE_CHECKING:
@@ -23,28 +24,34 @@ class NearRepeated(Finding):
 
     def __init__(self, case: Case) -> None:
         super().__init__(case)
-        self._rows: list[tuple[int, str | None, str | None]] = []
+        self._near = Nearness()
 
     def see(self, frame: pl.DataFrame) -> None:
+        import polars as pl
+
         if self.case.asked:
-            label = [self.case.label] if self.case.label else []
-            for place, text, *rest in frame.select(PLACE, self.case.asked[0], *label).iter_rows():
-                self._rows.append((place, text, rest[0] if rest else None))
+            label = pl.col(self.case.label) if self.case.label else pl.lit(None, pl.String)
+            self._near.add(frame.select(PLACE, self.case.asked[0], label.alias("")).rows())
 
     def told(self) -> Iterator[Told]:
-        pairs = nearly_equal(self._rows, LIKENESS)
-        if pairs:
-            texts = {place: text or "" for place, text, _ in self._rows}
-            later = sorted(other for _, other in pairs)
-            first = dict((other, one) for one, other in pairs)
-            half = SHOWN // 2
-            shown = tuple(
-                (other + 1, f"{texts[other][:half]} ≈ {first[other] + 1}: {texts[first[other]][:half]}")
-                for other in later[:EXAMPLES]
-            )
-            problem = Problem(self.key, "note", "data", len(later), shown, {"row": later[0] + 1})
+        earlier, later = self._near.pairs(LIKENESS, lambda share: self.case.alive())
+        if len(later):
+            pairs = list(zip(earlier[:EXAMPLES].tolist(), later[:EXAMPLES].tolist(), strict=True))
+            problem = Problem(self.key, "note", "data", len(later), self._shown(pairs), {"row": pairs[0][1] + 1})
             options = {"column": self.case.asked[0], "likeness": LIKENESS, "label": self.case.label}
             yield Told(problem, (Chosen("drop_near_duplicates", options),))
+
+    def _shown(self, pairs: list[tuple[int, int]]) -> tuple[tuple[int, str], ...]:
+        """The later row of each pair with both texts."""
+        half, column = SHOWN // 2, {"text": self.case.asked[0]}
+        file = self.case.source.folder / ROWS
+        sides = [
+            [row["text"] or "" for row in read_parquet_rows(file, column, side)] for side in zip(*pairs, strict=True)
+        ]
+        return tuple(
+            (other + 1, f"{text[:half]} ≈ {one + 1}: {first[:half]}")
+            for (one, other), first, text in zip(pairs, *sides, strict=True)
+        )
 
 
 findings.register(NearRepeated)

@@ -22,8 +22,19 @@ if TYPE_CHECKING:
 
 PLACE = "\x00place"
 """The hidden column. Names of real columns hold no control characters, so that none is called this."""
-Frames = Callable[[], "Iterable[pl.DataFrame]"]
-"""All batches of the input, from the first row on each time it is called."""
+
+
+@dataclass(frozen=True)
+class Frames:
+    """All batches of the input, from the first row on each time it is called. `tell` hears which share, 0 to 1, of a
+    long look at them is done."""
+
+    read: Callable[[], Iterable[pl.DataFrame]]
+    rows: int = 0
+    tell: Callable[[float], None] = lambda share: None
+
+    def __call__(self) -> Iterable[pl.DataFrame]:
+        return self.read()
 
 
 @dataclass(frozen=True)
@@ -73,12 +84,14 @@ class Step(ABC):
     """"text", "rows", "labels", "columns" or "privacy": how the screen groups them."""
     listed: ClassVar[bool] = True
     """Whether the list of steps offers it."""
+    surveyed: ClassVar[float] = 0.0
+    """Share of the time that the look at all rows takes, where that is much and the step tells how far it is."""
     Options: ClassVar[type]
     """A frozen dataclass of `studio.options.option` fields; group "step"."""
 
     def check(self, options: Any, layout: Layout) -> None:
         """Raises UserError for options that do not fit these columns."""
-        self.survey(list, options, layout)
+        self.survey(Frames(list), options, layout)
 
     def survey(self, frames: Frames, options: Any, layout: Layout) -> Any:
         """What has to be known of all rows before any is changed; None where a row is judged by itself."""

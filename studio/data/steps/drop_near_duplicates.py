@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from studio.data.near import nearly_equal
+from studio.data.near import Nearness
 from studio.data.steps.base import PLACE, Frames, Layout, Step, steps
 from studio.options import option
 
 if TYPE_CHECKING:
     import polars as pl
+
+_READING = 0.3
+"""Share of the look that goes by before the first texts are compared."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,7 @@ class DropNearDuplicates(Step):
     key = "drop_near_duplicates"
     order = 60
     family = "rows"
+    surveyed = 0.95
     Options = Options
 
     def check(self, options: Any, layout: Layout) -> None:
@@ -35,10 +39,13 @@ class DropNearDuplicates(Step):
         import polars as pl
 
         column = layout.text(options.column)
-        wanted = [PLACE, column, *([options.label] if options.label else [])]
-        rows = (row for frame in frames() for row in frame.select(wanted).iter_rows())
-        pairs = nearly_equal(((row[0], row[1], row[2] if options.label else None) for row in rows), options.likeness)
-        return pl.Series(PLACE, sorted({later for _, later in pairs}), pl.Int64)
+        label = pl.col(options.label) if options.label else pl.lit(None, pl.String)
+        near = Nearness()
+        for frame in frames():
+            near.add(frame.select(PLACE, column, label.alias("")).rows())
+            frames.tell(_READING * (int(frame.get_column(PLACE)[-1]) + 1) / max(1, frames.rows))
+        _, later = near.pairs(options.likeness, lambda share: frames.tell(_READING + (1 - _READING) * share))
+        return pl.Series(PLACE, later, pl.Int64)
 
     def apply(self, frame: pl.DataFrame, options: Any, layout: Layout, found: Any) -> pl.DataFrame:
         import polars as pl

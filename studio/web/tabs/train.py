@@ -57,7 +57,7 @@ def _wire_choices(page: Page, widgets: Widgets) -> None:
             return [gr.skip(), gr.skip(), gr.skip()]
         found, wanted = find_version(page.workspace, filled.data), filled.settings
         model = (wanted.model or BASELINE) if wanted else suggest_model(page.workspace, found, filled.use)
-        preset = wanted.preset if wanted else gr.skip()
+        preset = wanted.preset if wanted else tasks.get(filled.use.task).kind.preset if filled.use.task else gr.skip()
         choices = model_choices(page, filled.use.task)
         if model not in [key for _, key in choices]:
             choices.append((model, model))
