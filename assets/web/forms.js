@@ -121,7 +121,7 @@
     const told = parts.length ? h("div.banner", { class: parts.length > 1 ? "bad" : "amber", role: "status" }, h("b", {}, parts[0]), h("span", {}, parts.slice(1).join(" "))) : null;
     if (!value.models?.length) return fill(root, told);
     const columns = ["model", "size", "download", "licence", "languages", "downloads"];
-    fill(root, told, h("div.models", {}, h("div.scroll", {}, h("table.cardy", {}, heading(columns), h("tbody", {}, value.models.map((model) => h("tr", {},
+    fill(root, told, h("div.models", {}, h("div.scroll", { tabindex: 0 }, h("table.cardy", {}, heading(columns), h("tbody", {}, value.models.map((model) => h("tr", {},
       cells(columns, [[model.title, " ", model.gated ? h("span.chip.amber", {}, say("web.models.gated")) : null], model.size, model.download, model.licence || "–", model.languages || "–", number(model.downloads)]),
       h("td", {}, button(say("web.models.take"), () => trigger("click", { model: model.id }), ".small")))))))));
   } });
