@@ -4,6 +4,7 @@
   const SHOWN = 12;
 
   const cell = (name, ...inside) => h("td", { "data-label": say("web.about." + name) }, ...inside);
+  const share = (part) => part < 0.0005 ? "< 0.1 %" : percent(part);
   const line = (one) => h("tr", {},
     h("th", { scope: "row" }, one.name, one.role ? h("span.chip.good", {}, one.role) : null),
     cell("kind_head", one.kind),
@@ -19,7 +20,7 @@
   function languages(list) {
     const whole = list.reduce((sum, [, rows]) => sum + rows, 0);
     return list.length ? [h("h3", {}, say("web.about.languages")), h("div.bars", {}, list.map(([name, rows], turn) =>
-      h("div.bar", { class: turn ? "" : "top" }, h("span.who", { title: name }, name), h("span.track", {}, h("i", { style: { width: `${(100 * rows) / whole}%` } })), h("span.val", { title: number(rows) }, percent(rows / whole)))))] : null;
+      h("div.bar", { class: turn ? "" : "top" }, h("span.who", { title: name }, name), h("span.track", {}, h("i", { style: { width: `${(100 * rows) / whole}%` } })), h("span.val", { title: number(rows) }, share(rows / whole)))))] : null;
   }
   function frequent(value) {
     if (!value.frequent.length) return null;
