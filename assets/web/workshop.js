@@ -90,8 +90,9 @@
       draw(value, value.problems, told);
       const mine = stop = new AbortController();
       try {
-        const { findings } = await work(value.version, "doctor", value.use, (line) => { told.textContent = `${say("web.data.looking")} · ${line}`; }, mine.signal);
+        const { findings, about } = await work(value.version, "doctor", value.use, (line) => { told.textContent = `${say("web.data.looking")} · ${line}`; }, mine.signal);
         if (now === value) draw(value, findings, null);
+        window.dispatchEvent(new CustomEvent("studio:looked", { detail: about }));
       } catch (error) {
         // Another data set was chosen meanwhile, or the doctor could not work: the quick findings stay.
         if (now === value && error.name !== "AbortError") { draw(value, value.problems, null); notice(error); }

@@ -11,9 +11,11 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
+from itertools import chain, islice, pairwise
 
 from studio.data.exposed import exposed
+from studio.data.kept import kept_path
+from studio.data.leaks import near_leak, rows_at
 from studio.data.markers import LOOKED_AT, Marker, markers
 from studio.data.placing import says_parts
 from studio.data.profile import histogram
@@ -53,6 +55,8 @@ class Shares:
     """Labels of the other parts that no training row has."""
     unlearnt_at: tuple[int, ...] = ()
     """The first few rows with such a label, by their place (from 0) among the usable ones."""
+    left_at: tuple[int, ...] = ()
+    """The first few of the rows left out, likewise."""
 
 
 def check(version: DataVersion, task: str, columns: Mapping[str, str], split: Split) -> list[Problem]:
@@ -111,7 +115,17 @@ def _shares(version: DataVersion, key: str, columns: Columns, split: Split) -> S
     untested = sorted(_names(key, labels) - _names(key, tested)) if labels else []
     usable = sum(sizes.values()) + found.left
     unlearnt, places = outside(tasks.get(key).kind, labels, found.parts) if labels else ((), ())
-    return Shares(usable, sizes, tuple(untested), tuple(found.formulas), found.left, found.unread, unlearnt, places)
+    placed = set(chain.from_iterable(found.parts.values())) if found.left else set()
+    left = tuple(islice((place for place in range(usable) if place not in placed), _EXAMPLES)) if found.left else ()
+    formulas = tuple(found.formulas)
+    return Shares(usable, sizes, tuple(untested), formulas, found.left, found.unread, unlearnt, places, left)
+
+
+@lru_cache(maxsize=16)
+def _near(version: DataVersion, key: str, columns: Columns, split: Split, looked: int) -> Problem | None:
+    """Rows that nearly cross the split; `looked` is when the doctor did."""
+    parts = _gathered(version, key, columns, split.seed, split.column).divide(split).parts
+    return near_leak(version, tasks.get(key), dict(columns), parts)
 
 
 def _names(key: str, truths: Sequence[str]) -> set[str]:
@@ -289,7 +303,10 @@ def _split(task: Task, version: DataVersion, columns: Columns, split: Split) -> 
         return [Problem("split_groups_few", "error", "split", given.usable, values=values)]
     if empty and given.usable:
         return [Problem("split_empty", "error", "split", given.usable, values={"parts": empty})]
-    found = _by_column(version, split, given)
+    found = _by_column(version, task, dict(columns), split, given)
+    looked = kept_path(version, task.key, dict(columns))
+    if looked.is_file() and (near := _near(version, task.key, columns, split, looked.stat().st_mtime_ns)):
+        found.append(near)
     tested, unseen = given.sizes["test"], given.untested
     if 0 < tested < _FEW_TEST:
         found.append(Problem("split_few_test", "note", "split", tested, values={"wanted": _FEW_TEST}))
@@ -305,11 +322,14 @@ def _split(task: Task, version: DataVersion, columns: Columns, split: Split) -> 
     return found
 
 
-def _by_column(version: DataVersion, split: Split, given: Shares) -> list[Problem]:
+def _by_column(
+    version: DataVersion, task: Task, columns: Mapping[str, str], split: Split, given: Shares
+) -> list[Problem]:
     """What a column that splits could not do, or that there is one which says the parts and is not asked."""
     found = []
     if given.left:
-        found.append(Problem("split_repeated", "note", "split", given.left, values={"column": split.column}))
+        shown = tuple((n, task.whole(row)[:160]) for n, row in rows_at(version, task, columns, given.left_at))
+        found.append(Problem("split_repeated", "note", "split", given.left, shown, {"column": split.column}))
     if given.unread:
         found.append(Problem("split_times_missing", "warning", "split", given.unread, values={"column": split.column}))
     if split.how != "given" and (column := given_column(version)):

@@ -197,7 +197,7 @@ def shares(version: DataVersion, task: str, columns: Mapping[str, str], split: S
     """See `checks.shares`."""
     raw = _ask(version, "shares", task, dict(columns), dataclasses.asdict(split))
     formulas = tuple(Formula(*formula) for formula in raw["formulas"])
-    tuples = {name: tuple(raw[name]) for name in ("untested", "unlearnt", "unlearnt_at")}
+    tuples = {name: tuple(raw[name]) for name in ("untested", "unlearnt", "unlearnt_at", "left_at")}
     return Shares(**{**raw, **tuples, "formulas": formulas})
 
 

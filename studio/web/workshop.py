@@ -29,6 +29,7 @@ from studio.errors import UserError
 from studio.runs.desk import Desk
 from studio.spec import Split
 from studio.tasks.base import tasks
+from studio.web.about import shown_about
 from studio.web.asking import language, person
 from studio.web.stepview import declared_step, shown_finding, shown_steps, shown_version, told_line
 from studio.words import say
@@ -61,7 +62,7 @@ def routes(router: APIRouter, desk: Desk) -> None:
 
         def work(emit: Progress) -> dict[str, Any]:
             told = diagnosis(found, use, examine(workspace, found, use, emit))
-            return {"findings": [shown_finding(one, lang) for one in told]}
+            return {"findings": [shown_finding(one, lang) for one in told], "about": shown_about(found, use, lang)}
 
         return streamed(work, lang)
 

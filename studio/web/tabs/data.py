@@ -14,6 +14,7 @@ from studio.errors import UserError
 from studio.problem import Problem
 from studio.runs.draft import use_of
 from studio.tasks.base import tasks
+from studio.web.about import shown_about
 from studio.web.context import Page
 from studio.web.doubting import shown_doubts
 from studio.web.island import island, lead
@@ -35,6 +36,7 @@ class Widgets:
     roles: dict[tuple[str, str], gr.Dropdown]
     groups: dict[str, gr.Group]
     split: list[Any]
+    about: gr.HTML
     findings: gr.HTML
     mending: gr.HTML
     charts: gr.HTML
@@ -97,6 +99,7 @@ def _columns(page: Page, chosen: gr.Dropdown, facts: gr.HTML) -> Widgets:
                     )
         use = gr.Button(page.t("web.data.use"), variant="primary", elem_id="data-use", min_width=160)
     split = splitting.panel(page)
+    about = island("about", elem_id="data-about")
     with gr.Row():
         with gr.Column(scale=3):
             found = island("doctor", elem_id="data-findings")
@@ -115,7 +118,7 @@ def _columns(page: Page, chosen: gr.Dropdown, facts: gr.HTML) -> Widgets:
         )
         place = gr.Textbox("", visible="hidden", elem_classes="visually-hidden")
     grid = island("grid", elem_id="data-grid")
-    islands = (found, mending, drawn, seen, reading)
+    islands = (about, found, mending, drawn, seen, reading)
     widgets = Widgets(chosen, facts, task, roles, groups, split, *islands, search, place, grid, use)
     gridview.wire(page, chosen, search, place, grid)
     return widgets
@@ -182,20 +185,21 @@ def _look(page: Page, widgets: Widgets) -> list[Any]:
         """Findings, charts and rendered rows for the columns as they are chosen now."""
         version, use = _read(widgets, values)
         if not version:
-            return [None] * 5
+            return [None] * 6
         found = find_version(page.workspace, version)
         tools = {**bench(found, use), "doubts": shown_doubts(page.desk, found, use, page.language)}
+        about = shown_about(found, use, page.language)
         if not use.task or not use.columns:
-            return [None, {**tools, "version": version}, None, None, None]
+            return [about, None, {**tools, "version": version}, None, None, None]
         problems, lines = findings(page, found, use)
         blocked = _blocked(problems)
         seen = {} if blocked else rendered(page, found, use)
         # The page drops an answer about data that is no longer the chosen one: a slow one may come last.
         told = (lines | tools, tools, {"figures": charts(page, found, use)}, seen)
         reading = None if blocked else {"version": version, "use": use.to_json()}
-        return [*({**value, "version": version} for value in told), reading]
+        return [about, *({**value, "version": version} for value in told), reading]
 
-    shown = [widgets.findings, widgets.mending, widgets.charts, widgets.rendered, widgets.reading]
+    shown = [widgets.about, widgets.findings, widgets.mending, widgets.charts, widgets.rendered, widgets.reading]
     return [examine, widgets.inputs(), shown]
 
 
