@@ -11,7 +11,7 @@
   kinds.facts = (root, props, trigger) => ({ update(value) {
     if (!value) return fill(root, h("p.muted", {}, say("web.data.none")));
     const answers = value.answers?.length ? h("div.ask", {}, value.answers.map((answer) => button(answer.text, () => trigger("click", { text: answer.text }), ".small"))) : null;
-    fill(root, h("p", { style: { fontSize: "17px", fontWeight: 600 } }, value.line), value.reason ? h("div.banner", { class: value.sure ? "good" : "amber" }, value.reason, answers) : null);
+    fill(root, h("p", { style: { fontSize: "17px", fontWeight: 600 } }, value.line), value.origin ? h("p.muted", {}, value.origin) : null, value.reason ? h("div.banner", { class: value.sure ? "good" : "amber" }, value.reason, answers) : null);
   } });
 
   // The words that mark each label, the surest first.

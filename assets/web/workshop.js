@@ -41,9 +41,10 @@
     const made = await work(value.version, "mend", { steps, ...value.use }, tell);
     moved(made.data);
     toast(made.line, say("web.data.undo_short"), () => moved(value.version));
+    return made.data;
   }
 
-  Object.assign(window.studio, { mend, work, working, use: (version) => lately?.version === version ? lately.use : null });
+  Object.assign(window.studio, { mend, work, working, use: (version) => lately?.version === version ? lately.use : null, editing: (version) => lately?.version === version ? lately.editing : null });
   // Before and after, with what differs marked; what both begin and end with is left plain.
   function marked(before, after) {
     if (before === null) return h("span.came", {}, after);

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from studio import child
-from studio.data import checks, limits, paging
+from studio.data import checks, correcting, limits, paging
 from studio.data.paging import View
 from studio.data.store import DataVersion, load_version
 from studio.errors import UserError
@@ -57,8 +57,19 @@ def label_words(folder: str, task: str, columns: dict[str, str]) -> Any:
     return checks.label_words(_version(folder), task, columns)
 
 
+def opened(folder: str, task: str, columns: dict[str, str], row: int, cells: dict[str, str]) -> Any:
+    return correcting.opened(_version(folder), task, columns, row, cells)
+
+
+def corrected(
+    folder: str, task: str, columns: dict[str, str], row: int, cells: dict[str, str], wish: dict[str, Any]
+) -> Any:
+    return correcting.corrected(_version(folder), task, columns, row, cells, wish)
+
+
 QUESTIONS: dict[str, Callable[..., Any]] = {
-    work.__name__: work for work in (page, count, check, shares, label_counts, label_words, length_histogram)
+    work.__name__: work
+    for work in (page, count, check, shares, label_counts, label_words, length_histogram, opened, corrected)
 }
 
 

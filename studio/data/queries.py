@@ -27,6 +27,7 @@ from studio.data.markers import Marker
 from studio.data.paging import Rows, View
 from studio.data.split import Formula
 from studio.data.store import DataVersion
+from studio.data.use import Use
 from studio.errors import UserError
 from studio.problem import Problem
 from studio.spec import Split
@@ -35,7 +36,7 @@ log = logging.getLogger(__name__)
 PATIENCE = 300.0
 """Seconds that an answer may take."""
 _THREADS = str(max(1, min(4, os.cpu_count() or 1)))
-_QUICK = ("page",)
+_QUICK = ("page", "opened", "corrected")
 
 
 class Answerer:
@@ -215,3 +216,17 @@ def label_words(version: DataVersion, task: str, columns: Mapping[str, str]) -> 
 def length_histogram(version: DataVersion, task: str, columns: Mapping[str, str]) -> list[tuple[str, int]]:
     """See `checks.length_histogram`."""
     return [(name, rows) for name, rows in _ask(version, "length_histogram", task, dict(columns))]
+
+
+def opened(version: DataVersion, use: Use, row: int, cells: Mapping[str, str]) -> dict[str, Any]:
+    """See `correcting.opened`."""
+    told: dict[str, Any] = _ask(version, "opened", use.task, use.columns, row, dict(cells))
+    return told
+
+
+def corrected(
+    version: DataVersion, use: Use, row: int, cells: Mapping[str, str], wish: Mapping[str, Any]
+) -> dict[str, str]:
+    """See `correcting.corrected`."""
+    told: dict[str, str] = _ask(version, "corrected", use.task, use.columns, row, dict(cells), dict(wish))
+    return told

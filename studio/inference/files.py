@@ -56,6 +56,13 @@ class Table:
         self._file.close()
 
 
+def as_sheet(source: Path, target: Path) -> None:
+    """Answers written as JSONL once more as `target` (.csv). Raises UserError (`predict_out_unwritable`)."""
+    with source.open(encoding="utf-8") as lines, AnswerFile(target, (), dict) as out:
+        for line in lines:
+            out.write([{}], [json.loads(line)])
+
+
 def match_columns(task: Task, wanted: Mapping[str, str], there: Sequence[str]) -> dict[str, str]:
     """Which column plays each role of the question: as wanted, by a name such roles have, or the file's only column.
 
@@ -107,6 +114,10 @@ class AnswerFile:
             raise self._unwritable(error) from error
         if csv_file:
             self._sheet = csv.writer(self._out, quoting=csv.QUOTE_ALL)
+
+    def named(self, name: str) -> str:
+        """What the cell `name` of a prediction is called in the file; "" before the first row and for unknown ones."""
+        return self._names.get(name, "")
 
     def write(self, rows: Sequence[Cells], predictions: Sequence[Mapping[str, Any]]) -> None:
         """Append rows with their predictions, one each."""

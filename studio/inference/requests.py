@@ -184,7 +184,9 @@ class Requests:
                             out.write(piece, answers)
                         yield progress(finished + count, table.rows)
                     finished += len(piece)
-        yield done({"rows": finished, "columns": columns})
+            cells = zip(predictor.task.told, predictor.answerer.truths, strict=False)
+            truths = {role: name for role, cell in cells if (name := out.named(cell))}
+        yield done({"rows": finished, "columns": columns, "truths": truths})
 
     def _package(self, request: Request) -> Iterator[Message]:
         folder = self._folder(request)

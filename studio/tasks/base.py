@@ -89,7 +89,12 @@ class Task(ABC):
     @property
     def truth_roles(self) -> frozenset[str]:
         """Roles that hold the truth."""
-        return frozenset(self.truths or (self.roles[-1].key,))
+        return frozenset(self.told)
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """The same in their order."""
+        return self.truths or (self.roles[-1].key,)
 
     @property
     def asked(self) -> tuple[Role, ...]:

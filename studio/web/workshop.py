@@ -36,6 +36,8 @@ from studio.words import say
 from studio.workspace import Workspace
 
 log = logging.getLogger(__name__)
+Tell = Callable[..., None]
+"""`emit(done, total, code)`: how far work is, in the words of `code`."""
 Sent = Annotated[dict[str, Any], Body()]
 AT_ONCE = 2
 """Jobs on data that work at the same time; further ones wait."""
@@ -174,21 +176,22 @@ def steps_in(body: dict[str, Any]) -> list[Chosen]:
     return [Chosen.from_json(step) for step in raw]
 
 
-def streamed(work: Callable[[Progress], dict[str, Any]], lang: str) -> StreamingResponse:
+def streamed(work: Callable[[Tell], dict[str, Any]], lang: str) -> StreamingResponse:
     """What `work` tells meanwhile and its answer, as lines of JSON."""
     return StreamingResponse(_lines(work, lang), media_type="application/x-ndjson")
 
 
-def _lines(work: Callable[[Progress], dict[str, Any]], lang: str) -> Iterator[str]:
+def _lines(work: Callable[[Tell], dict[str, Any]], lang: str) -> Iterator[str]:
     """What `work` tells while another thread does it, then its answer. Left early, the work is ended: the next time it
     tells its progress it hears so."""
     said: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
     left = threading.Event()
 
-    def emit(done: int, total: int) -> None:
+    def emit(done: int, total: int, code: str = "web.data.working_at") -> None:
         if left.is_set():
             raise _Left
-        said.put({"told": say("web.data.working_at", lang, percent=round(100 * done / max(1, total)))})
+        values = {"percent": round(100 * done / max(1, total)), "done": done // 10**6, "total": -(-total // 10**6)}
+        said.put({"told": say(code, lang, **values)})
 
     def working() -> None:
         try:

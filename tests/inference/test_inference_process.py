@@ -154,6 +154,7 @@ def test_a_file_is_answered_with_progress(client, labels_run, tmp_path):
     assert (counts[-1], steps[-1].total, steps[-1].finished) == (300, 300, True)
     assert len(counts) > 5
     assert steps[-1].columns == {"text": "text"}
+    assert steps[-1].truths == {"label": "predicted_label_2"}, "the column that somebody can correct and learn from"
     raw = out.read_bytes()
     assert raw.startswith(b"\xef\xbb\xbf")
     with out.open(encoding="utf-8-sig", newline="") as lines:

@@ -23,6 +23,7 @@ class LabelAnswerer(Answerer):
 
     key = "labels"
     snippet = "labels.txt"
+    truths = ("predicted_label",)
     simple_snippet = "simple.txt"
     program = """
 import json, runpy, sys

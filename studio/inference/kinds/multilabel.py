@@ -19,6 +19,7 @@ class MultiLabelAnswerer(Answerer):
 
     key = "multilabel"
     snippet = "multilabel.txt"
+    truths = ("predicted_labels",)
     simple_snippet = "simple_multilabel.txt"
 
     def cells(self, prediction: Mapping[str, Any]) -> dict[str, Any]:

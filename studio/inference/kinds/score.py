@@ -18,6 +18,7 @@ class ScoreAnswerer(Answerer):
 
     key = "score"
     snippet = "score.txt"
+    truths = ("predicted_number",)
     simple_snippet = "simple_score.txt"
 
     def cells(self, prediction: Mapping[str, Any]) -> dict[str, Any]:

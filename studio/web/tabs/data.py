@@ -16,11 +16,12 @@ from studio.runs.draft import use_of
 from studio.tasks.base import tasks
 from studio.web.about import shown_about
 from studio.web.context import Page
+from studio.web.correcting import shown_editing
 from studio.web.doubting import shown_doubts
 from studio.web.island import island, lead
 from studio.web.tabs import gridview, splitting, upload
 from studio.web.tabs.choose import data_sets, pick
-from studio.web.tabs.dataview import answers, bench, charts, facts_line, findings, rendered
+from studio.web.tabs.dataview import answers, bench, charts, facts_line, findings, origin_line, rendered
 from studio.web.tabs.gridview import QUIET
 
 NO_COLUMN = ""
@@ -67,6 +68,7 @@ def build(page: Page) -> None:
             )
             upload.wire(page, drop)
             upload.paste(page)
+            upload.hub(page)
         with gr.Column(scale=3):
             chosen = gr.Dropdown(
                 label=page.t("web.data.chosen"),
@@ -140,6 +142,7 @@ def _wire(page: Page, widgets: Widgets) -> None:
         use, reason, values, sure = use_of(page.workspace, found)
         grid, place = gridview.first_page(page, found)
         line = {"line": facts_line(page, found), "reason": page.t(reason, **values), "sure": sure}
+        line["origin"] = origin_line(page, found)
         line["answers"] = [] if sure else answers(page, found)
         split = splitting.filled(found, use.split)
         return [line, *_filled(page, widgets, found.columns, use), grid, "", place, *split]
@@ -189,6 +192,7 @@ def _look(page: Page, widgets: Widgets) -> list[Any]:
         found = find_version(page.workspace, version)
         tools = {**bench(found, use), "doubts": shown_doubts(page.desk, found, use, page.language)}
         about = shown_about(found, use, page.language)
+        tools["editing"] = shown_editing(found, use)
         if not use.task or not use.columns:
             return [about, None, {**tools, "version": version}, None, None, None]
         problems, lines = findings(page, found, use)
