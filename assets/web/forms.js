@@ -90,7 +90,7 @@
     if (!card) return fill(root);
     const reads = card.reads === null || card.reads === undefined ? null : h("span.chip", { class: card.reads < 0.8 ? "bad" : card.reads < 0.95 ? "amber" : "good" }, say("web.train.reads", { share: Math.round(100 * card.reads) }));
     fill(root, h("div.model-card", {}, h("span", {}, card.size), h("span", {}, card.licence), h("span", {}, card.languages), card.context ? h("span", {}, card.context) : null, card.gated ? h("span.chip.amber", {}, say("web.models.gated")) : null, card.on_disk || card.download ? h("span.chip", { class: card.on_disk ? "good" : "wait" }, card.on_disk ? say("web.train.on_disk") : say("web.train.to_fetch", { size: card.download })) : null, reads),
-      card.unsure ? h("small.muted", {}, card.unsure) : null, card.fetch ? fetching(card.fetch, trigger) : null, card.memory?.methods.length ? remaining(card.memory) : null, card.settled?.length ? h("p.reason.settled", {}, card.settled.join(" ")) : null, card.note ? h("p.reason", {}, card.note) : null, card.why ? h("p.reason", {}, card.why) : null);
+      card.unsure ? h("small.muted", {}, card.unsure) : null, card.fetch ? fetching(card.fetch, trigger) : null, card.memory?.methods.length ? remaining(card.memory) : null, card.settled?.length ? h("p.reason.settled", {}, card.settled.join(" ")) : null, card.needs ? h("p.banner.amber.needs", { role: "note" }, card.needs) : null, card.note ? h("p.reason", {}, card.note) : null, card.why ? h("p.reason", {}, card.why) : null);
   } });
 
   // Tables of models: on a phone each line becomes a card whose cells say what they are.

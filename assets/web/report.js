@@ -45,7 +45,7 @@
     // Not every kind says how sure it is.
     const sure = rows.some((row) => row.confidence !== undefined && row.confidence !== null);
     return h("div.scroll", {}, h("table", {}, h("thead", {}, h("tr", {}, ["text", "truth", "answer", ...(sure ? ["sure"] : [])].map((c) => h("th", {}, say("web.col." + c))))),
-      h("tbody", {}, rows.map((row) => h("tr", {}, h("td.text", {}, row.text), h("td", {}, row.truth), h("td", {}, h("span.chip", { class: row.truth === row.answer ? "good" : "bad" }, row.answer)), sure ? h("td.num", {}, row.confidence === undefined || row.confidence === null ? "" : percent(row.confidence, 0)) : null)))));
+      h("tbody", {}, rows.map((row) => h("tr", {}, h("td.text", {}, row.earlier ? h("small.muted", { style: { display: "block", whiteSpace: "pre-line" } }, row.earlier) : null, row.text), h("td", {}, row.truth), h("td", {}, h("span.chip", { class: row.truth === row.answer ? "good" : "bad" }, row.answer)), sure ? h("td.num", {}, row.confidence === undefined || row.confidence === null ? "" : percent(row.confidence, 0)) : null)))));
   }
   // What a kind calls its worst rows, and how it shows them, where that is its own.
   const mistakes = (report) => [h("h2", {}, say("web.report.mistakes")), h("p.muted", {}, say(report.scatter ? "web.report.mistakes_far" : "web.report.mistakes_help")), rowsTable(report.mistakes)];

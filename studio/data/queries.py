@@ -17,7 +17,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
 from studio import child
@@ -215,3 +215,10 @@ def label_words(version: DataVersion, task: str, columns: Mapping[str, str]) -> 
 def length_histogram(version: DataVersion, task: str, columns: Mapping[str, str]) -> list[tuple[str, int]]:
     """See `checks.length_histogram`."""
     return [(name, rows) for name, rows in _ask(version, "length_histogram", task, dict(columns))]
+
+
+def earlier(version: DataVersion, columns: Mapping[str, str], places: Sequence[int], most: int) -> list[str]:
+    """See `threads.earlier_of`; nothing is asked where no column names conversations."""
+    if not columns.get("thread") or not most:
+        return [""] * len(places)
+    return [str(text) for text in _ask(version, "earlier", dict(columns), list(places), most)]

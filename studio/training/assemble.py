@@ -261,6 +261,7 @@ def _options(
         how=_checked(method.Options, "method", spec),
         head=facts.get("head", "linear"),
         language=inputs.language,
+        context=facts.get("context", 0),
     )
     # The screen writes the whole plan into the spec; what it planned itself was not chosen by a person.
     asked = {name: given[name] for name in ("language_first",) if name in given}

@@ -61,6 +61,8 @@ class Work:
     measured: Measured | None = None
     windows: int = 1
     """In how many windows a text too long for one is read at most; each pass learns from one of them."""
+    context: int = 0
+    """How many earlier rows are read before a text; what of them is too long is left out."""
 
     @property
     def kind(self) -> Kind:

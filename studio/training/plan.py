@@ -57,7 +57,8 @@ class Case:
     """What is planned for. `lengths` are tokens a row (of all `rows` or of a sample), `shares` those of validation and
     test rows, `windows` how many windows of a long text are read at most, `head` what stands on an encoder (see
     `studio.tasks.layers`), `measured` what steps of this model cost on this machine, where that is known, `how` the
-    method's options (None: its defaults), `language` what steps of learning the language first cost."""
+    method's options (None: its defaults), `language` what steps of learning the language first cost, `context` how many
+    earlier rows are read before a text, their tokens counted in `lengths`."""
 
     task: Task
     card: Card
@@ -71,6 +72,7 @@ class Case:
     head: str = "linear"
     how: Any = None
     language: Measured | None = None
+    context: int = 0
 
 
 def plan(
@@ -187,7 +189,8 @@ def _work(case: Case) -> cost.Work:
         test=round(case.rows * case.shares[1]),
         hardware=case.hardware,
         measured=case.measured,
-        windows=case.windows,
+        windows=1 if case.context else case.windows,
+        context=case.context,
     )
 
 
@@ -256,6 +259,11 @@ def _rounded(length: int) -> int:
     return max(16, -(-length // 8) * 8)
 
 
+def _cut_how(work: cost.Work) -> str:
+    """What becomes of a row that is too long: its earlier rows, its windows, or its end is what is given up."""
+    return "context" if work.context else "windows" if work.windows > 1 else "cut"
+
+
 def _decisions(
     work: cost.Work, options: TrainingOptions, wanted: float, preset: str, chosen: set[str]
 ) -> list[Decision]:
@@ -275,7 +283,7 @@ def _decisions(
             },
         ),
         "max_length": (
-            "length_whole" if cut < 0.001 else "length_windows" if work.windows > 1 else "length_cut",
+            f"length_{_cut_how(work) if cut >= 0.001 else 'whole'}",
             {
                 "tokens": options.max_length,
                 "percent": round(100 * cut, 1),

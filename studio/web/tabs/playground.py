@@ -15,11 +15,12 @@ from studio.errors import UserError
 from studio.evaluation.baseline import best, load_all
 from studio.inference.adapters import can_be_turned_down
 from studio.tasks.base import Row, Task, tasks
+from studio.tasks.earlier import EARLIER
 from studio.web.context import Page
 from studio.web.describe import describe
 from studio.web.island import island, lead
 from studio.web.kinds.base import More, faces
-from studio.web.tabs import bounds
+from studio.web.tabs import bounds, conversing
 from studio.web.tabs.answerfile import QUIET, SIMPLE, has_model, whole_file
 from studio.web.tabs.choose import finished_runs, pick
 from studio.words import has
@@ -42,13 +43,14 @@ class Widgets:
     examples: gr.HTML
     asking: gr.Column
     boxes: list[gr.Textbox]
+    earlier: gr.Textbox
     answers: gr.HTML
     more: dict[str, More]
 
     def inputs(self) -> list[Any]:
         """What an answer is made from."""
         further = [part for more in self.more.values() for part in more.inputs]
-        return [self.run, self.which, *self.boxes, *further, self.strength]
+        return [self.run, self.which, *self.boxes, self.earlier, *further, self.strength]
 
 
 def build(page: Page) -> None:
@@ -65,12 +67,13 @@ def build(page: Page) -> None:
     with gr.Column(visible=False, elem_id="play-asking") as asking:
         with gr.Row(equal_height=True):
             with gr.Column(scale=5):
+                earlier = conversing.box(page)
                 boxes = [_box(page, number) for number in range(most_boxes())]
             send = gr.Button(page.t("web.play.send"), variant="primary", elem_id="play-send", scale=1, min_width=110)
         answers = island("answers", elem_id="play-answers")
     more = {face.key: found for face in faces if (found := face.more(page, run)) is not None}
     examples = island("examples", elem_id="play-examples")
-    widgets = Widgets(run, which, strength, examples, asking, boxes, answers, more)
+    widgets = Widgets(run, which, strength, examples, asking, boxes, earlier, answers, more)
     whole_file(page, run, which)
     page.parts["play_run"] = run
     page.parts["play_which"] = which
@@ -109,13 +112,15 @@ def _wire_choice(page: Page, widgets: Widgets) -> None:
             hidden = [part for more in widgets.more.values() for part in (gr.Column(visible=False), *_blank(more))]
             boxes = [gr.skip()] * len(widgets.boxes)
             off = gr.Slider(visible=False)
-            return [gr.Column(visible=False), gr.Radio(visible=False), off, [], None, *boxes, *hidden]
+            gone = gr.Textbox(visible=False)
+            return [gr.Column(visible=False), gr.Radio(visible=False), off, [], None, *boxes, gone, *hidden]
         task, folder = tasks.get(page.desk.get(run).task), page.desk.folder(run)
         face = faces.get(task.result)
         both = gr.Radio(visible=task.kind.simple and has_model(folder) and bool(load_all(folder)))
         strength = gr.Slider(value=100, visible=can_be_turned_down(folder))
         asking = [gr.Column(visible=face.asks), both, strength]
-        shown = [*asking, held_out(page, run), None, *_boxes(page, widgets, task)]
+        earlier = gr.Textbox(value="", visible=conversing.context_of(page, run) > 0)
+        shown = [*asking, held_out(page, run), None, *_boxes(page, widgets, task), earlier]
         for key, more in widgets.more.items():
             shown.append(gr.Column(visible=key == task.result))
             shown += face.filled(page, folder) if key == task.result else _blank(more)
@@ -123,7 +128,7 @@ def _wire_choice(page: Page, widgets: Widgets) -> None:
 
     filled = [part for more in widgets.more.values() for part in (more.column, *more.filled)]
     asked = [widgets.asking, widgets.which, widgets.strength]
-    shown = [*asked, widgets.examples, widgets.answers, *widgets.boxes, *filled]
+    shown = [*asked, widgets.examples, widgets.answers, *widgets.boxes, widgets.earlier, *filled]
     widgets.run.change(choose, widgets.run, shown, **QUIET)
     widgets.run.input(None, widgets.run, None, js="(run) => window.studio.open({ run, tab: 'playground' }, true)")
 
@@ -144,16 +149,20 @@ def _boxes(page: Page, widgets: Widgets, task: Task) -> list[Any]:
 def _wire_asking(page: Page, widgets: Widgets, send: gr.Button) -> None:
     count = len(widgets.boxes)
 
+    def asked(run: str | None, which: str | None, given: Sequence[Any]) -> dict[str, Any] | None:
+        further, share = _further(widgets, given[count + 1 :])
+        return answered(page, run, list(given[:count]), which, further, share, given[count])
+
     @page.told
     def answer(run: str | None, which: str | None, *given: Any) -> dict[str, Any] | None:
-        return answered(page, run, list(given[:count]), which, *_further(widgets, given[count:]))
+        return asked(run, which, given)
 
     @page.told
     def turned(run: str | None, which: str | None, *given: Any) -> Any:
         """The same question once more, with the tuning turned up or down."""
         if not run or not all((text or "").strip() for text in given[:1]):
             return gr.skip()
-        return answered(page, run, list(given[:count]), which, *_further(widgets, given[count:]))
+        return asked(run, which, given)
 
     asking = gr.on(
         [send.click, *(box.submit for box in widgets.boxes)],
@@ -176,21 +185,22 @@ def _wire_asking(page: Page, widgets: Widgets, send: gr.Button) -> None:
         """A held-out row into the boxes, and answered; or into the kind's own box."""
         place = bounds.sent(event).get("row")
         row = next((row for number, row in _held_rows(page, run or "") if number == place), None)
-        nothing = [gr.skip()] * (count + 1 + len(messages))
+        nothing = [gr.skip()] * (count + 2 + len(messages))
         if not run or row is None:
             return nothing
         task = tasks.get(page.desk.get(run).task)
         face = faces.get(task.result)
         example = face.example(task, row)
         if not face.asks:
-            return [*nothing[: count + 1], *(example["text"] if key == face.key else gr.skip() for key in messages)]
+            return [*nothing[: count + 2], *(example["text"] if key == face.key else gr.skip() for key in messages)]
         texts = [(row.get(role) or "")[: bounds.TEXT] for role in asked_roles(task)]
         texts = texts if len(texts) > 1 else [example["text"][: bounds.TEXT]]
-        shown = answered(page, run, texts, which, *_further(widgets, given[count:]))
-        filled = [*texts, *[gr.skip()] * (count - len(texts))]
+        before = conversing.before(page, run, int(place))
+        shown = asked(run, which, [*texts, *[""] * (count - len(texts)), before, *given[count + 1 :]])
+        filled = [*texts, *[gr.skip()] * (count - len(texts)), before]
         return [*filled, {**(shown or {}), "truth": example["truth"]}, *[gr.skip()] * len(messages)]
 
-    outputs = [*widgets.boxes, widgets.answers, *messages.values()]
+    outputs = [*widgets.boxes, widgets.earlier, widgets.answers, *messages.values()]
     trying = widgets.examples.click(try_example, widgets.inputs(), outputs, **HIDDEN)
     for done in (asking, trying, turning):
         # Also after a refusal, which hands no answer on.
@@ -213,10 +223,11 @@ def answered(
     which: str | None = None,
     further: Mapping[str, list[Any]] | None = None,
     strength: float = 1.0,
+    lines: str | None = "",
 ) -> dict[str, Any] | None:
     """The tuned model's answer beside what came before it, or that of the simple model alone; `texts` fill the roles
-    that are asked, `further` are the inputs of the kinds' own widgets, `strength` how much of an adapter counts. Raises
-    UserError (`text_empty`, `text_long`)."""
+    that are asked, `further` are the inputs of the kinds' own widgets, `strength` how much of an adapter counts,
+    `lines` the earlier texts of the conversation. Raises UserError (`text_empty`, `text_long`)."""
     if not run:
         return None
     given = [bounds.bounded(text, bounds.TEXT) for text in texts]
@@ -231,6 +242,8 @@ def answered(
         raise UserError("text_empty")
     row = dict(zip(roles, given, strict=False))
     told = {"kind": task.result, "truth": "", "text": given[0], "texts": given[: len(roles)], "row": dict(row)}
+    if conversing.context_of(page, run) and (before := bounds.bounded(lines, bounds.TEXT)).strip():
+        row[EARLIER] = before
     if key := simple_alone(folder, which):
         alone = page.inference.predict(folder, [row], key)
         title = page.t("web.play.simple", name=page.t(f"ladder.{key}"))
@@ -266,6 +279,8 @@ def _before(page: Page, folder: Path, row: Row, descriptions: dict[str, str]) ->
             title, note = page.t(f"web.play.{key}"), page.t(f"web.play.{key}_note")
         else:
             title, note = page.t("web.play.simple", name=page.t(f"ladder.{key}")), ""
+        if row.get(EARLIER):
+            note = f"{note} {page.t('web.play.text_alone')}".strip()
         answers.append({"key": key, "title": title, "note": note, "prediction": found["predictions"][0]})
     # The same model untuned stands beside the tuned one, the simple model below them.
     return sorted(answers, key=lambda answer: answer["key"] != "base")
