@@ -163,12 +163,13 @@
   const card = (value, answer) => h("div.card", {}, h("h3", {}, answer.title), answer.note ? h("small.muted", {}, answer.note) : null, drawn(value, answer));
   kinds.answers = (root) => {
     const typed = () => [...document.querySelectorAll("#play-asking .play-box textarea")].map((box) => box.value.trim());
+    const before = () => document.querySelector("#play-earlier textarea")?.value.trim() ?? "";
     const working = h("p.working", { role: "status", hidden: true }, say("web.play.working"));
     const shown = h("div", { role: "status" });
     let value = null, truth = null;
     // Answers to another text than the one in the box are old, and a known truth is not that text's.
     function age() {
-      const old = Boolean(value?.texts) && typed().length > 0 && value.texts.some((text, place) => typed()[place] !== undefined && typed()[place] !== text.trim());
+      const old = Boolean(value?.texts) && typed().length > 0 && (before() !== (value.earlier ?? "").trim() || value.texts.some((text, place) => typed()[place] !== undefined && typed()[place] !== text.trim()));
       shown.classList.toggle("stale", old || !working.hidden);
       if (truth) truth.hidden = old;
     }
@@ -178,7 +179,7 @@
       if (!on && !value) fill(root);
       age();
     }
-    document.addEventListener("input", (event) => { if (event.target.closest?.(".play-box")) age(); });
+    document.addEventListener("input", (event) => { if (event.target.closest?.(".play-box, #play-earlier")) age(); });
     document.addEventListener("click", (event) => { if (event.target.closest?.("#play-send") && typed()[0]) work(true); });
     window.addEventListener("studio:asked", () => work(true));
     window.addEventListener("studio:answered", () => work(false));

@@ -79,7 +79,7 @@ def read_texts(rows: Rows, tokenizer: Any, facts: Mapping[str, Any], max_length:
     ("context"), a text that is one window has theirs before it and `before` is how many tokens that takes."""
     texts = [facts.get("prefix", "") + (row.get("text") or "") for row in rows]
     cut = windows(texts, tokenizer, max_length, facts.get("windows", 1))
-    found = [[{"input_ids": ids, "row": place} for ids in parts] for place, parts in enumerate(cut)]
+    found: list[list[Item]] = [[{"input_ids": ids, "row": place} for ids in parts] for place, parts in enumerate(cut)]
     if not (most := facts.get("context", 0)):
         return found
     marks = marks_of(tokenizer)
@@ -94,4 +94,5 @@ def read_texts(rows: Rows, tokenizer: Any, facts: Mapping[str, Any], max_length:
 
 
 def _tokens(lines: list[str], tokenizer: Any, between: list[int]) -> list[int]:
-    return [token for ids in tokenizer(lines, add_special_tokens=False)["input_ids"] for token in [*ids, *between]]
+    coded = tokenizer(lines, add_special_tokens=False, verbose=False)["input_ids"]
+    return [token for ids in coded for token in [*ids, *between]]

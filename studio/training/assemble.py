@@ -26,6 +26,7 @@ from studio.options import read_options
 from studio.problem import Problem
 from studio.spec import Spec
 from studio.tasks.base import Row, Task, tasks
+from studio.tasks.earlier import EARLIER
 from studio.tasks.heads import core_of
 from studio.training.batching import Items
 from studio.training.encoding import Coder, labelled
@@ -178,6 +179,8 @@ def _encoded(
         values = {"rows": len(places), "total": len(table.split["validation"])}
         notes.append(Note("timeline.validation_capped", values))
     learnt, more = table.part("train"), further_rows(task, table, options, seed)
+    if behind := sum(bool(row.get(EARLIER)) for row in learnt):
+        notes.append(Note("timeline.context", {"rows": behind, "total": len(learnt)}))
     if more:
         notes.append(Note("timeline.augmented", {"rows": len(more), "kind_code": f"augment.{options.augment}"}))
     coder.total = len(learnt) + len(more) + len(places)

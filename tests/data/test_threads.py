@@ -133,9 +133,9 @@ def test_what_the_check_says(version, tmp_path):
 
     found = told(COLUMNS)
     check_problem(found, "threads_kept", "note", "columns.thread", column="dialog_id", threads=60)
-    check_problem(found, "split_texts_shared", "note", "split", column="dialog_id", count=180)
+    check_problem(found, "split_texts_shared", "note", "split", column="dialog_id", count=177)
     assert not [problem for problem in found if problem.severity == "error"]
-    assert shares(version, "classification", COLUMNS, Split()).shared == 180
+    assert shares(version, "classification", COLUMNS, Split()).shared == 177
     plain = {"text": "text", "label": "label"}
     check_problem(told({**plain, "turn": "turn"}), "turn_alone", "warning", "columns.turn", column="turn")
     rows = dialogues(40, 2)

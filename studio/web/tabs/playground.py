@@ -243,7 +243,7 @@ def answered(
     row = dict(zip(roles, given, strict=False))
     told = {"kind": task.result, "truth": "", "text": given[0], "texts": given[: len(roles)], "row": dict(row)}
     if conversing.context_of(page, run) and (before := bounds.bounded(lines, bounds.TEXT)).strip():
-        row[EARLIER] = before
+        row[EARLIER] = told["earlier"] = before
     if key := simple_alone(folder, which):
         alone = page.inference.predict(folder, [row], key)
         title = page.t("web.play.simple", name=page.t(f"ladder.{key}"))
