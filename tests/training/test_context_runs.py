@@ -10,12 +10,12 @@ import zipfile
 
 import pytest
 from spoken import check_spoken
-from tiny_training import BAD, GOOD, machine, save_encoder, save_rows
+from tiny_training import machine, reviews, save_encoder, save_rows
 
 from studio.errors import UserError
 from studio.inference import package
 from studio.inference.files import Earlier, Table
-from studio.inference.pool import Pool
+from studio.inference.loading import make_pool
 from studio.inference.predictor import Predictor
 from studio.inference.requests import Requests
 from studio.spec import Spec
@@ -31,12 +31,9 @@ def talks(count=60):
     """Two rows a conversation: the second says nothing of its own, its label is the first one's. In the file the
     second row of every other conversation stands before the first."""
     rows = []
-    for number in range(count):
-        label, word = ("positive", GOOD[number % 6]) if number % 2 else ("negative", BAD[number % 6])
-        pair = [
-            {"text": f"the soup was {word}", "label": label, "talk": f"t{number}", "turn": "1"},
-            {"text": "and the staff", "label": label, "talk": f"t{number}", "turn": "2"},
-        ]
+    for number, said in enumerate(reviews(count)):
+        same = {"label": said["label"], "talk": f"t{number}"}
+        pair = [{"text": said["text"], "turn": "1", **same}, {"text": "and the staff", "turn": "2", **same}]
         rows += pair[::-1] if number % 4 > 1 else pair
     return rows
 
@@ -71,8 +68,8 @@ def pair(tmp_path_factory):
 def test_where_context_decides_it_is_learnt(pair):
     _, (run, report), (other, plain) = pair
     assert (run / "split.json").read_text() == (other / "split.json").read_text(), "the same rows, whichever is asked"
-    assert report["test"]["accuracy"] == 1.0
-    assert plain["test"]["accuracy"] < 0.9
+    assert report["test"]["accuracy"] > 0.9
+    assert plain["test"]["accuracy"] < 0.8, "of every second row it can only guess"
     (note,) = [note for note in report["notes"] if note["code"] == "report.note.context"]
     assert note["values"] == {"rows": 1}
     assert not [note for note in plain["notes"] if note["code"] == "report.note.context"]
@@ -103,7 +100,7 @@ def test_a_file_is_answered_as_the_report_was_whatever_the_order_of_its_rows(pai
     home, (run, _), _ = pair
     workspace = Workspace.open(home)
     entries = [json.loads(line) for line in (run / "predictions.jsonl").read_text("utf-8").splitlines()]
-    requests = Requests(workspace, Pool())
+    requests = Requests(workspace, make_pool(workspace))
     rows = talks()
     backwards = save_rows(tmp_path / "backwards", rows[::-1])
     out = tmp_path / "answers.csv"
@@ -129,8 +126,8 @@ def test_a_file_without_conversations_is_refused(tmp_path):
     check_spoken(caught.value, "predict_column_missing", missing=["talk"], columns=["text"])
     assert Earlier(table, COLUMNS, {"text": "text"}, 0).beside(0) == {}
     named = Table(save_rows(tmp_path / "named", talks(2)[:3]) / "rows.parquet")
-    renamed = Earlier(named, {"thread": "gone", "turn": "turn"} | {"thread": "talk"}, {"text": "text"}, 2)
-    assert renamed.beside(1) == {"earlier": "the soup was bad"}
+    renamed = Earlier(named, COLUMNS, {"text": "text"}, 2)
+    assert renamed.beside(1) == {"earlier": talks(2)[0]["text"]}
 
 
 @pytest.mark.parametrize("task", ["classification", "multilabel", "regression"])

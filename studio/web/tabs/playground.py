@@ -195,7 +195,7 @@ def _wire_asking(page: Page, widgets: Widgets, send: gr.Button) -> None:
             return [*nothing[: count + 2], *(example["text"] if key == face.key else gr.skip() for key in messages)]
         texts = [(row.get(role) or "")[: bounds.TEXT] for role in asked_roles(task)]
         texts = texts if len(texts) > 1 else [example["text"][: bounds.TEXT]]
-        before = conversing.before(page, run, int(place))
+        before = conversing.before(page, run, int(place or 0))
         shown = asked(run, which, [*texts, *[""] * (count - len(texts)), before, *given[count + 1 :]])
         filled = [*texts, *[gr.skip()] * (count - len(texts)), before]
         return [*filled, {**(shown or {}), "truth": example["truth"]}, *[gr.skip()] * len(messages)]
