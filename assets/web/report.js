@@ -48,7 +48,7 @@
     // Not every kind says how sure it is.
     const sure = rows.some((row) => row.confidence !== undefined && row.confidence !== null);
     return h("div.scroll", {}, h("table", {}, h("thead", {}, h("tr", {}, ["text", "truth", "answer", ...(sure ? ["sure"] : [])].map((c) => h("th", {}, say("web.col." + c))))),
-      h("tbody", {}, rows.map((row) => h("tr", {}, h("td.text", {}, asked(row)), h("td", {}, readable(row.truth)), h("td", {}, h("span.chip", { class: row.truth === row.answer ? "good" : "bad" }, readable(row.answer))), sure ? h("td.num", {}, row.confidence === undefined || row.confidence === null ? "" : percent(row.confidence, 0)) : null)))));
+      h("tbody", {}, rows.map((row) => h("tr", {}, h("td.text", {}, row.earlier ? h("small.muted", { style: { display: "block", whiteSpace: "pre-line" } }, row.earlier) : null, asked(row)), h("td", {}, readable(row.truth)), h("td", {}, h("span.chip", { class: row.truth === row.answer ? "good" : "bad" }, readable(row.answer))), sure ? h("td.num", {}, row.confidence === undefined || row.confidence === null ? "" : percent(row.confidence, 0)) : null)))));
   }
   // What a kind calls its worst rows, and how it shows them, where that is its own.
   // The same rows in the grid of the data, each with what the model said, to be corrected there.

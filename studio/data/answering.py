@@ -20,6 +20,7 @@ from studio import child
 from studio.data import checks, correcting, limits, paging
 from studio.data.paging import View
 from studio.data.store import DataVersion, load_version
+from studio.data.threads import earlier_of
 from studio.errors import UserError
 from studio.spec import Split
 
@@ -53,6 +54,10 @@ def length_histogram(folder: str, task: str, columns: dict[str, str]) -> Any:
     return checks.length_histogram(_version(folder), task, columns)
 
 
+def earlier(folder: str, columns: dict[str, str], places: list[int], most: int) -> Any:
+    return earlier_of(_version(folder), columns, places, most)
+
+
 def label_words(folder: str, task: str, columns: dict[str, str]) -> Any:
     return checks.label_words(_version(folder), task, columns)
 
@@ -69,7 +74,7 @@ def corrected(
 
 QUESTIONS: dict[str, Callable[..., Any]] = {
     work.__name__: work
-    for work in (page, count, check, shares, label_counts, label_words, length_histogram, opened, corrected)
+    for work in (page, count, check, shares, label_counts, label_words, length_histogram, opened, corrected, earlier)
 }
 
 

@@ -21,6 +21,7 @@ from studio.data.placing import says_parts
 from studio.data.profile import histogram
 from studio.data.split import CELL, Formula, Gathered, gather, normalised
 from studio.data.store import DataVersion, each_row, read_column, read_rows
+from studio.data.threads import thread_problems
 from studio.data.unlearnt import outside, told
 from studio.errors import UserError
 from studio.problem import Problem
@@ -51,6 +52,8 @@ class Shares:
     left: int = 0
     """Usable rows in no part, since their text stands in another one; see `placing.Placed`."""
     unread: int = 0
+    shared: int = 0
+    """Rows whose text stands in several conversations, which it could not keep together."""
     unlearnt: tuple[str, ...] = ()
     """Labels of the other parts that no training row has."""
     unlearnt_at: tuple[int, ...] = ()
@@ -93,6 +96,7 @@ def _looked(version: DataVersion, key: str, columns: Columns) -> tuple[Problem, 
     rows = read_rows(version, chosen, places)
     usable = [(number, row) for number, row in enumerate(rows, 1) if task.usable(row)]
     found = [*task.problems(rows), *_rows(task, rows, usable, chosen), *exposed(version, rows, chosen)]
+    found += thread_problems(version, chosen)
     if places is not None:
         found = [_renumbered(problem, places) for problem in found]
         found.append(Problem("rows_sampled", "note", "data", len(places), values={"rows": version.rows}))
@@ -118,7 +122,8 @@ def _shares(version: DataVersion, key: str, columns: Columns, split: Split) -> S
     placed = set(chain.from_iterable(found.parts.values())) if found.left else set()
     left = tuple(islice((place for place in range(usable) if place not in placed), _EXAMPLES)) if found.left else ()
     formulas = tuple(found.formulas)
-    return Shares(usable, sizes, tuple(untested), formulas, found.left, found.unread, unlearnt, places, left)
+    counts = (found.left, found.unread, found.shared)
+    return Shares(usable, sizes, tuple(untested), formulas, *counts, unlearnt, places, left)
 
 
 @lru_cache(maxsize=16)
@@ -301,6 +306,9 @@ def _split(task: Task, version: DataVersion, columns: Columns, split: Split) -> 
     if empty and given.usable and split.how == "group":
         values = {"column": split.column, "parts": empty}
         return [Problem("split_groups_few", "error", "split", given.usable, values=values)]
+    if empty and given.usable and "thread" in dict(columns):
+        values = {"column": dict(columns)["thread"], "parts": empty}
+        return [Problem("split_groups_few", "error", "split", given.usable, values=values)]
     if empty and given.usable:
         return [Problem("split_empty", "error", "split", given.usable, values={"parts": empty})]
     found = _by_column(version, task, dict(columns), split, given)
@@ -315,6 +323,9 @@ def _split(task: Task, version: DataVersion, columns: Columns, split: Split) -> 
         found.append(Problem("split_label_untested", "note", "split", len(unseen), values=shown))
     if given.unlearnt and given.sizes["train"]:
         found.append(told(version, task, dict(columns), given.unlearnt, given.unlearnt_at))
+    if given.shared:
+        values = {"column": dict(columns)["thread"]}
+        found.append(Problem("split_texts_shared", "note", "split", given.shared, values=values))
     if given.formulas:
         text, rows = given.formulas[0]
         values = {"text": " → ".join(" ".join(part.split())[:60] for part in text.split("\0")), "rows": rows}

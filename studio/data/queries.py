@@ -17,7 +17,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
 from studio import child
@@ -230,3 +230,10 @@ def corrected(
     """See `correcting.corrected`."""
     told: dict[str, str] = _ask(version, "corrected", use.task, use.columns, row, dict(cells), dict(wish))
     return told
+
+
+def earlier(version: DataVersion, columns: Mapping[str, str], places: Sequence[int], most: int) -> list[str]:
+    """See `threads.earlier_of`; nothing is asked where no column names conversations."""
+    if not columns.get("thread") or not most:
+        return [""] * len(places)
+    return [str(text) for text in _ask(version, "earlier", dict(columns), list(places), most)]

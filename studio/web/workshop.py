@@ -157,7 +157,7 @@ def use_in(body: dict[str, Any]) -> Use:
     task, columns, split = body.get("task"), body.get("columns"), body.get("split") or {}
     if not isinstance(task, str) or not isinstance(columns, dict) or not isinstance(split, dict):
         raise UserError("request_unreadable")
-    roles = {role.key for role in tasks.get(task).roles}
+    roles = {role.key for role in tasks.get(task).columns}
     chosen = {role: column for role, column in columns.items() if role in roles and isinstance(column, str)}
     try:
         parts = Split.sent(split)

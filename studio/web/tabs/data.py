@@ -91,7 +91,7 @@ def _columns(page: Page, chosen: gr.Dropdown, facts: gr.HTML) -> Widgets:
     with gr.Row(equal_height=True):
         for item in tasks:
             with gr.Column(visible=False, scale=4, elem_id=f"roles-{item.key}") as groups[item.key], gr.Row():
-                for role in item.roles:
+                for role in item.columns:
                     roles[item.key, role.key] = gr.Dropdown(
                         choices=[],
                         value=None,
@@ -238,7 +238,7 @@ def _filled(page: Page, widgets: Widgets, columns: tuple[str, ...], use: Use) ->
 
 def _role(page: Page, columns: tuple[str, ...], use: Use, task: str, role: str) -> gr.Dropdown:
     """A role's dropdown: the guessed or confirmed column; a role that is not required may stay empty."""
-    declared = next(item for item in tasks.get(task).roles if item.key == role)
+    declared = next(item for item in tasks.get(task).columns if item.key == role)
     choices = [(name, name) for name in columns]
     if not declared.required:
         choices.insert(0, (page.t("web.data.column_none"), NO_COLUMN))
