@@ -213,4 +213,5 @@ def _keyed(codes: Numbers, starts: Numbers, counts: Numbers, spots: Numbers) -> 
     sizes = counts[spots]
     ends = np.cumsum(sizes)
     places = np.arange(ends[-1]) + np.repeat(starts[spots] - (ends - sizes), sizes)
-    return np.repeat(np.arange(len(spots), dtype=np.uint64), sizes) << np.uint64(44) | codes[places]
+    keyed: Numbers = np.repeat(np.arange(len(spots), dtype=np.uint64), sizes) << np.uint64(44) | codes[places]
+    return keyed

@@ -135,7 +135,7 @@ def grouped(paths: Sequence[str], configs: Sequence[Any]) -> Files:
 
 def _declared(config: Mapping[str, Any], paths: Sequence[str]) -> dict[str, list[str]]:
     """Split -> paths of a configuration on the card: `data_files` is a pattern, patterns, or {"split", "path"} each."""
-    from huggingface_hub.utils import filter_repo_objects
+    from huggingface_hub.utils import filter_repo_objects  # type: ignore[attr-defined]
 
     named, folder = config.get("data_files") or [], str(config.get("data_dir") or "").strip("/")
     found: dict[str, list[str]] = {}

@@ -35,7 +35,7 @@ def routes(router: APIRouter, desk: Desk) -> None:
     @router.post("/data/{version}/row/write")
     def write(version: str, body: Sent) -> dict[str, Any]:
         found, use = find_version(workspace, version), use_in(body)
-        wish = {name: body[name] for name in ("marks", "text") if name in body}
+        wish: dict[str, Any] = {name: body[name] for name in ("marks", "text") if name in body}
         return {"cells": queries.corrected(found, use, _row(body), _cells(body), wish)}
 
 

@@ -10,7 +10,7 @@ from studio.errors import UserError
 from studio.evaluation.baseline import best, load_all
 from studio.inference.adapters import can_be_turned_down
 from studio.inference.client import Stages, whole
-from studio.tasks.base import Row, Task, tasks
+from studio.tasks.base import Task, tasks
 from studio.tasks.earlier import EARLIER
 from studio.web.context import Page
 from studio.web.describe import describe
@@ -42,8 +42,7 @@ def answering(
 ) -> Stages:
     """The tuned model's answer beside what came before it, or that of the simple model alone; `texts` fill the roles
     that are asked, `further` are the inputs of the kinds' own widgets, `strength` how much of an adapter counts,
-    `lines` the earlier texts of the conversation. Raises
-    UserError (`text_empty`, `text_long`)."""
+    `lines` the earlier texts of the conversation. Raises UserError (`text_empty`, `text_long`)."""
     if not run:
         return None
     given = _bounded(texts, further or {})
@@ -51,7 +50,7 @@ def answering(
     roles = asked_roles(task)
     if not all(text.strip() for text in given[: len(roles)]):
         raise UserError("text_empty")
-    row: Row = dict(zip(roles, given, strict=False))
+    row: dict[str, str | None] = dict(zip(roles, given, strict=False))
     told = {"kind": task.result, "truth": "", "text": given[0], "texts": given[: len(roles)], "row": dict(row)}
     if conversing.context_of(page, run) and (before := bounds.bounded(lines, bounds.TEXT)).strip():
         row[EARLIER] = told["earlier"] = before
