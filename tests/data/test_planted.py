@@ -21,9 +21,8 @@ from studio.data.doctor.examining import case_of, examine_case, examined
 from studio.data.findings import diagnosis
 from studio.data.kept import keep
 from studio.data.mending import Chosen, Source, run_step
-from studio.data.near import likeness_of
 from studio.data.profile import profile
-from studio.data.split import divide
+from studio.data.split import divide, normalised
 from studio.data.store import DataVersion, load_version
 from studio.data.use import Use
 from studio.spec import Split
@@ -229,19 +228,25 @@ def crossing(cells: Cells, split: Split) -> set[int]:
     """Rows of validation and test that are alike to one of train of the same label, every pair compared."""
     rows = [{"text": text, "label": label} for text, label in zip(cells["text"], cells["label"], strict=True)]
     parts = divide(tasks.get("classification"), rows, split).parts
-    learnt = [row for row in parts["train"] if len(cells["text"][row] or "") >= 20]
+    grams = [groups(text or "") for text in cells["text"]]
+    learnt = [row for row in parts["train"] if grams[row]]
     return {
         row
         for row in (*parts["validation"], *parts["test"])
-        if len(cells["text"][row] or "") >= 20
-        if any(cells["label"][row] == cells["label"][one] and _lengths_fit(cells["text"][row], cells["text"][one]) and likeness_of(cells["text"][row] or "", cells["text"][one] or "") >= 0.8 for one in learnt)
-    }  # fmt: skip
+        if any(
+            cells["label"][row] == cells["label"][one]
+            and len(grams[row] & grams[one]) >= 0.8 * len(grams[row] | grams[one])
+            for one in learnt
+            if grams[row]
+        )
+    }
 
 
-def _lengths_fit(one: str | None, other: str | None) -> bool:
-    """What differs by more than this in length is never so alike, and need not be compared."""
-    sizes = sorted((len(one or ""), len(other or "")))
-    return sizes[0] >= 0.6 * sizes[1]
+def groups(text: str) -> set[str]:
+    """Neighbouring characters without white space, four of ASCII and two of others; none of a text too short to say."""
+    solid = "".join(normalised(text).split())
+    size, least = (4, 20) if solid.isascii() else (2, 8)
+    return {solid[place : place + size] for place in range(len(solid) - size + 1)} if len(text) >= least else set()
 
 
 def test_repetitions_across_a_given_split(tmp_path: Path) -> None:

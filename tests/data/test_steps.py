@@ -71,6 +71,7 @@ ROWS: list[tuple[str, dict[str, Any], list[int]]] = [
     ("drop_blank", {"columns": ["text", "label"]}, [1, 2, 3, 4, 6, 7, 8, 9, 10]),
     ("drop_duplicates", {"columns": ["text", "label"]}, [1, 3, 5, 6, 7, 9, 10]),
     ("drop_duplicates", {"columns": ["text"]}, [1, 3, 5, 6, 9, 10]),
+    ("drop_duplicates", {"columns": ["text"], "label": "label"}, [1, 3, 5, 6, 7, 9, 10]),
     ("drop_conflicts", {"columns": ["text"], "label": "label"}, [1, 2, 3, 4, 5, 7, 8, 9, 10]),
     ("drop_conflicts", {"columns": ["text"], "label": "label", "keep": "none"}, [1, 2, 3, 4, 5, 9, 10]),
     ("drop_rare", {"label": "label", "rows": 2}, [1, 2, 3, 4, 5, 6, 7, 8]),

@@ -21,7 +21,8 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     "drop_blank": [{"columns": ["text", "label"]}],
     "drop_columns": [{"columns": ["other"]}],
     "drop_conflicts": [{"columns": ["text"], "label": "label", "keep": keep} for keep in ("majority", "none")],
-    "drop_duplicates": [{"columns": ["text"]}, {}],
+    "drop_duplicates": [{"columns": ["text"]}, {"columns": ["text"], "label": "label"}, {}],
+    "drop_leaks": [{"column": "other", "columns": ["text"]}],
     "drop_near_duplicates": [{"column": "text"}],
     "drop_rare": [{"label": "label", "rows": 2}],
     "emojis": [{"columns": ["text"]}, {"columns": ["text"], "emoji_as": "chinese"}],
@@ -43,7 +44,7 @@ TEXTS = st.one_of(
     st.sampled_from(["a", "A ", "你好，世界", "<b>x</b>", "a@b.example", "13800138000", "👍 ok", " ", "cafÃ©", "\x00"]),
 )
 LABELS = st.one_of(st.none(), st.sampled_from(["a", "b", "c ", ""]))
-TABLES = st.lists(st.tuples(TEXTS, LABELS, st.one_of(st.none(), st.just("o"))), min_size=1, max_size=25)
+TABLES = st.lists(st.tuples(TEXTS, LABELS, st.sampled_from([None, "o", "train", "test"])), min_size=1, max_size=25)
 
 
 @pytest.mark.parametrize("key", steps.keys())
