@@ -10,7 +10,7 @@ from studio.errors import UserError
 from studio.evaluation.baseline import best, load_all
 from studio.inference.adapters import can_be_turned_down
 from studio.inference.client import Stages, whole
-from studio.tasks.base import Row, Task, tasks
+from studio.tasks.base import Task, tasks
 from studio.web.context import Page
 from studio.web.describe import describe
 from studio.web.kinds.base import faces
@@ -48,7 +48,7 @@ def answering(
     roles = asked_roles(task)
     if not all(text.strip() for text in given[: len(roles)]):
         raise UserError("text_empty")
-    row: Row = dict(zip(roles, given, strict=False))
+    row = dict(zip(roles, given, strict=False))
     told = {"kind": task.result, "truth": "", "text": given[0], "texts": given[: len(roles)], "row": dict(row)}
     if key := simple_alone(folder, which):
         alone = yield from page.inference.predicting(folder, [row], key)
