@@ -24,8 +24,8 @@ def option(
 ) -> Any:
     """A dataclass field that is an option. `low`/`high` bound numbers, `choices` lists allowed strings.
 
-    `of` names what the default's type cannot say: "column" (a column's name, or ""), "columns" (a tuple of names) or
-    "pairs" (a tuple of (old, new) texts).
+    `of` names what the default's type cannot say: "column" (a column's name, or ""), "columns" (a tuple of names),
+    "names" (a tuple of other names) or "pairs" (a tuple of (old, new) texts).
     """
     return field(
         default=default,
@@ -36,7 +36,7 @@ def option(
 @dataclass(frozen=True)
 class Option:
     """One option as a form or a command line needs it. `kind` is "bool", "int", "float", "choice", "text", "column",
-    "columns" or "pairs"."""
+    "columns", "names" or "pairs"."""
 
     group: str
     name: str
@@ -133,7 +133,7 @@ def _cast(kind: str, raw: Any) -> Any:
         if isinstance(raw, bool) or float(raw) != int(float(raw)):
             raise ValueError(raw)
         return int(float(raw))
-    if kind == "columns":
+    if kind in ("columns", "names"):
         return _texts([raw] if isinstance(raw, str) else raw)
     if kind == "pairs":
         return tuple((old, new) for old, new in (_texts(pair) for pair in raw))

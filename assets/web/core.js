@@ -31,16 +31,18 @@
   }
   const fill = (node, ...children) => { node.replaceChildren(...children.flat(Infinity).filter((c) => c !== null && c !== undefined && c !== false)); return node; };
 
+  // The browser's own words ("Failed to fetch") tell nobody that it is the server that is gone.
+  const reached = (url, options) => fetch(url, options).catch(() => { throw new Error(say("web.error.unreachable")); });
   async function request(path, options = {}) {
     const url = new URL(path, location.origin);
     url.searchParams.set("lang", lang());
-    const reply = await fetch(url, options);
+    const reply = await reached(url, options);
     if (reply.status === 401) { location.href = "/login?then=" + encodeURIComponent(location.pathname + location.search); throw new Error("login"); }
     const body = await reply.json().catch(() => ({}));
     if (!reply.ok) throw Object.assign(new Error(body.text ?? say("web.error.unreachable")), { parts: body.parts, status: reply.status });
     return body;
   }
-  const get = (path) => request(path);
+  const get = (path, options) => request(path, options);
   const post = (path, body = {}) => request(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
 
   // The address is the truth: ?tab=&run=&data= restores any screen.
@@ -139,7 +141,7 @@
   }, cls);
   // Lines of JSON as the server writes them.
   async function* lines(path) {
-    const reply = await fetch(path, { method: "POST" });
+    const reply = await reached(path, { method: "POST" });
     if (!reply.ok) { const body = await reply.json().catch(() => ({})); throw Object.assign(new Error(body.text ?? say("web.error.unreachable")), { parts: body.parts }); }
     const reader = reply.body.pipeThrough(new TextDecoderStream()).getReader();
     let rest = "";

@@ -11,7 +11,7 @@
   kinds.facts = (root, props, trigger) => ({ update(value) {
     if (!value) return fill(root, h("p.muted", {}, say("web.data.none")));
     const answers = value.answers?.length ? h("div.ask", {}, value.answers.map((answer) => button(answer.text, () => trigger("click", { text: answer.text }), ".small"))) : null;
-    fill(root, h("p", { style: { fontSize: "17px", fontWeight: 600 } }, value.line), value.reason ? h("div.banner", { class: value.sure ? "good" : "amber" }, value.reason, answers) : null);
+    fill(root, h("p", { style: { fontSize: "17px", fontWeight: 600 } }, value.line), value.origin ? h("p.muted", {}, value.origin) : null, value.reason ? h("div.banner", { class: value.sure ? "good" : "amber" }, value.reason, answers) : null);
   } });
 
   // The words that mark each label, the surest first.
@@ -90,7 +90,7 @@
     if (!card) return fill(root);
     const reads = card.reads === null || card.reads === undefined ? null : h("span.chip", { class: card.reads < 0.8 ? "bad" : card.reads < 0.95 ? "amber" : "good" }, say("web.train.reads", { share: Math.round(100 * card.reads) }));
     fill(root, h("div.model-card", {}, h("span", {}, card.size), h("span", {}, card.licence), h("span", {}, card.languages), card.context ? h("span", {}, card.context) : null, card.gated ? h("span.chip.amber", {}, say("web.models.gated")) : null, card.on_disk || card.download ? h("span.chip", { class: card.on_disk ? "good" : "wait" }, card.on_disk ? say("web.train.on_disk") : say("web.train.to_fetch", { size: card.download })) : null, reads),
-      card.unsure ? h("small.muted", {}, card.unsure) : null, card.fetch ? fetching(card.fetch, trigger) : null, card.memory?.methods.length ? remaining(card.memory) : null, card.settled?.length ? h("p.reason.settled", {}, card.settled.join(" ")) : null, card.note ? h("p.reason", {}, card.note) : null, card.why ? h("p.reason", {}, card.why) : null);
+      card.unsure ? h("small.muted", {}, card.unsure) : null, card.fetch ? fetching(card.fetch, trigger) : null, card.memory?.methods.length ? remaining(card.memory) : null, card.settled?.length ? h("p.reason.settled", {}, card.settled.join(" ")) : null, card.needs ? h("p.banner.amber.needs", { role: "note" }, card.needs) : null, card.note ? h("p.reason", {}, card.note) : null, card.why ? h("p.reason", {}, card.why) : null);
   } });
 
   // Tables of models: on a phone each line becomes a card whose cells say what they are.
@@ -121,7 +121,7 @@
     const told = parts.length ? h("div.banner", { class: parts.length > 1 ? "bad" : "amber", role: "status" }, h("b", {}, parts[0]), h("span", {}, parts.slice(1).join(" "))) : null;
     if (!value.models?.length) return fill(root, told);
     const columns = ["model", "size", "download", "licence", "languages", "downloads"];
-    fill(root, told, h("div.models", {}, h("div.scroll", {}, h("table.cardy", {}, heading(columns), h("tbody", {}, value.models.map((model) => h("tr", {},
+    fill(root, told, h("div.models", {}, h("div.scroll", { tabindex: 0 }, h("table.cardy", {}, heading(columns), h("tbody", {}, value.models.map((model) => h("tr", {},
       cells(columns, [[model.title, " ", model.gated ? h("span.chip.amber", {}, say("web.models.gated")) : null], model.size, model.download, model.licence || "–", model.languages || "–", number(model.downloads)]),
       h("td", {}, button(say("web.models.take"), () => trigger("click", { model: model.id }), ".small")))))))));
   } });
@@ -163,12 +163,13 @@
   const card = (value, answer) => h("div.card", {}, h("h3", {}, answer.title), answer.note ? h("small.muted", {}, answer.note) : null, drawn(value, answer));
   kinds.answers = (root) => {
     const typed = () => [...document.querySelectorAll("#play-asking .play-box textarea")].map((box) => box.value.trim());
+    const before = () => document.querySelector("#play-earlier textarea")?.value.trim() ?? "";
     const working = h("p.working", { role: "status", hidden: true }), wait = window.studio.waiting(working);
     const shown = h("div", { role: "status" });
     let value = null, truth = null, turn = 0;
     // Answers to another text than the one in the box are old, and a known truth is not that text's.
     function age() {
-      const old = Boolean(value?.texts) && typed().length > 0 && value.texts.some((text, place) => typed()[place] !== undefined && typed()[place] !== text.trim());
+      const old = Boolean(value?.texts) && typed().length > 0 && (before() !== (value.earlier ?? "").trim() || value.texts.some((text, place) => typed()[place] !== undefined && typed()[place] !== text.trim()));
       shown.classList.toggle("stale", old || wait.busy());
       if (truth) truth.hidden = old;
     }
@@ -184,7 +185,7 @@
       age();
       shown.classList.add("stale");
     }
-    document.addEventListener("input", (event) => { if (event.target.closest?.(".play-box")) age(); });
+    document.addEventListener("input", (event) => { if (event.target.closest?.(".play-box, #play-earlier")) age(); });
     document.addEventListener("click", (event) => { if (event.target.closest?.("#play-send") && typed()[0]) work(say("web.play.working")); });
     window.addEventListener("studio:asked", () => work(say("web.play.working")));
     // The request is over. If nothing has come of it, it got lost on its way: that is said as well.

@@ -112,7 +112,7 @@
         if (data.evals.length && view.state === "running") parts.push(button(say("web.live.stop_best"), async () => { await post(`/api/runs/${id}/stop`, { keep: "best" }); }));
       }
       if (over && view.can_resume) parts.push(button(say("web.live.resume"), async () => { await post(`/api/runs/${id}/resume`); }, ".main"));
-      if (view.can_play) parts.push(button(say("web.live.try"), () => open({ tab: "playground", run: id }), ".main"));
+      if (view.can_play) parts.push(button(say(over ? "web.live.try" : "web.live.try_simple"), () => open({ tab: "playground", run: id }), over ? ".main" : ""));
       if (view.has_report) parts.push(button(say("web.live.mistakes"), () => open({ tab: "evaluate", run: id })));
       if (view.can_download) parts.push(downloading(id));
       if (over) parts.push(button(say("web.live.another"), () => open({ run: "" })));

@@ -48,9 +48,11 @@
     // Not every kind says how sure it is.
     const sure = rows.some((row) => row.confidence !== undefined && row.confidence !== null);
     return h("div.scroll", {}, h("table", {}, h("thead", {}, h("tr", {}, ["text", "truth", "answer", ...(sure ? ["sure"] : [])].map((c) => h("th", {}, say("web.col." + c))))),
-      h("tbody", {}, rows.map((row) => h("tr", {}, h("td.text", {}, asked(row)), h("td", {}, readable(row.truth)), h("td", {}, h("span.chip", { class: row.truth === row.answer ? "good" : "bad" }, readable(row.answer))), sure ? h("td.num", {}, row.confidence === undefined || row.confidence === null ? "" : percent(row.confidence, 0)) : null)))));
+      h("tbody", {}, rows.map((row) => h("tr", {}, h("td.text", {}, row.earlier ? h("small.muted", { style: { display: "block", whiteSpace: "pre-line" } }, row.earlier) : null, asked(row)), h("td", {}, readable(row.truth)), h("td", {}, h("span.chip", { class: row.truth === row.answer ? "good" : "bad" }, readable(row.answer))), sure ? h("td.num", {}, row.confidence === undefined || row.confidence === null ? "" : percent(row.confidence, 0)) : null)))));
   }
   // What a kind calls its worst rows, and how it shows them, where that is its own.
+  // The same rows in the grid of the data, each with what the model said, to be corrected there.
+  const inData = (report, view) => view?.data && !view.sample && report.mistakes.every((one) => Number.isInteger(one.row)) ? h("div.ask", {}, button(say("web.report.correct"), () => window.studio.rowsOn(view.data, view.name || view.id, report.mistakes), ".small")) : null;
   const mistakes = (report) => [h("h2", {}, say("web.report.mistakes")), h("p.muted", {}, say(report.scatter ? "web.report.mistakes_far" : "web.report.mistakes_help")), rowsTable(report.mistakes)];
   window.studio.rowsTable = rowsTable;
   window.studio.worst = mistakes;
@@ -95,7 +97,7 @@
         report.classes?.length ? [h("h2", {}, say("web.report.classes")), h("div.half", {}, classes(report), place)] : null,
         report.confusion ? [h("h2", {}, say("web.report.matrix")), matrix(run, report)] : null,
         window.studio.sections[report.result]?.(report, run),
-        report.mistakes?.length ? (window.studio.mistakes[report.result] ?? mistakes)(report) : null);
+        report.mistakes?.length ? [(window.studio.mistakes[report.result] ?? mistakes)(report), inData(report, view)] : null);
       if (drawings?.length) figures(place, drawings);
     }
     window.addEventListener("studio:shade", () => { if (run) load(); });

@@ -53,7 +53,7 @@
         cell("", "td.tick", h("input", { type: "checkbox", "aria-label": say("web.runs.pick", { name: run.name }), checked: picked.has(run.id), onchange: (e) => { e.target.checked ? picked.add(run.id) : picked.delete(run.id); } })),
         cell("", "td.text.called", h("button.plain", { type: "button", onclick: () => open({ tab: "train", run: run.id }) }, run.name)),
         cell("state", "td", chip(run.state), run.position ? h("small", {}, " " + window.studio.place(run)) : null), cell("data", "td.text", run.data_name), cell("model", "td", run.model_title), cell("method", "td", run.method_title),
-        cell("score", "td.num", run.score === null ? "–" : h("span", { title: metric(run.metric) }, score(run.metric, run.score))), cell("time", "td.num", duration(run.seconds)), cell("owner", "td", run.owner_name), cell("created", "td", ago(run.created)), cell("", "td.acts", acts(run)))))));
+        cell("score", "td.num", run.score === null ? "–" : [score(run.metric, run.score), " ", h("small.muted.metric", {}, metric(run.metric))]), cell("time", "td.num", duration(run.seconds)), cell("owner", "td", run.owner_name), cell("created", "td", ago(run.created)), cell("", "td.acts", acts(run)))))));
     }
     async function overlay() {
       const ids = [...picked].filter((id) => runs.some((r) => r.id === id));

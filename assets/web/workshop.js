@@ -41,9 +41,10 @@
     const made = await work(value.version, "mend", { steps, ...value.use }, tell);
     moved(made.data);
     toast(made.line, say("web.data.undo_short"), () => moved(value.version));
+    return made.data;
   }
 
-  Object.assign(window.studio, { mend, work, working, use: (version) => lately?.version === version ? lately.use : null });
+  Object.assign(window.studio, { mend, work, working, use: (version) => lately?.version === version ? lately.use : null, editing: (version) => lately?.version === version ? lately.editing : null });
   // Before and after, with what differs marked; what both begin and end with is left plain.
   function marked(before, after) {
     if (before === null) return h("span.came", {}, after);
@@ -90,8 +91,9 @@
       draw(value, value.problems, told);
       const mine = stop = new AbortController();
       try {
-        const { findings } = await work(value.version, "doctor", value.use, (line) => { told.textContent = `${say("web.data.looking")} · ${line}`; }, mine.signal);
+        const { findings, about } = await work(value.version, "doctor", value.use, (line) => { told.textContent = `${say("web.data.looking")} · ${line}`; }, mine.signal);
         if (now === value) draw(value, findings, null);
+        window.dispatchEvent(new CustomEvent("studio:looked", { detail: about }));
       } catch (error) {
         // Another data set was chosen meanwhile, or the doctor could not work: the quick findings stay.
         if (now === value && error.name !== "AbortError") { draw(value, value.problems, null); notice(error); }

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from studio import child
-from studio.data import checks, limits, paging
+from studio.data import checks, correcting, limits, paging
 from studio.data.paging import View
 from studio.data.store import DataVersion, load_version
+from studio.data.threads import earlier_of
 from studio.errors import UserError
 from studio.spec import Split
 
@@ -53,12 +54,27 @@ def length_histogram(folder: str, task: str, columns: dict[str, str]) -> Any:
     return checks.length_histogram(_version(folder), task, columns)
 
 
+def earlier(folder: str, columns: dict[str, str], places: list[int], most: int) -> Any:
+    return earlier_of(_version(folder), columns, places, most)
+
+
 def label_words(folder: str, task: str, columns: dict[str, str]) -> Any:
     return checks.label_words(_version(folder), task, columns)
 
 
+def opened(folder: str, task: str, columns: dict[str, str], row: int, cells: dict[str, str]) -> Any:
+    return correcting.opened(_version(folder), task, columns, row, cells)
+
+
+def corrected(
+    folder: str, task: str, columns: dict[str, str], row: int, cells: dict[str, str], wish: dict[str, Any]
+) -> Any:
+    return correcting.corrected(_version(folder), task, columns, row, cells, wish)
+
+
 QUESTIONS: dict[str, Callable[..., Any]] = {
-    work.__name__: work for work in (page, count, check, shares, label_counts, label_words, length_histogram)
+    work.__name__: work
+    for work in (page, count, check, shares, label_counts, label_words, length_histogram, opened, corrected, earlier)
 }
 
 

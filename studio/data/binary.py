@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,13 +47,17 @@ def read_parquet(path: Path, name: str, table: Table) -> None:
                         Problem("data_bytes_column", "warning", "data", 1, values={"column": field.name})
                     )
             table.columns(kept)
+            names = _label_names(schema.metadata)
             places = [place for place, field in enumerate(schema) if not _is_bytes(field.type)]
             decoded = 0
             for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, use_threads=False):
                 decoded += batch.nbytes
                 if decoded > limits.DECODED_BYTES:
                     raise UserError("data_decodes_too_large", name=name, limit=limits.DECODED_BYTES // 2**20)
-                for cells in zip(*[_texts(batch.column(place)) for place in places], strict=True):
+                for cells in zip(
+                    *[_texts(_spoken(batch.column(place), names.get(schema[place].name))) for place in places],
+                    strict=True,
+                ):
                     table.add(list(cells))
                 table.progress(int(path.stat().st_size * len(table) / max(file.metadata.num_rows, 1)))
     except MemoryError:
@@ -64,6 +68,32 @@ def read_parquet(path: Path, name: str, table: Table) -> None:
         if isinstance(error, OSError) and error.errno:
             raise
         raise UserError("data_damaged", name=name, reason=str(error).splitlines()[0][:160]) from error
+
+
+def _label_names(metadata: Mapping[bytes, bytes] | None) -> dict[str, list[str]]:
+    """The names of labels kept as numbers, by column, as `datasets` writes them beside the columns."""
+    try:
+        features = json.loads((metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
+        inner = {name: feature.get("feature", feature) for name, feature in features.items()}
+        named = {name: one["names"] for name, one in inner.items() if one.get("_type") == "ClassLabel"}
+        return {name: names for name, names in named.items() if all(isinstance(one, str) for one in names)}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}
+
+
+def _spoken(column: pa.Array, names: list[str] | None) -> pa.Array:
+    """Numbers of labels, alone or in lists, as their names; what no name belongs to (-1: no label) is null."""
+    kind = column.type
+    if names and pa.types.is_integer(kind):
+        return pa.array([_name(one, names) for one in column.to_pylist()], pa.string())
+    if names and (pa.types.is_list(kind) or pa.types.is_large_list(kind)) and pa.types.is_integer(kind.value_type):
+        rows = [None if row is None else [_name(one, names) for one in row] for row in column.to_pylist()]
+        return pa.array(rows, pa.list_(pa.string()))
+    return column
+
+
+def _name(number: int | None, names: list[str]) -> str | None:
+    return names[number] if number is not None and 0 <= number < len(names) else None
 
 
 def _is_bytes(kind: pa.DataType) -> bool:

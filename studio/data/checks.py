@@ -11,14 +11,17 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
+from itertools import chain, islice, pairwise
 
 from studio.data.exposed import exposed
+from studio.data.kept import kept_path
+from studio.data.leaks import near_leak, rows_at
 from studio.data.markers import LOOKED_AT, Marker, markers
 from studio.data.placing import says_parts
 from studio.data.profile import histogram
 from studio.data.split import CELL, Formula, Gathered, gather, normalised
 from studio.data.store import DataVersion, each_row, read_column, read_rows
+from studio.data.threads import thread_problems
 from studio.data.unlearnt import outside, told
 from studio.errors import UserError
 from studio.problem import Problem
@@ -49,10 +52,14 @@ class Shares:
     left: int = 0
     """Usable rows in no part, since their text stands in another one; see `placing.Placed`."""
     unread: int = 0
+    shared: int = 0
+    """Rows whose text stands in several conversations, which it could not keep together."""
     unlearnt: tuple[str, ...] = ()
     """Labels of the other parts that no training row has."""
     unlearnt_at: tuple[int, ...] = ()
     """The first few rows with such a label, by their place (from 0) among the usable ones."""
+    left_at: tuple[int, ...] = ()
+    """The first few of the rows left out, likewise."""
 
 
 def check(version: DataVersion, task: str, columns: Mapping[str, str], split: Split) -> list[Problem]:
@@ -89,6 +96,7 @@ def _looked(version: DataVersion, key: str, columns: Columns) -> tuple[Problem, 
     rows = read_rows(version, chosen, places)
     usable = [(number, row) for number, row in enumerate(rows, 1) if task.usable(row)]
     found = [*task.problems(rows), *_rows(task, rows, usable, chosen), *exposed(version, rows, chosen)]
+    found += thread_problems(version, chosen)
     if places is not None:
         found = [_renumbered(problem, places) for problem in found]
         found.append(Problem("rows_sampled", "note", "data", len(places), values={"rows": version.rows}))
@@ -111,7 +119,18 @@ def _shares(version: DataVersion, key: str, columns: Columns, split: Split) -> S
     untested = sorted(_names(key, labels) - _names(key, tested)) if labels else []
     usable = sum(sizes.values()) + found.left
     unlearnt, places = outside(tasks.get(key).kind, labels, found.parts) if labels else ((), ())
-    return Shares(usable, sizes, tuple(untested), tuple(found.formulas), found.left, found.unread, unlearnt, places)
+    placed = set(chain.from_iterable(found.parts.values())) if found.left else set()
+    left = tuple(islice((place for place in range(usable) if place not in placed), _EXAMPLES)) if found.left else ()
+    formulas = tuple(found.formulas)
+    counts = (found.left, found.unread, found.shared)
+    return Shares(usable, sizes, tuple(untested), formulas, *counts, unlearnt, places, left)
+
+
+@lru_cache(maxsize=16)
+def _near(version: DataVersion, key: str, columns: Columns, split: Split, looked: int) -> Problem | None:
+    """Rows that nearly cross the split; `looked` is when the doctor did."""
+    parts = _gathered(version, key, columns, split.seed, split.column).divide(split).parts
+    return near_leak(version, tasks.get(key), dict(columns), parts)
 
 
 def _names(key: str, truths: Sequence[str]) -> set[str]:
@@ -287,9 +306,15 @@ def _split(task: Task, version: DataVersion, columns: Columns, split: Split) -> 
     if empty and given.usable and split.how == "group":
         values = {"column": split.column, "parts": empty}
         return [Problem("split_groups_few", "error", "split", given.usable, values=values)]
+    if empty and given.usable and "thread" in dict(columns):
+        values = {"column": dict(columns)["thread"], "parts": empty}
+        return [Problem("split_groups_few", "error", "split", given.usable, values=values)]
     if empty and given.usable:
         return [Problem("split_empty", "error", "split", given.usable, values={"parts": empty})]
-    found = _by_column(version, split, given)
+    found = _by_column(version, task, dict(columns), split, given)
+    looked = kept_path(version, task.key, dict(columns))
+    if looked.is_file() and (near := _near(version, task.key, columns, split, looked.stat().st_mtime_ns)):
+        found.append(near)
     tested, unseen = given.sizes["test"], given.untested
     if 0 < tested < _FEW_TEST:
         found.append(Problem("split_few_test", "note", "split", tested, values={"wanted": _FEW_TEST}))
@@ -298,6 +323,9 @@ def _split(task: Task, version: DataVersion, columns: Columns, split: Split) -> 
         found.append(Problem("split_label_untested", "note", "split", len(unseen), values=shown))
     if given.unlearnt and given.sizes["train"]:
         found.append(told(version, task, dict(columns), given.unlearnt, given.unlearnt_at))
+    if given.shared:
+        values = {"column": dict(columns)["thread"]}
+        found.append(Problem("split_texts_shared", "note", "split", given.shared, values=values))
     if given.formulas:
         text, rows = given.formulas[0]
         values = {"text": " → ".join(" ".join(part.split())[:60] for part in text.split("\0")), "rows": rows}
@@ -305,11 +333,14 @@ def _split(task: Task, version: DataVersion, columns: Columns, split: Split) -> 
     return found
 
 
-def _by_column(version: DataVersion, split: Split, given: Shares) -> list[Problem]:
+def _by_column(
+    version: DataVersion, task: Task, columns: Mapping[str, str], split: Split, given: Shares
+) -> list[Problem]:
     """What a column that splits could not do, or that there is one which says the parts and is not asked."""
     found = []
     if given.left:
-        found.append(Problem("split_repeated", "note", "split", given.left, values={"column": split.column}))
+        shown = tuple((n, task.whole(row)[:160]) for n, row in rows_at(version, task, columns, given.left_at))
+        found.append(Problem("split_repeated", "note", "split", given.left, shown, {"column": split.column}))
     if given.unread:
         found.append(Problem("split_times_missing", "warning", "split", given.unread, values={"column": split.column}))
     if split.how != "given" and (column := given_column(version)):

@@ -4,36 +4,28 @@ version."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import logging
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Sequence
 
 from studio.data.doctor.base import Told, findings
 from studio.data.doctor.personal import Personal
+from studio.data.kept import keep, kept
+from studio.data.leaks import LIKENESS
+from studio.data.mending import Chosen
 from studio.data.process import Progress
 from studio.data.queries import check
 from studio.data.store import DataVersion
 from studio.data.use import Use
 from studio.data.versions import kinds_of, run_job
-from studio.files import write_whole
 from studio.problem import Problem
 from studio.workspace import Workspace
 
-log = logging.getLogger(__name__)
-DOCTOR = 2
-"""Part of the name under which findings are kept: a doctor that finds differently looks again."""
 _GRAVE = ("error", "warning", "note")
 
 
 def known(version: DataVersion, use: Use) -> list[Told] | None:
     """What the doctor found for this use, or None while it has not looked."""
-    try:
-        raw = json.loads(_kept(version, use.task, use.columns).read_text("utf-8"))
-        return [Told.from_json(told) for told in raw["told"]]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    raw = kept(version, use.task, use.columns)
+    return None if raw is None else [Told.from_json(told) for told in raw["told"]]
 
 
 def examine(workspace: Workspace, version: DataVersion, use: Use, emit: Progress | None = None) -> list[Told]:
@@ -42,13 +34,10 @@ def examine(workspace: Workspace, version: DataVersion, use: Use, emit: Progress
     if found is not None:
         return found
     job = {"kind": "examine", "source": str(version.folder), "task": use.task, "columns": use.columns}
-    told = run_job(workspace, version, {**job, "kinds": kinds_of(version)}, emit)
-    try:
-        write_whole(_kept(version, use.task, use.columns), json.dumps(told, ensure_ascii=False))
-    except OSError as error:
-        # A full disk, or a version deleted meanwhile: the answer is as good, and is only asked for again.
-        log.warning("the findings of %s were not kept: %s", version.version, error)
-    return [Told.from_json(one) for one in told["told"]]
+    raw = run_job(workspace, version, {**job, "kinds": kinds_of(version)}, emit)
+    # A version deleted meanwhile, or a full disk: the answer is as good, and is only asked for again.
+    keep(version, use.task, use.columns, raw)
+    return [Told.from_json(told) for told in raw["told"]]
 
 
 def counted(version: DataVersion, use: Use, problems: list[Problem]) -> list[Problem]:
@@ -68,10 +57,22 @@ def diagnosis(version: DataVersion, use: Use, doctor: list[Told] | None) -> list
     if doctor is None:
         return [Told(problem) for problem in problems]
     covered = {code for finding in findings for code in (finding.key, *finding.covers)}
-    both = [Told(problem) for problem in problems if problem.code not in covered] + doctor
+    asked = (kept(version, use.task, use.columns) or {}).get("asked", [])
+    both = [_mended(problem, use, asked) for problem in problems if problem.code not in covered] + doctor
     return sorted(both, key=lambda told: _GRAVE.index(told.problem.severity))
 
 
-def _kept(version: DataVersion, task: str, columns: Mapping[str, str]) -> Path:
-    asked = json.dumps([DOCTOR, task, sorted(columns.items())]).encode()
-    return version.folder / f"doctor-{hashlib.sha256(asked).hexdigest()[:16]}.json"
+def _mended(problem: Problem, use: Use, asked: Sequence[str]) -> Told:
+    """What `checks` says of the split, with the step that mends it."""
+    given = {"column": use.split.column, "columns": list(asked)}
+    if not asked:
+        return Told(problem)
+    if problem.code == "split_repeated":
+        return Told(problem, (Chosen("drop_leaks", {**given, "likeness": 1.0}),))
+    if problem.code == "split_near" and use.split.how == "given":
+        return Told(problem, (Chosen("drop_leaks", {**given, "likeness": LIKENESS}),))
+    if problem.code == "split_near":
+        label = use.columns.get("label", "")
+        options = {"column": asked[0], "likeness": LIKENESS, "label": label}
+        return Told(problem, (Chosen("drop_near_duplicates", options),))
+    return Told(problem)

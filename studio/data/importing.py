@@ -11,7 +11,7 @@ import secrets
 import shutil
 import stat
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,18 +45,23 @@ def import_files(
     files: Sequence[tuple[Path, str]],
     emit: Progress | None = None,
     sample: str = "",
+    called: str = "",
+    origin: Mapping[str, Any] | None = None,
 ) -> DataVersion:
     """Read several files (path, what its owner calls it) as one table, as `import_file` does one: the same columns are
-    put one after the other, with a column that names each row's file."""
+    put one after the other, with a column that names each row's file where they have several names. `called` is the
+    name of the whole, `origin` what is to be remembered of where it came from."""
     given = [(path, tidy_name(Path(name.replace("\\", "/")).name, 120) or "data") for path, name in files]
-    name = given[0][1] + (f" + {len(given) - 1}" if len(given) > 1 else "")
+    name = tidy_name(called, 120) or given[0][1] + (f" + {len(given) - 1}" if len(given) > 1 else "")
     try:
         _check(given, name)
         digests = [_digest(path) for path, _ in given]
-        version = "d-" + hashlib.sha256(f"{READER}:{owner}:{_told(digests, given)}".encode()).hexdigest()[:16]
+        version = "d-" + hashlib.sha256(f"{READER}:{owner}:{_told(digests, given, origin)}".encode()).hexdigest()[:16]
         final = workspace.data(owner, version)
         if not final.is_dir():
             source = {"name": name, "sha256": digests[0], "reader": READER, "created": time.time(), "sample": sample}
+            if origin:
+                source["origin"] = dict(origin)
             if len(given) > 1:
                 source["files"] = [[named, digest] for (_, named), digest in zip(given, digests, strict=True)]
             _make(workspace, given, final, source, digests, emit or (lambda done, total: None))
@@ -81,11 +86,13 @@ def import_text(workspace: Workspace, owner: str, text: str, name: str, emit: Pr
         path.unlink(missing_ok=True)
 
 
-def _told(digests: Sequence[str], files: Sequence[tuple[Path, str]]) -> str:
-    """What the id is drawn from: the content; of several files also their names, which stand in a column."""
-    if len(digests) == 1:
+def _told(digests: Sequence[str], files: Sequence[tuple[Path, str]], origin: Mapping[str, Any] | None) -> str:
+    """What the id is drawn from: the content; of several files also their names, which stand in a column; and where it
+    came from, which is shown with it."""
+    if len(digests) == 1 and not origin:
         return digests[0]
-    return json.dumps([[name, digest] for (_, name), digest in zip(files, digests, strict=True)])
+    named = [[name, digest] for (_, name), digest in zip(files, digests, strict=True)]
+    return json.dumps([named, dict(origin)] if origin else named, sort_keys=True)
 
 
 def _check(files: Sequence[tuple[Path, str]], name: str) -> None:

@@ -51,6 +51,8 @@ class Joined:
             return self._tables[0]
         names = self._tables[0].column_names
         whole = pa.concat_tables([table.select(names) for table in self._tables])
+        if len(set(self._names)) == 1:
+            return whole
         files = [name for name, table in zip(self._names, self._tables, strict=True) for _ in range(table.num_rows)]
         whole = whole.append_column(FILE, pa.array(files, pa.large_string()))
         return whole.rename_columns(tidy_columns([*names, FILE]))

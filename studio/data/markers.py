@@ -83,7 +83,7 @@ def _marking(mine: Counter[str], whole: Counter[str]) -> list[Marker]:
     others = total - all_mine
     found = []
     for word, hits in mine.items():
-        if hits < _FEWEST:
+        if hits < _FEWEST or whole[word] == total:  # the only word there is marks nothing
             continue
         prior = _PRIOR * whole[word] / total
         rest = whole[word] - hits

@@ -6,6 +6,7 @@ What a step changed is counted here, by comparing what went in with what came ou
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -164,7 +165,8 @@ def run_step(source: Source, chosen: Chosen, kinds: dict[str, str], target: Path
     left.
     """
     step, options = chosen.read()
-    layout = layout_of(source, kinds)
+    origins = source.origins()
+    layout = dataclasses.replace(layout_of(source, kinds), origins=origins)
     step.check(options, layout)
     outcome, total = Outcome(), source.rows()
     looking = step.surveyed
@@ -173,7 +175,6 @@ def run_step(source: Source, chosen: Chosen, kinds: dict[str, str], target: Path
         emit(int(total * looking * share), total)
 
     found = step.survey(Frames(source.frames, total, looked), options, layout)
-    origins = source.origins()
     writer = None if target is None else Writer(target)
     try:
         for frame in source.frames():

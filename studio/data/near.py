@@ -36,6 +36,18 @@ _SHORTEST = {True: 20, False: 8}
 """Characters below which likeness says little, for ASCII and other texts."""
 
 
+def likeness_of(one: str, other: str) -> float:
+    """How alike two texts are, 0 to 1; blank ones are like nothing."""
+    import numpy as np
+
+    plain = [normalised(text).replace(" ", "") for text in (one, other)]
+    if not all(plain):
+        return 0.0
+    codes, counts = shingles(plain)
+    both = len(np.intersect1d(codes[: counts[0]], codes[counts[0] :], assume_unique=True))
+    return float(both / (counts.sum() - both))
+
+
 class Nearness:
     """Takes rows batch by batch, then says which are nearly an earlier one. Not to be used again after that."""
 
@@ -66,9 +78,9 @@ class Nearness:
             sizes = np.fromiter(map(len, written), np.int64, len(written))
             self._batches.append((*np.array(kept[piece], dtype=np.int64).T, sizes, counts))
 
-    def pairs(self, likeness: float, tell: Tell = lambda share: None) -> tuple[Numbers, Numbers]:
+    def pairs(self, likeness: float, tell: Tell = lambda share: None, across: bool = False) -> tuple[Numbers, Numbers]:
         """(places of earlier rows, places of later ones), later ones rising: rows that are at least so alike and have
-        the same label. A row is paired with one earlier row only."""
+        the same label, or, `across`, another one. A row is paired with one earlier row only."""
         import numpy as np
 
         with self._texts, self._signs:
@@ -78,7 +90,7 @@ class Nearness:
             self._signs.flush()
             places, labels, letters, sizes, counts = (np.concatenate(part) for part in zip(*self._batches, strict=True))
             signs = np.memmap(self._signs, np.uint32, "r", shape=(len(places), _SLOTS + _BITS // 32))
-            judge = _Judge(self._texts.fileno(), signs, (labels, letters, sizes, counts), likeness)
+            judge = _Judge(self._texts.fileno(), signs, (labels, letters, sizes, counts), likeness, across)
             firsts = np.full(len(places), -1, dtype=np.int64)
             for band in range(_BANDS):
                 for turn, (one, other) in enumerate(_candidates(signs, band)):
@@ -138,21 +150,22 @@ def _candidates(signs: Numbers, band: int) -> Iterator[tuple[Numbers, Numbers]]:
 class _Judge:
     """Compares pairs of rows, cheaply where that settles it, else in full."""
 
-    def __init__(self, file: int, signs: Numbers, columns: tuple[Numbers, ...], likeness: float) -> None:
+    def __init__(self, file: int, signs: Numbers, columns: tuple[Numbers, ...], likeness: float, across: bool) -> None:
         import numpy as np
 
-        self._file, self._signs, self._likeness = file, signs, likeness
+        self._file, self._signs, self._likeness, self._across = file, signs, likeness, across
         self._labels, self._letters, self._sizes, self._counts = columns
         self._starts = np.cumsum(self._sizes) - self._sizes
         self._least = _SLOTS * likeness - _DOUBT * (_SLOTS * likeness * (1 - likeness)) ** 0.5
 
     def alike(self, one: Numbers, other: Numbers, tell: Tell) -> Numbers:
-        """Whether each pair is alike enough and of one label."""
+        """Whether each pair is alike enough and of one label, or of two."""
         import numpy as np
 
         least = np.minimum(self._counts[one], self._counts[other])
         most = np.maximum(self._counts[one], self._counts[other])
-        open_ = np.flatnonzero((self._labels[one] == self._labels[other]) & (least / most >= self._likeness))
+        fits = (self._labels[one] != self._labels[other]) == self._across
+        open_ = np.flatnonzero(fits & (least / most >= self._likeness))
         found = np.zeros(len(one), dtype=bool)
         for piece in _pieces(self._letters[one[open_]] + self._letters[other[open_]]):
             pairs = open_[piece]
@@ -200,4 +213,5 @@ def _keyed(codes: Numbers, starts: Numbers, counts: Numbers, spots: Numbers) -> 
     sizes = counts[spots]
     ends = np.cumsum(sizes)
     places = np.arange(ends[-1]) + np.repeat(starts[spots] - (ends - sizes), sizes)
-    return np.repeat(np.arange(len(spots), dtype=np.uint64), sizes) << np.uint64(44) | codes[places]
+    keyed: Numbers = np.repeat(np.arange(len(spots), dtype=np.uint64), sizes) << np.uint64(44) | codes[places]
+    return keyed

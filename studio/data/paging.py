@@ -40,6 +40,8 @@ class View:
     value: str = ""
     sort: str = ""
     falling: bool = False
+    rows: tuple[int, ...] = ()
+    """Only these, by their places from 0; all where none is named."""
 
     @property
     def wanted(self) -> str:
@@ -48,7 +50,7 @@ class View:
     @property
     def whole(self) -> bool:
         """Whether every row is wanted."""
-        return not self.wanted and not self.column
+        return not self.wanted and not self.column and not self.rows
 
 
 def page(version: DataVersion, offset: int = 0, limit: int = 50, view: View | None = None) -> tuple[Rows, bool]:
@@ -112,6 +114,8 @@ def _scan(version: DataVersion, view: View) -> tuple[pl.LazyFrame, str]:
     names = (f"place_{turn}" for turn in range(len(version.columns) + 2))
     place = next(name for name in names if name not in (*version.columns, "key"))
     scan = pl.scan_parquet(version.rows_path, glob=False).with_row_index(place)
+    if view.rows:
+        scan = scan.filter(pl.col(place).is_in(list(view.rows)))
     if view.column:
         cell = pl.col(view.column)
         scan = scan.filter(cell == view.value if view.value else cell.is_null() | (cell == ""))

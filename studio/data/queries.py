@@ -17,7 +17,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
 from studio import child
@@ -27,6 +27,7 @@ from studio.data.markers import Marker
 from studio.data.paging import Rows, View
 from studio.data.split import Formula
 from studio.data.store import DataVersion
+from studio.data.use import Use
 from studio.errors import UserError
 from studio.problem import Problem
 from studio.spec import Split
@@ -35,7 +36,7 @@ log = logging.getLogger(__name__)
 PATIENCE = 300.0
 """Seconds that an answer may take."""
 _THREADS = str(max(1, min(4, os.cpu_count() or 1)))
-_QUICK = ("page",)
+_QUICK = ("page", "opened", "corrected")
 
 
 class Answerer:
@@ -197,7 +198,7 @@ def shares(version: DataVersion, task: str, columns: Mapping[str, str], split: S
     """See `checks.shares`."""
     raw = _ask(version, "shares", task, dict(columns), dataclasses.asdict(split))
     formulas = tuple(Formula(*formula) for formula in raw["formulas"])
-    tuples = {name: tuple(raw[name]) for name in ("untested", "unlearnt", "unlearnt_at")}
+    tuples = {name: tuple(raw[name]) for name in ("untested", "unlearnt", "unlearnt_at", "left_at")}
     return Shares(**{**raw, **tuples, "formulas": formulas})
 
 
@@ -215,3 +216,24 @@ def label_words(version: DataVersion, task: str, columns: Mapping[str, str]) -> 
 def length_histogram(version: DataVersion, task: str, columns: Mapping[str, str]) -> list[tuple[str, int]]:
     """See `checks.length_histogram`."""
     return [(name, rows) for name, rows in _ask(version, "length_histogram", task, dict(columns))]
+
+
+def opened(version: DataVersion, use: Use, row: int, cells: Mapping[str, str]) -> dict[str, Any]:
+    """See `correcting.opened`."""
+    told: dict[str, Any] = _ask(version, "opened", use.task, use.columns, row, dict(cells))
+    return told
+
+
+def corrected(
+    version: DataVersion, use: Use, row: int, cells: Mapping[str, str], wish: Mapping[str, Any]
+) -> dict[str, str]:
+    """See `correcting.corrected`."""
+    told: dict[str, str] = _ask(version, "corrected", use.task, use.columns, row, dict(cells), dict(wish))
+    return told
+
+
+def earlier(version: DataVersion, columns: Mapping[str, str], places: Sequence[int], most: int) -> list[str]:
+    """See `threads.earlier_of`; nothing is asked where no column names conversations."""
+    if not columns.get("thread") or not most:
+        return [""] * len(places)
+    return [str(text) for text in _ask(version, "earlier", dict(columns), list(places), most)]

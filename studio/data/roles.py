@@ -13,8 +13,10 @@ from typing import Any
 
 from studio.data.joining import FILE
 from studio.data.labelsets import are_lists
+from studio.data.numbers import are_numbers
 from studio.data.store import DataVersion
 from studio.tasks.base import Task, tasks
+from studio.tasks.earlier import THREAD, TURN
 
 Column = Mapping[str, Any]
 _TARGET_NAMES = frozenset("label labels target class y 标签 类别".split())
@@ -47,6 +49,43 @@ def suggest(version: DataVersion) -> Suggestion:
 
 def suggest_for(columns: Sequence[Column]) -> Suggestion:
     """`suggest` for the columns of a profile."""
+    grouping = grouped(columns)
+    rest = [column for column in columns if str(column["name"]) not in grouping.values()]
+    found = _guessed(rest)
+    options = tuple(_beside(option, grouping) for option in found.alternatives)
+    return dataclasses.replace(_beside(found, grouping), alternatives=options)
+
+
+def grouped(columns: Sequence[Column]) -> dict[str, str]:
+    """The columns that say which rows belong together and in what order, where their headers say so and several rows
+    share a name: {"thread": column, "turn": column}, or {}."""
+    rows = {plain_header(column): column for column in columns if column["kind"] not in ("empty", "constant", "chat")}
+    named = [rows[name] for name in THREAD.names if name in rows and _recurs(rows[name])]
+    if len(named) != 1:
+        return {}
+    turn = next((rows[name] for name in TURN.names if name in rows and _counts(rows[name])), None)
+    found = {"thread": str(named[0]["name"])}
+    return found if turn is None else {**found, "turn": str(turn["name"])}
+
+
+def _recurs(column: Column) -> bool:
+    """Whether rows share values, as the rows of a conversation do: most of the commonest ones occur twice or more."""
+    top = column.get("top") or [("", 0)]
+    return bool(top[len(top) // 2][1] > 1)
+
+
+def _counts(column: Column) -> bool:
+    return column["kind"] in ("number", "id", "date") or (column["kind"] == "label" and are_numbers(column["examples"]))
+
+
+def _beside(found: Suggestion, grouping: dict[str, str]) -> Suggestion:
+    """The suggestion with the grouping columns, where its task has such roles."""
+    if not grouping or not found.task or not tasks.get(found.task).grouping:
+        return found
+    return dataclasses.replace(found, columns={**found.columns, **grouping})
+
+
+def _guessed(columns: Sequence[Column]) -> Suggestion:
     known = [column for column in columns if column["kind"] not in ("empty", "constant")]
     # What only one task's data look like comes first, then the forms that many files have.
     for guess in (*(task.guess for task in tasks), _conversations, _instructions, _labels):
@@ -70,6 +109,12 @@ def columns_for(columns: Sequence[Column], task: Task) -> dict[str, str]:
     found = suggest_for(columns)
     if found.task == task.key:
         return dict(found.columns)
+    grouping = grouped(columns) if task.grouping else {}
+    rest = [column for column in columns if str(column["name"]) not in grouping.values()]
+    return {**_columns_for(rest, found, task), **grouping}
+
+
+def _columns_for(columns: Sequence[Column], found: Suggestion, task: Task) -> dict[str, str]:
     known = [column for column in columns if column["kind"] not in ("empty", "constant")]
     options = [option.columns for option in found.alternatives if option.task == task.key]
     # What another task is sure of says nothing of what this one could make of the columns.

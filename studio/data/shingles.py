@@ -49,7 +49,8 @@ def _joined(letters: Numbers, four: Numbers) -> Numbers:
     second, third, fourth = (ahead[place : place + count] for place in (1, 2, 3))
     pair = letters | second << np.uint64(21) | np.uint64(1 << 42)
     whole = letters | second << np.uint64(7) | third << np.uint64(14) | fourth << np.uint64(21)
-    return np.where(four, whole, pair)
+    groups: Numbers = np.where(four, whole, pair)
+    return groups
 
 
 def scattered(codes: Numbers) -> Numbers:

@@ -12,13 +12,15 @@ import hashlib
 import unicodedata
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Sequence, Set
+from collections.abc import Container, Hashable, Iterable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from studio.data.placing import PARTS, Groups, Placed, as_given, by_time
 from studio.errors import UserError
 from studio.spec import COLUMN_SPLITS, Split
 from studio.tasks.base import Row, Task
+from studio.tasks.earlier import THREAD, WHOLE
 
 CELL = "\0split"
 """The key under which a row carries the cell of the column that splits, beside its roles."""
@@ -36,14 +38,16 @@ class Formula(NamedTuple):
 
 
 class Division(NamedTuple):
-    """Places (from 0) of rows by part, their labels (None where the task has none), what was too common, and how many
-    rows a column that splits left out or could not place (see `placing.Placed`)."""
+    """Places (from 0) of rows by part, their labels (None where the task has none), what was too common, how many
+    rows a column that splits left out or could not place (see `placing.Placed`), and how many have a text that stands
+    in several conversations and could not keep those together."""
 
     parts: dict[str, list[int]]
     labels: list[str] | None
     formulas: list[Formula]
     left: int = 0
     unread: int = 0
+    shared: int = 0
 
 
 def normalised(text: str) -> str:
@@ -70,7 +74,7 @@ def gather(task: Task, rows: Iterable[Row], seed: int, by_column: bool = False) 
     known: dict[str, str] = {}
     alone = type(task).ties is Task.ties
     for row in rows:
-        if alone:
+        if alone or (task.grouping and THREAD.key not in row):
             found.keys.append(_key(task.question(row), seed))
         else:
             found.add(task.ties(row))
@@ -97,15 +101,16 @@ class Gathered:
         self._common: dict[int, str] = {}
         # The texts of all rows one after the other, a row's own first, and where each row's texts end.
         self._flat, self._ends = array("q"), array("q")
+        self._whole = False
 
     def divide(self, split: Split) -> Division:
         """The parts for these shares. Raises as `divide`."""
         _check(split)
         if split.how in COLUMN_SPLITS and self.cells is None:
             raise UserError("split_column_missing", how_code=f"split.{split.how}")
-        groups, formulas = self._groups(1 - split.validation - split.test)
+        groups, formulas, shared = self._groups(1 - split.validation - split.test)
         placed = self._placed(split, [] if groups is None else [groups])
-        return Division(placed.parts, self.labels, formulas, placed.left, placed.unread)
+        return Division(placed.parts, self.labels, formulas, placed.left, placed.unread, shared)
 
     def _placed(self, split: Split, groupings: list[Sequence[Hashable]]) -> Placed:
         cells = self.cells or []
@@ -130,6 +135,7 @@ class Gathered:
 
     def add(self, texts: Sequence[str]) -> None:
         """The next row, by the texts that tie it, its own first."""
+        self._whole = self._whole or texts[0].startswith(WHOLE)
         for place, text in enumerate(texts):
             key = _key(text, self._seed)
             if not place:
@@ -143,22 +149,38 @@ class Gathered:
             self._flat.append(number)
         self._ends.append(len(self._flat))
 
-    def _groups(self, share: float) -> tuple[list[int] | None, list[Formula]]:
+    def _groups(self, share: float) -> tuple[list[int] | None, list[Formula], int]:
         """A group a row (None: texts say it all), such that rows sharing a text share the group.
 
         Where that makes a group larger than the `share` of train, what more than a twentieth of the rows have in
-        common does not count: "Hi" at the head of every conversation is no leak, and a model has to be tested.
+        common does not count: "Hi" at the head of every conversation is no leak, and a model has to be tested. Where
+        single rows of conversations ("yes", "thank you") tie all of those together nevertheless, each conversation
+        stays whole and nothing else counts; the last number is that of rows with such a text.
         """
         if len(self._flat) <= len(self.keys):
-            return None, []
+            return None, [], 0
         found = self._joined(frozenset())
         if max(Counter(found).values()) <= share * len(found):
-            return found, []
+            return found, [], 0
         common = [number for number in self._common if self._counts[number] > _FORMULA * len(found)]
         formulas = [Formula(self._common[number], self._counts[number]) for number in common]
-        return self._joined(frozenset(common)), sorted(formulas, key=lambda one: (-one.rows, one.text))
+        found = self._joined(frozenset(common))
+        if self._whole and max(Counter(found).values()) > share * len(found):
+            return self._joined(range(len(self._counts))), [], self._shared()
+        return found, sorted(formulas, key=lambda one: (-one.rows, one.text)), 0
 
-    def _joined(self, without: Set[int]) -> list[int]:
+    def _shared(self) -> int:
+        """Rows with a further text that rows of another conversation have as well."""
+        owner: dict[int, int] = {}
+        several: set[int] = set()
+        rows = list(pairwise([0, *self._ends]))
+        for start, end in rows:
+            for number in self._flat[start + 1 : end]:
+                if owner.setdefault(number, self._flat[start]) != self._flat[start]:
+                    several.add(number)
+        return sum(not several.isdisjoint(self._flat[start + 1 : end]) for start, end in rows)
+
+    def _joined(self, without: Container[int]) -> list[int]:
         above = array("q", range(len(self._counts)))
 
         def lead(one: int) -> int:

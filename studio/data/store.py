@@ -43,6 +43,8 @@ class DataVersion:
     """Key of the sample it came from, or ""."""
     root: str = ""
     """The version that was brought in and that `steps` were run over, or "" for one that was brought in."""
+    origin: dict[str, Any] = field(default_factory=dict, compare=False)
+    """Where what was brought in came from, when that is not a file: {"kind": "hub" or "run", "id", ...}."""
     parent: str = ""
     """The version it was made from."""
     steps: tuple[dict[str, Any], ...] = field(default=(), compare=False)
@@ -117,6 +119,7 @@ def load_version(folder: Path) -> DataVersion | None:
         folder=folder,
         sample=source.get("sample", ""),
         root=source.get("root", ""),
+        origin=source.get("origin", {}),
         parent=source.get("parent", ""),
         steps=tuple(source.get("steps", ())),
     )

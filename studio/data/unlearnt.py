@@ -6,9 +6,9 @@ The split by label does not make such rows; a column that splits may, and so may
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
 
-from studio.data.store import DataVersion, each_row
+from studio.data.leaks import rows_at
+from studio.data.store import DataVersion
 from studio.kinds.base import Kind
 from studio.problem import Problem
 from studio.tasks.base import Task
@@ -35,8 +35,7 @@ def told(
 ) -> Problem:
     """The problem that names such labels and their rows: `outside`'s answer, with the rows passed by once more to count
     those that cannot be used."""
-    usable = ((number, row) for number, row in enumerate(each_row(version, columns), 1) if task.usable(row))
-    rows = [found for place, found in enumerate(islice(usable, places[-1] + 1)) if place in places]
+    rows = rows_at(version, task, columns, places)
     shown = tuple((number, task.whole(row)[:160]) for number, row in rows)
     values = {"row": rows[0][0], "labels": list(labels[:_EXAMPLES])}
     return Problem("split_label_unlearnt", "warning", "split", len(labels), shown, values)

@@ -20,8 +20,9 @@ from typing import Any
 from studio.data import process
 from studio.data.child import os_error
 from studio.data.importing import publish
-from studio.data.mending import Chosen
+from studio.data.mending import Chosen, Source
 from studio.data.process import Progress
+from studio.data.steps import set_cells
 from studio.data.store import DataVersion, find_version, list_versions, open_version
 from studio.data.use import Use, save_use, saved_use
 from studio.errors import UserError
@@ -64,7 +65,18 @@ def mend(
 
     Raises UserError of the steps, or for what ends the work badly, with nothing left behind.
     """
-    return make(workspace, owner, version, [*steps_of(version), *further], use, emit)
+    return make(workspace, owner, version, [*steps_of(version), *_pinned(version, further)], use, emit)
+
+
+def _pinned(version: DataVersion, further: Sequence[Chosen]) -> list[Chosen]:
+    """The steps with corrections by hand named by the file's rows: they hold on to these when an earlier step is taken
+    out. Only the first step meets the rows as they are known here."""
+    if not further or further[0].key != set_cells.SetCells.key:
+        return list(further)
+    first, *rest = further
+    _, options = first.read()
+    edits = set_cells.pinned(options.edits, Source(version.folder).origins())
+    return [Chosen(first.key, {**first.options, "edits": edits}), *rest]
 
 
 def undo(
@@ -144,6 +156,7 @@ def _make(
             "sha256": done["sha256"],
             "created": time.time(),
             "sample": root.sample,
+            **({"origin": root.origin} if root.origin else {}),
             "root": root.version,
             "parent": version.version,
             "who": owner,

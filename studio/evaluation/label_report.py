@@ -10,11 +10,12 @@ from studio.errors import UserError
 from studio.evaluation.baseline import Baseline, best
 from studio.evaluation.exam import Contender, Exam, contenders
 from studio.evaluation.intervals import label_difference, label_intervals
-from studio.evaluation.ladder import FORMAT, MISTAKES, Progress, Report, notes_of
+from studio.evaluation.ladder import FORMAT, MISTAKES, Progress, Report, earlier_shown, notes_of
 from studio.evaluation.metrics import confusion, known_labels, of_counts, per_class
 from studio.evaluation.robustness import robustness
 from studio.evaluation.story import Story, read_events
 from studio.evaluation.verdict import Verdict, label_verdict, lone_verdict, signs_of
+from studio.tasks.earlier import EARLIER
 
 _TEXT = 2000
 
@@ -122,6 +123,7 @@ def _predictions(
         }
         if len(exam.task.asked) > 1:
             entry["asked"] = {role.key: (row.get(role.key) or "")[:_TEXT] for role in exam.task.asked}
+        entry |= earlier_shown(row)
         if simple is not None and simple is not chosen:
             entry["simple"] = simple.labels[place]
         found.append(entry)
@@ -132,7 +134,7 @@ def _mistakes(predictions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Wrong answers, the most certain first."""
     wrong = [
         {
-            **{name: entry[name] for name in ("row", "text", "truth", "answer")},
+            **{name: entry[name] for name in ("row", "text", "truth", "answer", EARLIER) if name in entry},
             "confidence": entry["scores"].get(entry["answer"], 0.0),
         }
         for entry in predictions

@@ -11,6 +11,8 @@ from studio.evaluation.exam import Contender, Exam, contenders
 from studio.evaluation.intervals import Difference, Interval, row_difference, row_intervals
 from studio.evaluation.story import Story, read_events
 from studio.evaluation.verdict import Verdict, error_verdict, label_verdict, lone_verdict, signs_of
+from studio.tasks.base import Row
+from studio.tasks.earlier import EARLIER
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -133,17 +135,24 @@ def _predictions(
         }
         if len(exam.task.asked) > 1:
             entry["asked"] = {role.key: (row.get(role.key) or "")[:_TEXT] for role in exam.task.asked}
+        entry |= earlier_shown(row)
         if simple is not None and simple is not chosen:
             entry["simple"] = judge.shown(simple.answers[place])[:_TEXT]
         found.append(entry)
     return found
 
 
+def earlier_shown(row: Row) -> dict[str, str]:
+    """The earlier texts that a model read before the row's own, for its entry; the nearest ones where they are long."""
+    text = row.get(EARLIER)
+    return {EARLIER: text[-_TEXT:]} if text else {}
+
+
 def _mistakes(predictions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Wrong answers, the worst first, as the kind's `wrong` has it."""
     wrong = [entry for entry in predictions if entry.get("wrong")]
     worst = sorted(wrong, key=lambda entry: (-entry["wrong"], entry["row"]))[:MISTAKES]
-    kept = ("row", "text", "truth", "answer", "confidence")
+    kept = ("row", "text", "truth", "answer", "confidence", EARLIER)
     return [{name: entry[name] for name in kept if name in entry} for entry in worst]
 
 

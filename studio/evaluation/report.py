@@ -38,6 +38,9 @@ def write_report(
     """
     judge = judges.get(exam.task.result)
     report, predictions = judge.report(run_dir, exam, simple, tuned, untuned, progress)
+    if rows := exam.facts.get("context"):
+        note = {"code": "report.note.context", "values": {"rows": rows}}
+        report["notes"] = [*report.get("notes", []), note]
     write_lines(run_dir / PREDICTIONS, predictions)
     write_json(run_dir / REPORT, report)
     return report

@@ -17,12 +17,14 @@ _ENDS = frozenset({"done", "stopped", "failed"})
 
 @dataclass(frozen=True)
 class Check:
-    """One evaluation: after which step, validation loss (None when not finite), main metric, all metrics."""
+    """One evaluation: after which step, validation loss (None when not finite), main metric, all metrics, and whether
+    the loop took it for the best so far (it tells equals apart by their loss)."""
 
     step: int
     loss: float | None
     main: float
     metrics: Mapping[str, float]
+    kept: bool = False
 
 
 @dataclass
@@ -69,7 +71,9 @@ class Story:
         elif kind == "eval" and record["step"] and record["metrics"].get(self.main_metric) is not None:
             # (That of step 0 is the untouched base, which is told as a baseline too.)
             metrics = record["metrics"]
-            self.checks.append(Check(record["step"], record["loss"], metrics[self.main_metric], metrics))
+            self.checks.append(
+                Check(record["step"], record["loss"], metrics[self.main_metric], metrics, bool(record.get("best")))
+            )
         elif kind == "baseline" and record["metric"] == self.main_metric and record["score"] is not None:
             self.simple[record["key"]] = record["score"]
         elif kind == "sample":
@@ -98,7 +102,10 @@ class Story:
 
     @property
     def best(self) -> Check | None:
-        """The evaluation with the best main metric, the first of equals."""
+        """The evaluation whose model is kept; where none was marked, that with the best main metric."""
+        kept = next((check for check in reversed(self.checks) if check.kept), None)
+        if kept is not None:
+            return kept
         ranked = max(self.checks, key=lambda check: self.gain(check.main, 0.0), default=None)
         return ranked
 

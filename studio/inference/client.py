@@ -60,12 +60,14 @@ class Bit:
 
 @dataclass(frozen=True)
 class FileProgress:
-    """`done` of `total` rows are answered; `columns` (role -> column) comes with the last, when the file is whole."""
+    """`done` of `total` rows are answered; `columns` (role -> column of what was asked) and `truths` (role -> column of
+    what was answered) come with the last, when the file is whole."""
 
     done: int
     total: int
     finished: bool = False
     columns: dict[str, str] = field(default_factory=dict)
+    truths: dict[str, str] = field(default_factory=dict)
 
 
 class InferenceClient:
@@ -152,8 +154,9 @@ class InferenceClient:
                 if message["event"] == "progress":
                     yield FileProgress(message["done"], message["total"])
                 elif message["event"] == "done":
-                    rows = message["value"]["rows"]
-                    yield FileProgress(rows, rows, finished=True, columns=message["value"]["columns"])
+                    value = message["value"]
+                    told = {"columns": value["columns"], "truths": value.get("truths", {})}
+                    yield FileProgress(value["rows"], value["rows"], finished=True, **told)
 
     def strengths(self, run_dir: Path, data: Path) -> Generator[FileProgress, None, None]:
         """Measures the test metric by how much of the tuning counts and writes it into the run's report; `data` is the

@@ -12,10 +12,15 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from studio.data.threads import Threads
 from studio.errors import UserError
-from studio.tasks.base import Task
+from studio.tasks.base import Role, Task
+from studio.tasks.earlier import EARLIER, THREAD, TURN
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 FORMATS = (".csv", ".jsonl")
@@ -52,8 +57,19 @@ class Table:
             }
             yield [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
 
+    def column(self, name: str) -> pa.ChunkedArray:
+        """One column whole, as text: what belongs together may lie in several pieces."""
+        return self._file.read(columns=[name]).column(name).cast("string")
+
     def close(self) -> None:
         self._file.close()
+
+
+def as_sheet(source: Path, target: Path) -> None:
+    """Answers written as JSONL once more as `target` (.csv). Raises UserError (`predict_out_unwritable`)."""
+    with source.open(encoding="utf-8") as lines, AnswerFile(target, (), dict) as out:
+        for line in lines:
+            out.write([{}], [json.loads(line)])
 
 
 def match_columns(task: Task, wanted: Mapping[str, str], there: Sequence[str]) -> dict[str, str]:
@@ -77,6 +93,38 @@ def match_columns(task: Task, wanted: Mapping[str, str], there: Sequence[str]) -
     if missing:
         raise UserError("predict_column_missing", missing=[wanted.get(key) or key for key in missing], columns=there)
     return found
+
+
+class Earlier:
+    """The earlier rows of each row's conversation in a table, for a model that reads `most` of them; none for others.
+
+    Raises UserError (`predict_column_missing`) where no column names conversations.
+    """
+
+    def __init__(self, table: Table, wanted: Mapping[str, str], columns: Mapping[str, str], most: int) -> None:
+        self._most = most
+        if not most:
+            return
+        thread, turn = (_named(role, wanted, table.columns) for role in (THREAD, TURN))
+        if not thread:
+            raise UserError("predict_column_missing", missing=[wanted.get(THREAD.key) or "-"], columns=table.columns)
+        turns = table.column(turn).to_pylist() if turn else None
+        self._threads = Threads(table.column(thread).to_pylist(), turns)
+        self._texts = table.column(columns["text"])
+
+    def beside(self, place: int) -> Cells:
+        """What the row at `place` has besides its roles."""
+        if not self._most:
+            return {}
+        return {EARLIER: self._threads.before(place, lambda at: self._texts[at].as_py(), self._most)}
+
+
+def _named(role: Role, wanted: Mapping[str, str], there: Sequence[str]) -> str:
+    """The column of this role: the one of the training, else one with a name such columns have; "" without any."""
+    if wanted.get(role.key) in there:
+        return wanted[role.key]
+    by_name = {name.casefold(): name for name in reversed(there)}
+    return next((by_name[name] for name in (role.key, *role.names) if name in by_name), "")
 
 
 def as_asked(row: Cells, columns: Mapping[str, str]) -> Cells:
@@ -107,6 +155,10 @@ class AnswerFile:
             raise self._unwritable(error) from error
         if csv_file:
             self._sheet = csv.writer(self._out, quoting=csv.QUOTE_ALL)
+
+    def named(self, name: str) -> str:
+        """What the cell `name` of a prediction is called in the file; "" before the first row and for unknown ones."""
+        return self._names.get(name, "")
 
     def write(self, rows: Sequence[Cells], predictions: Sequence[Mapping[str, Any]]) -> None:
         """Append rows with their predictions, one each."""

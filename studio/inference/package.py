@@ -28,6 +28,7 @@ from studio.methods.base import Method, methods
 from studio.models.card import read_card
 from studio.models.starters import STARTERS
 from studio.tasks.base import Row, Task, tasks
+from studio.tasks.earlier import EARLIER
 from studio.tasks.heads import core_of
 from studio.words import say
 
@@ -132,7 +133,8 @@ def _simple(run_dir: Path, folder: Path, language: str) -> Copy:
     snippet = answerers.get(task.result).simple_snippet
     if not snippet:
         raise UserError("package_simple", task=task.key)
-    rows = _rows(run_dir, task)
+    # A simple model reads the text alone.
+    rows = [{role: text for role, text in row.items() if role != EARLIER} for row in _rows(run_dir, task)]
     questions = answerers.get(task.result).questions(rows)
     key, expected = simple_package.collect(run_dir, folder, SNIPPETS / snippet, task, rows)
     _check_space(sum(file.stat().st_size for file in folder.iterdir()), folder)
@@ -172,8 +174,15 @@ def _rows(run_dir: Path, task: Task) -> list[Row]:
     if seen.is_file():
         with seen.open(encoding="utf-8") as lines:
             entries = [json.loads(line) for _, line in zip(range(TRIED_ROWS), lines, strict=False)]
-        rows += [entry.get("asked") or {task.bare_role: str(entry.get("text") or "")} for entry in entries]
+        rows += [
+            {**(entry.get("asked") or {task.bare_role: str(entry.get("text") or "")}), **_earlier(entry)}
+            for entry in entries
+        ]
     return rows
+
+
+def _earlier(entry: dict[str, Any]) -> Row:
+    return {EARLIER: entry[EARLIER]} if entry.get(EARLIER) else {}
 
 
 def _try(folder: Path, copy: Copy) -> Iterator[str]:

@@ -91,6 +91,11 @@ class Predictor:
         except FileNotFoundError as error:
             raise UserError("model_gone", run=run_dir.name) from error
 
+    @property
+    def context(self) -> int:
+        """How many earlier rows of a conversation it reads before a text."""
+        return int(self.facts.get("context", 0))
+
     def parts(self) -> dict[int, int]:
         """Bytes by storage, so that shared weights are counted once."""
         return weights_of(self.model)
@@ -195,6 +200,9 @@ class Predictor:
 
 class SimplePredictor:
     """A simple model as a predictor: counting words, no network."""
+
+    context = 0
+    """It reads the text alone."""
 
     def __init__(self, baseline: Baseline, run_dir: Path) -> None:
         spec = json.loads((run_dir / "spec.json").read_text("utf-8"))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from studio.errors import UserError
 from studio.inference import before, package, search
-from studio.inference.files import AnswerFile, Table, as_asked, match_columns
+from studio.inference.files import AnswerFile, Earlier, Table, as_asked, match_columns
 from studio.inference.generation import Clock
 from studio.inference.settings import GROUP, ChatSettings
 from studio.options import read_options
@@ -175,16 +175,23 @@ class Requests:
         ):
             predictor: AnyPredictor = held  # type: ignore[assignment]
             columns = match_columns(predictor.task, request.get("columns") or predictor.columns, table.columns)
+            earlier = Earlier(table, predictor.columns | dict(request.get("columns") or {}), columns, predictor.context)
             finished = 0
             with AnswerFile(Path(str(request["out"])), table.columns, predictor.answerer.cells) as out:
                 yield progress(0, table.rows)
                 for piece in table.pieces(FILE_ROWS):
-                    for count, answers in predictor.steps([as_asked(row, columns) for row in piece]):
+                    asked = [
+                        {**as_asked(row, columns), **earlier.beside(finished + place)}
+                        for place, row in enumerate(piece)
+                    ]
+                    for count, answers in predictor.steps(asked):
                         if answers is not None:
                             out.write(piece, answers)
                         yield progress(finished + count, table.rows)
                     finished += len(piece)
-        yield done({"rows": finished, "columns": columns})
+            cells = zip(predictor.task.told, predictor.answerer.truths, strict=False)
+            truths = {role: name for role, cell in cells if (name := out.named(cell))}
+        yield done({"rows": finished, "columns": columns, "truths": truths})
 
     def _package(self, request: Request) -> Iterator[Message]:
         folder = self._folder(request)

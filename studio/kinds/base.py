@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from studio.problem import Problem
 from studio.registry import Registry
@@ -91,6 +91,16 @@ class Kind:
     def names(self, truth: str) -> tuple[str, ...]:
         """The label names in one truth, for kinds with `strings`."""
         return (truth,)
+
+    def used(self, task: Task, row: Row) -> tuple[str, ...]:
+        """The names that a row's answer is made of: its labels, the types of its parts."""
+        truth = task.truth(row) or ""
+        return self.names(truth) if self.strings and truth.strip() else ()
+
+    def faults(self, task: Task, row: Row) -> list[tuple[str, dict[str, Any]]]:
+        """Why a row's answer, written by hand, could not be learnt from as it was meant: (`correction.<code>`, values)
+        each."""
+        return []
 
     def problems(self, task: Task, rows: Sequence[Row], usable: Sequence[tuple[int, Row]]) -> list[Problem]:
         """What is wrong with the answers in a data set besides what the task says itself; `usable` are the rows that

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+from studio.data import answers
 from studio.kinds.base import Kind, Recipe, kinds
+
+if TYPE_CHECKING:
+    from studio.tasks.base import Row, Task
 
 
 class Spans(Kind):
@@ -26,6 +32,9 @@ class Spans(Kind):
         "thorough": Recipe(8, 3, 12, 384, 8, 4),
     }
     rates = {"full": (1e-4, 1e-3), "lora": (5e-4, 1e-3)}
+
+    def faults(self, task: Task, row: Row) -> list[tuple[str, dict[str, Any]]]:
+        return [fault for fault in answers.reading_of(row).faults if fault[0] != "answers_several"]
 
 
 kinds.register(Spans())

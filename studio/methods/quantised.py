@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from studio.models.card import Card
 
 LIBRARY = "bitsandbytes"
-EXTRA = "quant"
-"""The studio's own extra that installs it."""
 OUTSIDE_LAYERS = r"(?!(?:.*\.)?\d+\.).*$"
 """Names of modules outside the numbered layers (embeddings, poolers, heads): they stay as they are."""
 
@@ -47,7 +45,7 @@ class QuantisedLora(Lora):
         if refused := suits(peft_type, card):
             return refused
         if find_spec(LIBRARY) is None:
-            return Verdict(False, "verdict.method_no_library", {"library": LIBRARY, "extra": EXTRA})
+            return Verdict(False, "verdict.method_no_library", {"library": LIBRARY})
         # Embeddings stay wide; the adapter, its gradients and moments are a few hundredths of the base, in float32.
         inner = card.parameters - card.embedding_parameters
         needed = int(self.linear_bytes * inner + 4 * card.embedding_parameters + 0.6 * card.parameters)
@@ -56,7 +54,7 @@ class QuantisedLora(Lora):
     def open(self, load: Callable[[], Loaded]) -> Loaded:
         """Raises UserError (`method_no_library`) where the library is missing."""
         if find_spec(LIBRARY) is None:
-            raise UserError("method_no_library", method=self.key, library=LIBRARY, extra=EXTRA)
+            raise UserError("method_no_library", method=self.key, library=LIBRARY)
         from studio.models.load import quantised
 
         with quantised(self.settings(), _exact):

@@ -92,7 +92,7 @@ def described(model_id: str, folder: Path, config: dict[str, Any], tensors: rule
         kind=KINDS[family],
         model_type=family,
         hidden=_number(config, "hidden_size", "d_model", "n_embd", "dim"),
-        layers=_number(config, "num_hidden_layers", "n_layer", "n_layers", "num_layers", "encoder_layers"),
+        layers=_layers(config, KINDS[family]),
         heads=_number(config, "num_attention_heads", "n_head", "n_heads", "num_heads", "encoder_attention_heads"),
         vocabulary=_number(config, "vocab_size"),
         max_positions=_positions(config, family),
@@ -119,6 +119,15 @@ def _number(config: dict[str, Any], *names: str) -> int:
         if isinstance(value, int) and value > 0:
             return value
     return 0
+
+
+def _layers(config: dict[str, Any], kind: str) -> int:
+    """All layers, those of both sides of an encoder-decoder: each keeps activations and costs time."""
+    one = _number(config, "num_hidden_layers", "n_layer", "n_layers", "num_layers", "encoder_layers")
+    if kind != "seq2seq":
+        return one
+    first = _number(config, "encoder_layers", "num_layers") or one
+    return first + (_number(config, "decoder_layers", "num_decoder_layers") or first)
 
 
 def _positions(config: dict[str, Any], family: str) -> int:

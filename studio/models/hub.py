@@ -25,6 +25,8 @@ from studio.workspace import Workspace, new_id
 
 SECONDS = 40
 """How long a search or a look may take."""
+RESERVE = 2**28
+"""Bytes that stay free on the disk."""
 _POLL_SECONDS = 0.3
 _ANSWERED = re.compile(r"HTTP Error (\d{3}) thrown while requesting")
 
@@ -34,13 +36,13 @@ def search(workspace: Workspace, text: str, kinds: Sequence[str]) -> list[dict[s
 
     Each has id, title, parameters, bytes, licence, languages, downloads, gated. Raises UserError as `download`.
     """
-    found: list[dict[str, Any]] = _asked(workspace, "find", text, {"text": text, "kinds": list(kinds)})["found"]
+    found: list[dict[str, Any]] = asked(workspace, "find", text, {"text": text, "kinds": list(kinds)})["found"]
     return found
 
 
 def look(workspace: Workspace, name: str) -> Card:
     """The card of the hub's model `name` without fetching it. Raises UserError as `download`."""
-    return Card.from_json(_asked(workspace, "look", name, {"name": name})["card"])
+    return Card.from_json(asked(workspace, "look", name, {"name": name})["card"])
 
 
 def refused(about: str, status: int, whom: str) -> UserError:
@@ -57,7 +59,8 @@ def host() -> str:
     return os.environ.get("HF_ENDPOINT", "").partition("://")[2] or "huggingface.co"
 
 
-def _asked(workspace: Workspace, act: str, about: str, request: dict[str, Any]) -> dict[str, Any]:
+def asked(workspace: Workspace, act: str, about: str, request: dict[str, Any], token: str = "") -> dict[str, Any]:
+    """The answer of a child that does `act` and leaves nothing: a search, a look. Raises UserError as `download`."""
     work = workspace.temporary / new_id("hub")
     work.mkdir(mode=0o700, parents=True)
     until = time.monotonic() + SECONDS
@@ -74,7 +77,7 @@ def _asked(workspace: Workspace, act: str, about: str, request: dict[str, Any]) 
             raise UserError("hub_unreachable", model=about, host=host())
 
     try:
-        return _run(act, about, {**request, "folder": str(work / "model")}, work, poll, "")
+        return run(act, about, {**request, "folder": str(work / "model")}, work, poll, token)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -91,10 +94,10 @@ def download(
     """
     total = work / "total"
     request = {"name": name, "folder": str(folder), "total": str(total)}
-    return _run("fetch", name, request, work, lambda: progress(*_seen(folder, total)), token)
+    return run("fetch", name, request, work, lambda: progress(*seen(folder, total)), token)
 
 
-def _run(
+def run(
     act: str,
     about: str,
     request: dict[str, Any],
@@ -102,6 +105,8 @@ def _run(
     poll: Callable[[], None],
     token: str,
 ) -> dict[str, Any]:
+    """Have a child do `act` about something in the folder `work` (exists), with `poll()` called meanwhile, which may
+    raise to stop it. Raises UserError for what it, or its end, says."""
     result, log = work / "result.json", work / "hub.log"
     quiet = child.environment(
         HF_HOME=str(work / "home"),
@@ -146,7 +151,7 @@ def _without(text: str, token: str) -> str:
     return text.replace(token, "***") if token else text
 
 
-def _seen(folder: Path, told: Path) -> tuple[int, int]:
+def seen(folder: Path, told: Path) -> tuple[int, int]:
     """Bytes that have arrived, and all that will; (0, 0) until the hub has said how many."""
     try:
         total = int(told.read_text())
@@ -162,23 +167,27 @@ def _seen(folder: Path, told: Path) -> tuple[int, int]:
 
 
 def _main(act: str, request: str, result: str) -> None:
-    from studio.models import hubclient
+    from studio.models import hubclient, hubsets
 
     child.limit()
     child.end_with_parent()
-    asked = json.loads(request)
+    wish = json.loads(request)
     token = sys.stdin.read().strip()
-    folder = Path(asked["folder"])
+    folder = Path(wish["folder"])
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if act == "find":
-            outcome: dict[str, Any] = {"found": hubclient.find(asked["text"], asked["kinds"])}
+            outcome: dict[str, Any] = {"found": hubclient.find(wish["text"], wish["kinds"])}
         elif act == "look":
-            outcome = {"card": hubclient.look(asked["name"], folder)}
+            outcome = {"card": hubclient.look(wish["name"], folder)}
+        elif act == "set-look":
+            outcome = hubsets.look(wish["name"], token)
+        elif act == "set-fetch":
+            outcome = hubsets.fetch(wish["name"], folder, wish, token)
         else:
-            outcome = hubclient.fetch(asked["name"], folder, Path(asked["total"]), token)
+            outcome = hubclient.fetch(wish["name"], folder, Path(wish["total"]), token)
     except Exception as error:  # every failure becomes a sentence in the parent
-        known = hubclient.explained(asked.get("name") or asked.get("text", ""), error, bool(token), host())
+        known = hubclient.explained(wish.get("name") or wish.get("text", ""), error, bool(token), host())
         values = {
             key: _without(value, token) if isinstance(value, str) else value for key, value in known.values.items()
         }

@@ -18,7 +18,7 @@ from studio.errors import UserError
 from studio.models import rules
 from studio.models.card import Card, described
 from studio.models.families import KINDS
-from studio.models.hub import refused
+from studio.models.hub import RESERVE, refused
 from studio.models.known import known
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ SMALL = (
 )
 ABOUT = ("config.json", "generation_config.json", "tokenizer_config.json", "special_tokens_map.json")
 """The small files a look reads."""
-RESERVE = 2**28
 MOST_FOUND = 20
 _ASKED_FOR = 100
 _REVISION_FILE = ".revision"

@@ -26,14 +26,14 @@ from studio.models.catalogue import absolute
 from studio.models.catalogue import card as card_of
 from studio.options import read_options
 from studio.problem import Problem
-from studio.runs.reading import LOOKED_AT, lengths_of, read_for, reads_text, suggest_model
+from studio.runs.reading import LOOKED_AT, lengths_of, read_for, reads_text, suggest_model, with_earlier
 from studio.runs.speeds import known, known_language
 from studio.runs.talks import cut_answers
 from studio.spec import PRESETS, Spec
 from studio.tasks.base import Task, tasks
 from studio.training.language import KEY as LANGUAGE
 from studio.training.language import refused
-from studio.training.optimizer import EXTRA, LIBRARY, SGD_LEAST, lacks_library
+from studio.training.optimizer import LIBRARY, SGD_LEAST, lacks_library
 from studio.training.options import TrainingOptions
 from studio.training.plan import Case, Estimate, Plan, plan, plan_simple
 from studio.workspace import Workspace
@@ -51,7 +51,8 @@ CHANGES = ("", "lower_rate", "raise_rate", "more_epochs", "fewer_epochs", "class
 @dataclass(frozen=True)
 class Draft:
     """A spec that could be started, unless `problems` holds an error. `language` are the seconds that learning the
-    language first takes, or would take; where it cannot be had, `no_language` says why."""
+    language first takes, or would take; where it cannot be had, `no_language` says why. `context` is how many times
+    as long texts are with the earlier rows of their conversation; None where no column says which those are."""
 
     spec: Spec
     problems: list[Problem]
@@ -59,6 +60,7 @@ class Draft:
     decisions: list[Decision]
     language: float | None = None
     no_language: Verdict | None = None
+    context: float | None = None
 
 
 def use_of(workspace: Workspace, version: DataVersion) -> tuple[Use, str, dict[str, Any], bool]:
@@ -112,7 +114,7 @@ def draft(
     model = absolute(model or suggest_model(workspace, version, use))
     given = {group: dict(values) for group, values in (options or {}).items()}
     problems = counted(version, use, check(version, use.task, use.columns, use.split)) + _groups(given)
-    no_language: Verdict | None = None
+    no_language, context = None, None
     if model == BASELINE:
         planned, method = plan_simple(version.rows, hardware.read_or_probe(workspace)), BASELINE
     else:
@@ -120,7 +122,7 @@ def draft(
         method = method or suggest_method(task, found)
         if not found.setdefault(methods.get(method).key, Verdict(True, "")).ok:
             problems.append(Problem(found[method].code, "error", "method", values=found[method].values))
-        planned, more = _planned(workspace, version, use, model, method, preset, given)
+        planned, more, context = _planned(workspace, version, use, model, method, preset, given)
         problems += more + _hurried(task, preset, given)
         no_language = refused(task, _card_or_guess(workspace, model), hardware.read_or_probe(workspace))
         if no_language and planned.options[LANGUAGE]:
@@ -139,7 +141,7 @@ def draft(
         split=use.split,
         options=_options(task, method, planned, given),
     )
-    return Draft(spec, problems, planned.estimate, planned.decisions, planned.language, no_language)
+    return Draft(spec, problems, planned.estimate, planned.decisions, planned.language, no_language, context)
 
 
 def _hurried(task: Task, preset: str, given: Mapping[str, Mapping[str, Any]]) -> list[Problem]:
@@ -176,8 +178,8 @@ def _planned(
     method: str,
     preset: str,
     given: dict[str, dict[str, Any]],
-) -> tuple[Plan, list[Problem]]:
-    """The plan, and what is wrong with the options set by hand."""
+) -> tuple[Plan, list[Problem], float | None]:
+    """The plan, what is wrong with the options set by hand, and `Draft.context`."""
     task = tasks.get(use.task)
     machine = hardware.read_or_probe(workspace)
     chosen, problems = read_options(TrainingOptions, "training", given.get("training", {}))
@@ -186,6 +188,8 @@ def _planned(
     talks, texts, lengths = read_for(workspace, version, use, model, getattr(about, "answers", "all"))
     problems = problems + more + rest + _reading(workspace, texts, model) + _growing(task, chosen)
     problems += _continuing(workspace, model, task)
+    lengths, context, more = with_earlier(workspace, version, use, model, about, lengths)
+    problems += more
     problems += _optimizer(chosen, "learning_rate" in given.get("training", {}))
     wrong = {problem.field.partition(".")[2] for problem in problems}
     kept = {key: getattr(chosen, key) for key in given.get("training", {}) if hasattr(chosen, key) and key not in wrong}
@@ -206,7 +210,7 @@ def _planned(
         usable = round(version.rows * len(talks) / min(version.rows, LOOKED_AT))
         problems += cut_answers(talks, lengths, prompts, planned.options["max_length"], usable)
     problems += _room(workspace, planned.estimate, machine)
-    return planned, problems
+    return planned, problems, context
 
 
 def case_of(
@@ -223,7 +227,10 @@ def case_of(
     shares = (use.split.validation, use.split.test)
     windows, head = getattr(about, "windows", 1), getattr(about, "head", "linear")
     task, tuning = tasks.get(use.task), methods.get(method)
-    return Case(task, card, tuning, lengths, machine, version.rows, shares, windows, head=head, how=how)
+    context = getattr(about, "context", 0)
+    return Case(
+        task, card, tuning, lengths, machine, version.rows, shares, windows, head=head, how=how, context=context
+    )
 
 
 def _label_sizes(version: DataVersion, use: Use, task: Task, options: TrainingOptions) -> list[int]:
@@ -249,7 +256,7 @@ def _growing(task: Task, options: TrainingOptions) -> list[Problem]:
 def _optimizer(options: TrainingOptions, rated: bool) -> list[Problem]:
     """An optimizer that is not installed, or one whose steps would be too small to see at the rate that was set."""
     if lacks_library(options):
-        values = {"library": LIBRARY, "extra": EXTRA}
+        values = {"library": LIBRARY}
         return [Problem("optimizer_missing", "error", "training.optimizer", values=values)]
     if rated and options.optimizer == "sgd" and options.learning_rate < SGD_LEAST:
         values = {"rate": f"{options.learning_rate:g}", "least": f"{SGD_LEAST:g}"}

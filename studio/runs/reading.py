@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from studio.data.queries import earlier
 from studio.data.samples import Sample
 from studio.data.store import DataVersion, read_rows
 from studio.data.use import Use
 from studio.models.catalogue import resolve
 from studio.models.coverage import reads_your_text, token_lengths
+from studio.problem import Problem
 from studio.runs.talks import MARKS, Talk, places_of, talks_of
 from studio.tasks.base import tasks
+from studio.tasks.earlier import THREAD, USUAL
 from studio.workspace import Workspace
 
 LOOKED_AT = 400
@@ -46,6 +49,34 @@ def read_for(workspace: Workspace, version: DataVersion, use: Use, model: str, a
     if talks:
         lengths = [length + MARKS * talk.messages for talk, length in zip(talks, lengths, strict=True)]
     return Read(talks, texts, lengths)
+
+
+def earlier_lengths(workspace: Workspace, version: DataVersion, use: Use, model: str, most: int) -> list[int]:
+    """Tokens that at most so many earlier rows of its conversation add to each of the texts of `read_for`."""
+    places = places_of(version.rows, LOOKED_AT)
+    rows, task = read_rows(version, use.columns, places), tasks.get(use.task)
+    told = earlier(version, use.columns, places, most)
+    texts = [text for row, text in zip(rows, told, strict=True) if task.whole(row).strip()]
+    lines = [text.count("\n") + 1 for text in texts]
+    # Each line has a mark of its own instead of the two around a text.
+    return [
+        max(0, length + count - 2) if text else 0
+        for text, count, length in zip(texts, lines, lengths_of(workspace, texts, model), strict=True)
+    ]
+
+
+def with_earlier(
+    workspace: Workspace, version: DataVersion, use: Use, model: str, about: Any, lengths: list[int]
+) -> tuple[list[int], float | None, list[Problem]]:
+    """Tokens a row (`lengths` are those of its text) as a run with these task options reads them; how many times as
+    long texts are with earlier rows, None where no column says which those are; and why they cannot be read."""
+    most = getattr(about, "context", None)
+    if most is None or not use.columns.get(THREAD.key):
+        values = {"context": most}
+        return lengths, None, [Problem("context_no_column", "error", "task.context", values=values)] if most else []
+    more = earlier_lengths(workspace, version, use, model, most or USUAL)
+    longer = [length + added for length, added in zip(lengths, more, strict=True)]
+    return longer if most else lengths, sum(longer) / max(sum(lengths), 1), []
 
 
 def mostly_latin(texts: Sequence[str]) -> bool:

@@ -17,6 +17,7 @@ from studio.runs.draft import BASELINE, Draft, draft
 from studio.runs.view import RunView
 from studio.spec import Spec
 from studio.tasks.base import Task
+from studio.tasks.earlier import USUAL
 from studio.training.adversarial import passes
 from studio.training.options import TrainingOptions
 
@@ -53,6 +54,7 @@ TECHNIQUES = (
     Technique("augment", "training", "augment", "mixed"),
     Technique("adversarial", "training", "adversarial", "fgm"),
     Technique("language", "training", "language_first", True),
+    Technique("context", "task", "context", USUAL),
 )
 
 
@@ -63,7 +65,8 @@ def _defaults(group: str, task: Task) -> dict[str, Any]:
 
 def cost(technique: Technique, training: Mapping[str, Any]) -> int:
     """How many times as long the training takes with it, as the options stand; 1 for nothing to speak of. Learning the
-    language first is a phase of its own, whose seconds the plan tells (`Draft.language`)."""
+    language first is a phase of its own, whose seconds the plan tells (`Draft.language`), as it tells how much longer
+    earlier rows make the texts (`Draft.context`)."""
     plain = dataclasses.asdict(TrainingOptions())
     known = {**plain, **{name: value for name, value in training.items() if value is not None and name in plain}}
     if technique.key == "augment":

@@ -65,6 +65,8 @@ class Task(ABC):
     """Names of the modules made new for the task: they learn at a rate of their own."""
     truths: ClassVar[tuple[str, ...]] = ()
     """Roles that hold the truth, never given to a model; where none are named, the last role alone."""
+    grouping: ClassVar[tuple[Role, ...]] = ()
+    """Roles of columns that say which rows belong together and in what order; no model reads them."""
     bare: ClassVar[str] = ""
     """The role that a plain text fills; where none is named, the first."""
     draws: ClassVar[bool] = False
@@ -89,12 +91,22 @@ class Task(ABC):
     @property
     def truth_roles(self) -> frozenset[str]:
         """Roles that hold the truth."""
-        return frozenset(self.truths or (self.roles[-1].key,))
+        return frozenset(self.told)
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """The same in their order."""
+        return self.truths or (self.roles[-1].key,)
 
     @property
     def asked(self) -> tuple[Role, ...]:
         """Roles that a question has, in their order."""
         return tuple(role for role in self.roles if role.key not in self.truth_roles)
+
+    @property
+    def columns(self) -> tuple[Role, ...]:
+        """Every role a column can play."""
+        return (*self.roles, *self.grouping)
 
     @property
     def bare_role(self) -> str:

@@ -38,7 +38,9 @@ class Chat(Task):
         Role("messages", ("messages", "conversations", "conversation", "chat", "dialogue", "对话"), required=False),
         Role("instruction", ("instruction", "prompt", "question", "query", "指令", "问题"), required=False),
         Role("input", ("input", "context", "输入"), required=False),
-        Role("output", ("output", "completion", "response", "answer", "answers", "回答", "输出"), required=False),
+        Role(
+            "output", ("output", "completion", "response", "answer", "answers", "回答", "答案", "输出"), required=False
+        ),
     )
     Options = ChatOptions
     bare = "instruction"

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from studio.options import option
 from studio.problem import Problem
 from studio.tasks.base import Item, Prediction, Role, Row, Rows, Task, tasks
+from studio.tasks.earlier import GROUPING, MOST, asked_context, read_texts, ties_of
 from studio.tasks.heads import core_of, inputs_of, load_encoder, pooled_classifier
 from studio.tasks.layers import HEADS, own_head
 from studio.tasks.uneven import focal, pull
-from studio.tasks.windows import mean_scores, windows
+from studio.tasks.windows import mean_scores
 
 if TYPE_CHECKING:
     import torch
@@ -39,9 +40,11 @@ class LabelOptions:
 
 @dataclass(frozen=True)
 class ClassificationOptions(LabelOptions):
-    """`windows`: how many windows of a text too long for one are read at most (1: the rest is cut away)."""
+    """`windows`: how many windows of a text too long for one are read at most (1: the rest is cut away); `context`: how
+    many earlier rows of the same conversation or document are read before the text."""
 
     windows: int = option(4, low=1, high=64, step=1)
+    context: int = option(0, low=0, high=MOST, step=1)
 
 
 class Classification(Task):
@@ -68,7 +71,11 @@ class Classification(Task):
             + ("标签", "类别", "分类", "情感", "意图", "主题"),
         ),
     )
+    grouping: ClassVar[tuple[Role, ...]] = GROUPING
     Options: ClassVar[type[LabelOptions]] = ClassificationOptions
+
+    def ties(self, row: Row) -> list[str]:
+        return ties_of(row)
 
     def problems(self, rows: Rows) -> list[Problem]:
         """No label at all, only one, or nearly as many labels as rows (then the column is no label)."""
@@ -86,11 +93,12 @@ class Classification(Task):
         return found
 
     def facts(self, train: Rows, options: Any) -> dict[str, Any]:
-        """The sorted labels of the training rows, how many windows of a text are read at most, a head that is not
-        linear, and each label's weight in the loss where weights were asked for."""
+        """The sorted labels of the training rows, how many windows of a text are read at most, how many earlier rows
+        before it, a head that is not linear, and each label's weight in the loss where weights were asked for."""
         counts = Counter(str(row["label"]) for row in train if row.get("label"))
         windows_read = getattr(options, "windows", 1)
         facts: dict[str, Any] = {"labels": sorted(counts), "windows": windows_read, **own_head(options)}
+        facts |= asked_context(options)
         if options.class_weights:
             total = sum(counts.values())
             facts["class_weights"] = [total / (len(counts) * counts[label]) for label in facts["labels"]]
@@ -108,14 +116,12 @@ class Classification(Task):
         return model
 
     def encode(self, rows: Rows, tokenizer: Any, facts: dict[str, Any], max_length: int) -> list[Item]:
-        prefix = facts.get("prefix", "")
         places = {label: place for place, label in enumerate(facts["labels"])}
-        texts = [prefix + (row.get("text") or "") for row in rows]
         items: list[Item] = []
-        for place, parts in enumerate(windows(texts, tokenizer, max_length, facts.get("windows", 1))):
-            label = rows[place].get("label")
+        for row, parts in zip(rows, read_texts(rows, tokenizer, facts, max_length), strict=True):
+            label = row.get("label")
             truth = {"labels": places[str(label)]} if label in places else {}
-            items += [{"input_ids": ids, "row": place, **truth} for ids in parts]
+            items += [{**item, **truth} for item in parts]
         return items
 
     def loss(self, model: torch.nn.Module, batch: dict[str, torch.Tensor], options: Any) -> torch.Tensor:

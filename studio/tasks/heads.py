@@ -33,6 +33,13 @@ def pool(hidden: torch.Tensor, mask: torch.Tensor, how: str) -> torch.Tensor:
     return hidden[_positions(hidden[:, 0, 0]), positions]
 
 
+def own_tokens(mask: torch.Tensor, before: torch.Tensor | None) -> torch.Tensor:
+    """The mask (B, T) without what stands before the text: its first `before` (B,) positions."""
+    if before is None:
+        return mask
+    return mask * (_positions(mask) >= before.unsqueeze(1))
+
+
 def _positions(like: torch.Tensor) -> torch.Tensor:
     import torch
 
@@ -76,10 +83,13 @@ def pooled_classifier() -> type[Any]:
             input_ids: torch.Tensor,
             attention_mask: torch.Tensor,
             token_type_ids: torch.Tensor | None = None,
+            before: torch.Tensor | None = None,
             **_: Any,
         ) -> torch.Tensor:
-            """The encoder's vector a row, (B, H)."""
-            return pool(self._hidden(input_ids, attention_mask, token_type_ids), attention_mask, self.pooling)
+            """The encoder's vector a row, (B, H); of texts with earlier ones before them, whose tokens `before` (B,)
+            counts, that of the text alone, which has read the others."""
+            hidden = self._hidden(input_ids, attention_mask, token_type_ids)
+            return pool(hidden, own_tokens(attention_mask, before), self.pooling)
 
         def _hidden(
             self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor | None

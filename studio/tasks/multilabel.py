@@ -11,10 +11,11 @@ from studio.data.labelsets import are_lists, parse, written
 from studio.options import option
 from studio.problem import Problem
 from studio.tasks.base import Item, Prediction, Role, Row, Rows, Task, tasks
+from studio.tasks.earlier import GROUPING, MOST, asked_context, read_texts, ties_of
 from studio.tasks.heads import core_of, inputs_of, load_encoder, pooled_classifier
 from studio.tasks.layers import HEADS, own_head
 from studio.tasks.uneven import focal, pull
-from studio.tasks.windows import mean_scores, windows
+from studio.tasks.windows import mean_scores
 
 if TYPE_CHECKING:
     import torch
@@ -32,7 +33,8 @@ class MultiLabelOptions:
     """`class_weights` gives rare labels more say, `oversample` draws rows with rare labels more often (see
     `studio.tasks.uneven`), `focal_gamma` is that of the focal loss (0: cross-entropy); `head` is what tells the
     labels (see `studio.tasks.layers`), `dropout` is that of the head; `windows` how many
-    windows of a text too long for one are read at most (1: the rest is cut away)."""
+    windows of a text too long for one are read at most (1: the rest is cut away), `context` how many earlier rows
+    of the same conversation or document before it."""
 
     class_weights: bool = option(False)
     oversample: float = option(0.0, low=0.0, high=1.0, step=0.25)
@@ -40,6 +42,7 @@ class MultiLabelOptions:
     head: str = option("linear", choices=HEADS)
     dropout: float = option(0.1, low=0.0, high=0.5, step=0.05)
     windows: int = option(4, low=1, high=64, step=1)
+    context: int = option(0, low=0, high=MOST, step=1)
 
 
 class MultiLabel(Task):
@@ -57,7 +60,11 @@ class MultiLabel(Task):
         Role("text", ("text", "sentence", "comment", "content", "body", "文本", "内容", "评论", "正文", "句子")),
         Role("labels", ("labels", "tags", "categories", "topics", "emotions", "genres", "标签", "类别", "主题")),
     )
+    grouping = GROUPING
     Options = MultiLabelOptions
+
+    def ties(self, row: Row) -> list[str]:
+        return ties_of(row)
 
     def problems(self, rows: Rows) -> list[Problem]:
         """Cells that are no labels, no label at all, one only, and too many for the rows."""
@@ -116,10 +123,11 @@ class MultiLabel(Task):
         ]
 
     def facts(self, train: Rows, options: Any) -> dict[str, Any]:
-        """The sorted labels of the training rows, how many windows of a text are read at most, a head that is not
-        linear, and what a row of each label weighs where weights were asked for."""
+        """The sorted labels of the training rows, how many windows of a text are read at most, how many earlier rows
+        before it, a head that is not linear, and what a row of each label weighs where weights were asked for."""
         counts = Counter(label for row in train for label in self.expected(row) or ())
         facts: dict[str, Any] = {"labels": sorted(counts), "windows": options.windows, **own_head(options)}
+        facts |= asked_context(options)
         if options.class_weights:
             total = len(train)
             weights = [(total - counts[label]) / counts[label] for label in facts["labels"]]
@@ -137,12 +145,11 @@ class MultiLabel(Task):
         return model
 
     def encode(self, rows: Rows, tokenizer: Any, facts: dict[str, Any], max_length: int) -> list[Item]:
-        texts = [facts.get("prefix", "") + (row.get("text") or "") for row in rows]
         items: list[Item] = []
-        for place, parts in enumerate(windows(texts, tokenizer, max_length, facts.get("windows", 1))):
-            labels = self.expected(rows[place])
+        for row, parts in zip(rows, read_texts(rows, tokenizer, facts, max_length), strict=True):
+            labels = self.expected(row)
             truth = {} if labels is None else {"labels": [float(label in labels) for label in facts["labels"]]}
-            items += [{"input_ids": ids, "row": place, **truth} for ids in parts]
+            items += [{**item, **truth} for item in parts]
         return items
 
     def loss(self, model: torch.nn.Module, batch: dict[str, torch.Tensor], options: Any) -> torch.Tensor:

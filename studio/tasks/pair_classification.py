@@ -26,6 +26,7 @@ class PairClassification(Classification):
     order = 18
     one_window = False
     alterable = ()
+    grouping = ()
     roles = (
         FIRST,
         SECOND,

@@ -10,10 +10,10 @@ from studio.data.numbers import are_numbers, number_problems, parse, scale_of
 from studio.options import option
 from studio.problem import Problem
 from studio.tasks.base import Item, Prediction, Role, Row, Rows, Task, tasks
+from studio.tasks.earlier import GROUPING, MOST, asked_context, read_texts, ties_of
 from studio.tasks.heads import inputs_of, load_encoder, pooled_classifier
 from studio.tasks.layers import HEADS, own_head
 from studio.tasks.pairs import pair_of
-from studio.tasks.windows import windows
 
 if TYPE_CHECKING:
     import torch
@@ -31,11 +31,13 @@ _NAMES = frozenset("label labels class category 标签 类别 分类".split())
 @dataclass(frozen=True)
 class RegressionOptions:
     """`head` is what tells the number (see `studio.tasks.layers`), `dropout` is that of the head; `windows` how many
-    windows of a too long text are read at most (1: the rest is cut away)."""
+    windows of a too long text are read at most (1: the rest is cut away), `context` how many earlier rows of the same
+    conversation or document before it."""
 
     head: str = option("linear", choices=HEADS)
     dropout: float = option(0.1, low=0.0, high=0.5, step=0.05)
     windows: int = option(4, low=1, high=64, step=1)
+    context: int = option(0, low=0, high=MOST, step=1)
 
 
 class Regression(Task):
@@ -63,7 +65,11 @@ class Regression(Task):
             + ("评分", "分数", "得分", "星级", "价格", "数值"),
         ),
     )
+    grouping = GROUPING
     Options = RegressionOptions
+
+    def ties(self, row: Row) -> list[str]:
+        return ties_of(row)
 
     def problems(self, rows: Rows) -> list[Problem]:
         """Cells that are no numbers, one number only, and more; see `number_problems`."""
@@ -138,9 +144,10 @@ class Regression(Task):
 
     def facts(self, train: Rows, options: Any) -> dict[str, Any]:
         """Mean and spread of the training numbers, by which they are standardised, their range, how many decimals are
-        worth showing, how many windows of a text are read at most, and a head that is not linear."""
+        worth showing, how many windows of a text are read at most, earlier rows before it, and a head that is not
+        linear."""
         scale = scale_of([value for row in train if (value := self.expected(row)) is not None])
-        return {**scale, "windows": options.windows, **own_head(options)}
+        return {**scale, "windows": options.windows, **own_head(options), **asked_context(options)}
 
     def load(self, folder: str, facts: dict[str, Any], options: Any) -> torch.nn.Module:
         model: torch.nn.Module = pooled_classifier()(
@@ -150,12 +157,11 @@ class Regression(Task):
 
     def encode(self, rows: Rows, tokenizer: Any, facts: dict[str, Any], max_length: int) -> list[Item]:
         """`labels` is the standardised number."""
-        texts = [facts.get("prefix", "") + (row.get("text") or "") for row in rows]
         items: list[Item] = []
-        for place, parts in enumerate(windows(texts, tokenizer, max_length, facts.get("windows", 1))):
-            value = self.expected(rows[place])
+        for row, parts in zip(rows, read_texts(rows, tokenizer, facts, max_length), strict=True):
+            value = self.expected(row)
             truth = {} if value is None else {"labels": (value - facts["mean"]) / facts["scale"]}
-            items += [{"input_ids": ids, "row": place, **truth} for ids in parts]
+            items += [{**item, **truth} for item in parts]
         return items
 
     def loss(self, model: torch.nn.Module, batch: dict[str, torch.Tensor], options: Any) -> torch.Tensor:

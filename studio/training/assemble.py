@@ -26,6 +26,7 @@ from studio.options import read_options
 from studio.problem import Problem
 from studio.spec import Spec
 from studio.tasks.base import Row, Task, tasks
+from studio.tasks.earlier import EARLIER
 from studio.tasks.heads import core_of
 from studio.training.batching import Items
 from studio.training.encoding import Coder, labelled
@@ -180,6 +181,8 @@ def _encoded(
         values = {"rows": len(places), "total": len(table.split["validation"])}
         notes.append(Note("timeline.validation_capped", values))
     learnt, more = table.part("train"), further_rows(task, table, options, seed)
+    if behind := sum(bool(row.get(EARLIER)) for row in learnt):
+        notes.append(Note("timeline.context", {"rows": behind, "total": len(learnt)}))
     if more:
         notes.append(Note("timeline.augmented", {"rows": len(more), "kind_code": f"augment.{options.augment}"}))
     coder.total = len(learnt) + len(more) + len(places)
@@ -264,6 +267,7 @@ def _options(
         head=facts.get("head", "linear"),
         language=inputs.language,
         labels=label_sizes(task, table.part("train")),
+        context=facts.get("context", 0),
     )
     # The screen writes the whole plan into the spec; what it planned itself was not chosen by a person.
     asked = {name: given[name] for name in _LENGTHENING if name in given}

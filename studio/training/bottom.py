@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,10 +42,9 @@ class Bottom:
     """The lowest `layers` of `total` numbered layers of a model, none of which learns."""
 
     def __init__(self, model: torch.nn.Module, blocks: Any, layers: int) -> None:
-        self._core = core_of(model)
-        self._blocks = [blocks[place] for place in range(layers)]
+        self._blocks, self._last = [blocks[place] for place in range(layers)], blocks[-1]
         self.layers, self.total = layers, len(blocks)
-        self._still = [*self._blocks, *_beside(self._core.base_model, blocks)]
+        self._still = [*self._blocks, *_beside(core_of(model).base_model, blocks)]
         self._rest: tuple[Any, ...] | None = None
         """What a layer gives beside its vectors; None where it gives them alone."""
 
@@ -64,25 +64,18 @@ class Bottom:
         for part in self._still:
             part.eval()
 
-    def read(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        """What comes out of the bottom, (B, T, H); nothing above it is computed."""
+    def read(self, forward: Callable[[], Any]) -> torch.Tensor:
+        """What comes out of the bottom in a forward pass, (B, T, H); nothing above it is computed."""
         found: list[Any] = []
 
         def reached(module: Any, inputs: Any, output: Any) -> None:
             found.append(output)
             raise _Reached
 
-        hook = self._blocks[-1].register_forward_hook(reached)
-        try:
-            self._whole(batch)
-        except _Reached:
-            pass
-        finally:
-            hook.remove()
-        if isinstance(found[0], tuple):
-            self._rest = found[0][1:]
-            return found[0][0]  # type: ignore[no-any-return]
-        return found[0]  # type: ignore[no-any-return]
+        with _hooked(self._blocks[-1], reached), contextlib.suppress(_Reached):
+            forward()
+        self._rest = found[0][1:] if isinstance(found[0], tuple) else None
+        return _vectors(found[0])
 
     @contextlib.contextmanager
     def given(self, below: torch.Tensor) -> Iterator[None]:
@@ -96,22 +89,43 @@ class Bottom:
             for block in self._blocks:
                 del block.forward
 
-    def holds(self, batch: dict[str, torch.Tensor]) -> bool:
-        """Whether a forward pass that begins above the bottom says what a whole one does: some families do more
-        between their layers than pass vectors on."""
+    def holds(self, batch: dict[str, torch.Tensor], forward: Callable[[], Any]) -> bool:
+        """Whether a pass over `batch` that begins above the bottom comes to what a whole one does. Some families do
+        more between their layers than hand vectors on, and some tasks read a row in parts of their own."""
         import torch
 
-        below = self.read(batch)
-        whole = self._whole(batch).float()
+        below = self.read(forward)
+        if below.shape[:2] != batch["input_ids"].shape:
+            return False
+        whole = self._top(forward)
         with self.given(below):
-            above = self._whole(batch).float()
+            above = self._top(forward)
         inside = batch["attention_mask"].bool()
-        return bool(torch.allclose(whole[inside], above[inside], atol=1e-3, rtol=1e-3))
+        return len(whole) == len(above) == 1 and bool(
+            torch.allclose(whole[0][inside].float(), above[0][inside].float(), atol=1e-3, rtol=1e-3)
+        )
 
-    def _whole(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        parts = {name: batch[name] for name in ("input_ids", "attention_mask", "token_type_ids") if name in batch}
-        hidden: torch.Tensor = self._core.base_model(**parts).last_hidden_state
-        return hidden
+    def _top(self, forward: Callable[[], Any]) -> list[torch.Tensor]:
+        """What comes out of the last layer of all, each time that it is asked."""
+        found: list[torch.Tensor] = []
+        with _hooked(self._last, lambda module, inputs, output: found.append(_vectors(output))):
+            forward()
+        return found
+
+
+def _vectors(output: Any) -> torch.Tensor:
+    """The vectors among what a layer gives."""
+    found: torch.Tensor = output[0] if isinstance(output, tuple) else output
+    return found
+
+
+@contextlib.contextmanager
+def _hooked(module: torch.nn.Module, hook: Callable[[Any, Any, Any], None]) -> Iterator[None]:
+    handle = module.register_forward_hook(hook)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 def _beside(base: Any, blocks: Any) -> list[Any]:
@@ -135,10 +149,10 @@ class KeptItems:
     goes with this process, however it ends."""
 
     def __init__(self, items: Items, folder: Path) -> None:
-        self._items, self._file = items, tempfile.TemporaryFile(dir=folder, buffering=0)
+        self._items, self._file = items, tempfile.TemporaryFile(dir=folder)
         self.lengths, self.rows = items.lengths, items.rows
         self._starts = np.zeros(len(self.lengths), dtype=np.int64)
-        self._kind: torch.dtype | None = None
+        self._kind: Any = None
         self._width = 0
 
     def take(self, rows: Sequence[int]) -> list[Item]:
@@ -161,9 +175,14 @@ class KeptItems:
                 batch = collate(
                     self._items.take(part), found.tokenizer.pad_token_id or 0, found.device, found.task.blanks
                 )
-                if not done and not bottom.holds({name: tensor[:_CHECKED_ROWS] for name, tensor in batch.items()}):
+
+                def forward(batch: dict[str, torch.Tensor] = batch) -> torch.Tensor:
+                    return found.task.loss(found.model, batch, found.task_options)
+
+                few = {name: tensor[:_CHECKED_ROWS] for name, tensor in batch.items()}
+                if not done and not bottom.holds(few, partial(forward, few)):
                     return False
-                hidden = bottom.read(batch).cpu()
+                hidden = bottom.read(forward).cpu()
                 self._kind, self._width = hidden.dtype, hidden.shape[2] * hidden.element_size()
                 for number, vectors in zip(part, hidden, strict=True):
                     kept = vectors[: int(self.lengths[number])].contiguous()
@@ -171,6 +190,7 @@ class KeptItems:
                     self._file.write(memoryview(kept.view(torch.uint8).numpy()).cast("B"))
                 done += len(part)
                 progress(done, len(self.lengths))
+        self._file.flush()
         return True
 
 

@@ -69,6 +69,8 @@ class Work:
     """Whether the task's rows can be augmented at all."""
     labels: tuple[int, ...] = ()
     """Training rows of each label, where augmentation may be capped by label."""
+    context: int = 0
+    """How many earlier rows are read before a text; what of them is too long is left out."""
 
     @property
     def kind(self) -> Kind:

@@ -22,8 +22,6 @@ SGD_PACE = 30.0
 SGD_LEAST = 1e-3
 """The learning rate below which SGD hardly moves a pretrained model."""
 LIBRARY = "bitsandbytes"
-EXTRA = "quant"
-"""The studio's own extra that installs it."""
 
 
 def lacks_library(options: TrainingOptions) -> bool:
@@ -55,7 +53,7 @@ def build(options: TrainingOptions, groups: Any, device: str) -> torch.optim.Opt
         return made
     if options.optimizer == "adamw-8bit":
         if lacks_library(options):
-            raise UserError("optimizer_missing", library=LIBRARY, extra=EXTRA)
+            raise UserError("optimizer_missing", library=LIBRARY)
         from bitsandbytes import optim
 
         eight: torch.optim.Optimizer = _untyped(optim).AdamW8bit(groups, lr=rate, weight_decay=decay)

@@ -58,7 +58,8 @@ class Case:
     test rows, `windows` how many windows of a long text are read at most, `head` what stands on an encoder (see
     `studio.tasks.layers`), `measured` what steps of this model cost on this machine, where that is known, `how` the
     method's options (None: its defaults), `language` what steps of learning the language first cost, `labels` the
-    training rows of each label where there is one a row and augmentation has a cap."""
+    training rows of each label where there is one a row and augmentation has a cap, `context` how many
+    earlier rows are read before a text, their tokens counted in `lengths`."""
 
     task: Task
     card: Card
@@ -73,6 +74,7 @@ class Case:
     how: Any = None
     language: Measured | None = None
     labels: Sequence[int] = ()
+    context: int = 0
 
 
 def plan(
@@ -192,9 +194,10 @@ def _work(case: Case) -> cost.Work:
         hardware=case.hardware,
         measured=case.measured,
         below=0.0 if case.task.draws else case.method.below(case.card, how),
-        windows=case.windows,
         alterable=bool(case.task.alterable),
         labels=tuple(case.labels),
+        windows=1 if case.context else case.windows,
+        context=case.context,
     )
 
 
@@ -263,6 +266,11 @@ def _rounded(length: int) -> int:
     return max(16, -(-length // 8) * 8)
 
 
+def _cut_how(work: cost.Work) -> str:
+    """What becomes of a row that is too long: its earlier rows, its windows, or its end is what is given up."""
+    return "context" if work.context else "windows" if work.windows > 1 else "cut"
+
+
 def _decisions(
     work: cost.Work, options: TrainingOptions, wanted: float, preset: str, chosen: set[str]
 ) -> list[Decision]:
@@ -282,7 +290,7 @@ def _decisions(
             },
         ),
         "max_length": (
-            "length_whole" if cut < 0.001 else "length_windows" if work.windows > 1 else "length_cut",
+            f"length_{_cut_how(work) if cut >= 0.001 else 'whole'}",
             {
                 "tokens": options.max_length,
                 "percent": round(100 * cut, 1),

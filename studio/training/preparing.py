@@ -47,8 +47,9 @@ def prepare_job(
         start = len(train.lengths)
         validation = frozen_features(found, validation, lambda done, _: told(start + done, everything))
     each = Sampler(train, found.options.batch_size, spec.seed, found.task.one_window)
-    bottom = Bottom.of(found.model) if inputs.ranks.size == 1 else None
-    kept = _kept(found, bottom, run_dir / "cache", each, emit, stop)
+    bottom = Bottom.of(found.model)
+    alone = inputs.ranks.size == 1  # several processes would each compute and keep all of it
+    kept = _kept(found, bottom, run_dir / "cache", each, emit, stop) if alone else None
     judge = Validation(
         found.task,
         found.facts,

@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from studio.data.split import CELL, divide
+from studio.data.threads import Threads
 from studio.errors import UserError
 from studio.files import write_whole
 from studio.hardware import Hardware
 from studio.spec import Spec
 from studio.tasks.base import Row, Rows, Task
+from studio.tasks.earlier import EARLIER
 from studio.training.measured import Measured
 from studio.training.ranks import Ranks
 
@@ -76,10 +78,29 @@ def read_table(run_dir: Path, spec: Spec, task: Task, data: Path) -> tuple[Table
         raise UserError("rows_unusable", rows=len(every))
     # The column that splits is no part of the rows: no model may see it.
     split = _split(run_dir, spec, task, rows, numbers, [stored[by][number] for number in numbers] if by else None)
+    rows = _read(spec, task, rows, numbers, {role: stored[name] for role, name in columns.items()})
     for name in ("train", "validation", "test"):
         if not split[name]:
             raise UserError("split_too_small", part=name, rows=len(rows))
     return Table(rows, numbers, split), len(every) - len(rows)
+
+
+def _read(
+    spec: Spec, task: Task, rows: Rows, numbers: Sequence[int], cells: Mapping[str, Sequence[str | None]]
+) -> list[Row]:
+    """The rows as models see them: without what only says which belong together, with the earlier texts of their
+    conversation where the run reads them, those of unusable rows included."""
+    beside = {role.key for role in task.grouping}
+    plain: list[Row] = [{role: text for role, text in row.items() if role not in beside} for row in rows]
+    most = int(spec.options.get("task", {}).get("context", 0))
+    if not most or "thread" not in cells:
+        return plain
+    threads = Threads(cells["thread"], cells.get("turn"))
+    texts = cells["text"]
+    return [
+        {**row, EARLIER: threads.before(number, texts.__getitem__, most)}
+        for number, row in zip(numbers, plain, strict=True)
+    ]
 
 
 def scored_places(places: Sequence[int], task: Task, seed: int) -> list[int]:

@@ -28,7 +28,7 @@ from studio.runs.reading import suggest_sample_model
 from studio.runs.techniques import without
 from studio.runs.view import RunView
 from studio.tasks.base import tasks
-from studio.web import doubting, fetching, packing, reading, workshop
+from studio.web import correcting, doubting, fetching, hubdata, packing, reading, workshop
 from studio.web.asking import language, person
 from studio.web.describe import describe
 from studio.web.live import Live
@@ -53,6 +53,8 @@ def routes(desk: Desk, workspace: Workspace, inference: InferenceClient) -> APIR
     _acts(router, desk, workspace)
     workshop.routes(router, desk)
     doubting.routes(router, desk)
+    correcting.routes(router, desk)
+    hubdata.routes(router, desk)
     reading.routes(router, desk)
     fetching.routes(router, workspace)
     return router

@@ -17,7 +17,7 @@ from studio.assets import assets
 
 _SCRIPTS = (
     *("core.js", "start.js", "live.js", "runs.js", "report.js", "forms.js", "workshop.js", "doubts.js", "grid.js"),
-    *("reading.js", "playing.js"),
+    *("marking.js", "bringing.js", "reading.js", "playing.js", "about.js"),
 )
 
 

@@ -12,6 +12,9 @@ from studio.options import Option, options_of
 from studio.runs.desk import Desk
 from studio.words import has, say
 
+_SHOWN = 40
+"""Characters of a text that a step puts in another's place."""
+
 
 def shown_finding(told: Told, lang: str) -> dict[str, Any]:
     """A finding as the page draws it."""
@@ -50,17 +53,25 @@ def _told_options(key: str, values: dict[str, Any], lang: str) -> str:
     told = []
     for item in options_of(steps.get(key).Options, "step"):
         value = values.get(item.name, item.default)
-        if value in (item.default, list(item.default) if isinstance(item.default, tuple) else item.default, ""):
+        usual = list(item.default) if isinstance(item.default, tuple) else item.default
+        if item.name in steps.get(key).untold or value in (item.default, usual, ""):
             continue
         if item.kind in ("column", "columns"):
             told.append(", ".join([value] if isinstance(value, str) else value))
         elif item.kind == "pairs":
-            told.append(", ".join(f"{old!r} → {new!r}" for old, new in value[:4]) + (" …" if len(value) > 4 else ""))
+            shown = ", ".join(f"{_short(old)!r} → {_short(new)!r}" for old, new in value[:4])
+            told.append(shown + (" …" if len(value) > 4 else ""))
+        elif item.kind == "names":
+            told.append(f"{say(item.code, lang)}: {', '.join(value)}")
         elif item.kind == "choice":
             told.append(_choice(item, str(value), lang))
         else:
             told.append(f"{say(item.code, lang)}: {value}")
     return " · ".join(told)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
 
 
 def _choice(item: Option, key: str, lang: str) -> str:

@@ -29,12 +29,15 @@ from studio.errors import UserError
 from studio.runs.desk import Desk
 from studio.spec import Split
 from studio.tasks.base import tasks
+from studio.web.about import shown_about
 from studio.web.asking import language, person
 from studio.web.stepview import declared_step, shown_finding, shown_steps, shown_version, told_line
 from studio.words import say
 from studio.workspace import Workspace
 
 log = logging.getLogger(__name__)
+Tell = Callable[..., None]
+"""`emit(done, total, code)`: how far work is, in the words of `code`."""
 Sent = Annotated[dict[str, Any], Body()]
 AT_ONCE = 2
 """Jobs on data that work at the same time; further ones wait."""
@@ -61,7 +64,7 @@ def routes(router: APIRouter, desk: Desk) -> None:
 
         def work(emit: Progress) -> dict[str, Any]:
             told = diagnosis(found, use, examine(workspace, found, use, emit))
-            return {"findings": [shown_finding(one, lang) for one in told]}
+            return {"findings": [shown_finding(one, lang) for one in told], "about": shown_about(found, use, lang)}
 
         return streamed(work, lang)
 
@@ -154,7 +157,7 @@ def use_in(body: dict[str, Any]) -> Use:
     task, columns, split = body.get("task"), body.get("columns"), body.get("split") or {}
     if not isinstance(task, str) or not isinstance(columns, dict) or not isinstance(split, dict):
         raise UserError("request_unreadable")
-    roles = {role.key for role in tasks.get(task).roles}
+    roles = {role.key for role in tasks.get(task).columns}
     chosen = {role: column for role, column in columns.items() if role in roles and isinstance(column, str)}
     try:
         parts = Split.sent(split)
@@ -173,21 +176,22 @@ def steps_in(body: dict[str, Any]) -> list[Chosen]:
     return [Chosen.from_json(step) for step in raw]
 
 
-def streamed(work: Callable[[Progress], dict[str, Any]], lang: str) -> StreamingResponse:
+def streamed(work: Callable[[Tell], dict[str, Any]], lang: str) -> StreamingResponse:
     """What `work` tells meanwhile and its answer, as lines of JSON."""
     return StreamingResponse(_lines(work, lang), media_type="application/x-ndjson")
 
 
-def _lines(work: Callable[[Progress], dict[str, Any]], lang: str) -> Iterator[str]:
+def _lines(work: Callable[[Tell], dict[str, Any]], lang: str) -> Iterator[str]:
     """What `work` tells while another thread does it, then its answer. Left early, the work is ended: the next time it
     tells its progress it hears so."""
     said: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
     left = threading.Event()
 
-    def emit(done: int, total: int) -> None:
+    def emit(done: int, total: int, code: str = "web.data.working_at") -> None:
         if left.is_set():
             raise _Left
-        said.put({"told": say("web.data.working_at", lang, percent=round(100 * done / max(1, total)))})
+        values = {"percent": round(100 * done / max(1, total)), "done": done // 10**6, "total": -(-total // 10**6)}
+        said.put({"told": say(code, lang, **values)})
 
     def working() -> None:
         try:

@@ -110,7 +110,7 @@ def visit(page: Page, sample: str) -> dict[str, Any]:
     page.wait_for_function("(document.querySelector('#live-island .chart')?.data?.[0]?.x ?? []).length >= 2")
     moving = clock() - first
     live = page.locator("#live-island")
-    live.get_by_role("button", name="Try it").click()
+    live.get_by_role("button", name="Try the simple models").click()
     page.locator("#play-text textarea").fill("The street lamp outside our house has been dark for a week")
     page.locator("#play-send").click()
     page.locator("#play-answers .bar").first.wait_for()

@@ -72,6 +72,31 @@ def test_suggested_labels_are_decided_one_by_one_and_become_one_step(visit: Call
     expect(doubts.locator("[role=status]")).to_contain_text("Rows that look mislabelled:")
     page.locator("#data-mending").get_by_role("button", name="Undo the last step").click()
     expect(page.locator("#data-mending ol.done")).to_have_count(0)
+    answers_are_corrected(page, run[1], tmp_path)
+
+
+def answers_are_corrected(page: Page, run: str, folder: Path) -> None:
+    """What a run got wrong leads to these rows of its data; its answers to a file become data of their own."""
+    page.evaluate(f"studio.open({{ tab: 'evaluate', run: '{run}' }})")
+    page.get_by_role("button", name="Correct these rows in the data").click()
+    grid = page.locator("#data-grid")
+    expect(grid).to_contain_text("Only rows that the run")
+    expect(grid.locator("td[data-label=label] small").first).to_contain_text("The model said: ")
+    grid.get_by_role("button", name="Show all rows").click()
+    expect(grid).to_contain_text("Rows 1–25 of 392")
+
+    (folder / "new.csv").write_text("text\n" + "".join(f"My password of day {n} does not work\n" for n in range(30)))
+    page.evaluate(f"studio.open({{ tab: 'playground', run: '{run}' }})")
+    page.locator("#play-file button").first.click()
+    page.locator("#play-drop input[type=file]").set_input_files(folder / "new.csv")
+    page.get_by_role("button", name="Correct these answers and learn from them").click()
+    expect(page.locator("#data-facts")).to_contain_text("Answers to new.csv: 30 rows")
+    expect(page.locator("#data-facts")).to_contain_text("Answers of the run")
+    cell = grid.locator('td[data-cell="1:predicted_label"]')
+    expect(page.locator("#role-classification-label input")).to_have_value("predicted_label")
+    cell.hover()
+    cell.get_by_role("button", name="Edit row 1, predicted_label").click()
+    expect(cell.get_by_role("combobox")).to_be_focused()
 
 
 def test_on_a_phone_in_chinese(visit: Callable[..., Page], tmp_path: Path):

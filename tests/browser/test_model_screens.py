@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -40,6 +41,12 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
         web.gated.add("org/closed")
         web.tokens.add(TOKEN)
         told = {**PUBLIC, "gated": "manual"}
+        shelf = place / "set" / "data"
+        shelf.mkdir(parents=True)
+        for split, rows in (("train", range(60)), ("test", range(60, 80))):
+            (shelf / f"{split}.csv").write_text("text,label\n" + "".join(f"the room 北京 {n},{n % 2}\n" for n in rows))
+        web.sets["org/rooms"] = shelf.parent
+        web.gated.add("org/rooms")
         web.about = {"org/closed": told, "org/bert-kettles-with-a-rather-long-name-of-its-own": PUBLIC}
         yield web
 
@@ -148,4 +155,39 @@ def test_a_phone_shows_what_the_hub_found_without_scrolling_sideways(own: Studio
     last = [page.locator(f"#option-lora-method-{name}") for name in ("rslora", "rate-ratio", "dora")]
     boxes = until(lambda: all(item.bounding_box() for item in last) and [item.bounding_box() for item in last], 20)
     assert min(box["width"] for box in boxes) >= 300, "each has the row to itself"
+    context.close()
+
+
+def test_a_data_set_of_the_hub_is_brought_in_and_read_as_a_model_does(own: Studio, hub: StandIn, browser: Browser):
+    tiny_models.encoder_folder(own.home / "models" / "hub--org--reader")
+    context = browser.new_context(viewport={"width": 390, "height": 844}, locale="en-US")
+    page = context.new_page()
+    page.goto(own.address)
+    page.wait_for_selector("#header .top")
+    page.evaluate("studio.open({ tab: 'data' })")
+    page.get_by_role("button", name="Or take a data set from the hub").click()
+    page.get_by_label("Data set id").fill("org/rooms")
+    page.keyboard.press("Enter")
+    form = page.locator("#data-hub-form")
+    expect(form.get_by_role("alert")).to_contain_text("asks everyone to accept its terms")
+    page.get_by_label("Token (only for a gated or private data set)").fill(TOKEN)
+    form.get_by_role("button", name="Look what it has").click()
+    page.locator("#hub-split").select_option(label="train · 1 kB")
+    form.get_by_role("button", name="Bring it in").click()
+    expect(page.locator("#data-facts")).to_contain_text("rooms · train: 60 rows")
+    expect(page.locator("#data-facts")).to_contain_text("From the hub: org/rooms, configuration default, split train")
+    expect(page.locator("#hub-token")).to_have_value("")
+
+    # How the model of this machine reads it: where a run cuts, and which pieces it does not know.
+    panel = page.locator("#data-reading")
+    expect(panel.locator("#tokens-model")).to_have_value("hub:org/reader")
+    expect(panel).to_contain_text("Half of the rows have at most")
+    expect(panel.locator(".annotation-text")).to_have_text(re.compile(r"one part: \d+"))
+    expect(panel.locator(".bars path").first).to_be_attached()
+    expect(panel.locator(".piece.unknown").first).to_have_text("北")
+    page.locator("#tokens-text").fill("我来到北京清华大学")
+    expect(panel.get_by_role("heading", name="Words as jieba finds them")).to_be_visible()
+    expect(panel.locator(".pieces").last.locator(".piece")).to_have_text(["我", "来到", "北京", "清华大学"])
+    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wide <= 0
     context.close()

@@ -99,10 +99,14 @@ def test_many_labels_fold_and_the_tuning_is_turned_down(visit: Callable[..., Pag
     expect(page.locator("#play-answers")).to_contain_text("True answer: the label of", timeout=60_000)
 
     at(page, "evaluate", run)
-    curve = page.locator("#report-island .strength .bar")
-    expect(curve.first).to_be_visible()
-    assert [curve.first.locator(".who").inner_text(), curve.last.locator(".who").inner_text()] == ["0 %", "100 %"]
     expect(page.locator("#report-island .matrix tbody tr")).to_have_count(len(LABELS))
+    # Where a machine is slow the curve is measured when somebody asks for it.
+    measure = page.get_by_role("button", name="Measure how the score depends on the tuning strength")
+    if measure.count():
+        measure.click()
+    curve = page.locator("#report-island .strength .bar")
+    expect(curve.first).to_be_visible(timeout=120_000)
+    assert [curve.first.locator(".who").inner_text(), curve.last.locator(".who").inner_text()] == ["0 %", "100 %"]
     fits(page)
 
 

@@ -168,7 +168,9 @@ def test_a_restart_a_hang_a_kill_and_a_damaged_checkpoint(visit: Callable[..., P
     island = page.locator("#live-island")
 
     site.studio.kill()
+    expect(page.locator(".gone")).to_contain_text("runs go on without it")
     site.studio.start()
+    expect(page.locator(".gone")).to_have_count(0)
     show(page, site.studio, run)
     read_there(page, site, run, "en", "timeline.adopted")
     assert site.worker(run) == worker

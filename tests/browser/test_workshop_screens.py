@@ -32,6 +32,11 @@ def test_five_findings_are_fixed_one_is_undone_and_the_rest_is_trained_on(
     root = re.search(r"data=(d-[0-9a-f]+)", page.url)
     assert root is not None
     settled(page, 0)
+    about = page.locator("#data-about")
+    expect(about.locator("ul.about")).to_contain_text("205 rows with 4 columns")
+    expect(about.locator("table tbody tr")).to_have_count(4)
+    expect(about.locator(".bar.top .who")).to_have_text("English")
+    expect(about.locator("ol.frequent > li").first).to_contain_text("times")
     # Missing text, and missing labels: the first of them.
     for turn, code in enumerate(FIXED, 1):
         finding = page.locator(f"#data-findings [data-code={code}]").first
@@ -139,7 +144,8 @@ def test_rows_are_sorted_filtered_and_corrected_where_they_stand(visit: Callable
     cell = grid.locator('td[data-cell="59:label"]')
     cell.hover()
     cell.get_by_role("button", name="Edit row 59, label").click()
-    cell.get_by_role("button", name="yes").click()
+    cell.get_by_role("combobox").select_option("yes")
+    cell.get_by_role("button", name="Keep").click()
     page.locator("#data-save-edits").click()
     settled(page, 1)
     expect(page.locator("#data-mending ol.done > li")).to_contain_text("Corrected by hand")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import planting
 import pytest
+from planting import ALONE, PLANTS
 from reading_room import bring
 from spoken import check_problem
 from workbench import Cells, cells_of, source_of
@@ -17,7 +18,6 @@ from studio.data.doctor.examining import case_of, examine_case
 from studio.data.findings import diagnosis, examine, known
 from studio.data.mending import Chosen, Source, run_step
 from studio.data.profile import profile
-from studio.data.samples import list_samples
 from studio.data.store import DataVersion
 from studio.data.use import Use
 from studio.workspace import Workspace
@@ -25,23 +25,13 @@ from studio.workspace import Workspace
 USE = {"text": "text", "label": "label"}
 
 
-def sentences(key: str) -> tuple[list[str], list[str]]:
-    """Texts and labels of a sample set, each text once."""
-    sample = next(one for one in list_samples() if one.key == key)
-    rows = dict.fromkeys(sample.preview(10_000))
-    texts = list({text: label for text, label in rows}.items())
-    return [text for text, _ in texts], [label for _, label in texts]
-
-
-CLEAN = {"en": sentences("help_desk"), "zh": sentences("waimai")}
+CLEAN = {"en": "help_desk", "zh": "waimai"}
 LANGUAGES = sorted(CLEAN)
 
 
 def table(language: str, seed: int) -> tuple[Cells, random.Random]:
-    draw = random.Random(seed)
-    texts, labels = CLEAN[language]
-    order = draw.sample(range(len(texts)), len(texts))
-    return {"text": [texts[n] for n in order], "label": [labels[n] for n in order]}, draw
+    one = planting.table(CLEAN[language], seed)
+    return one.cells, one.draw
 
 
 def kinds_of(source: Source) -> dict[str, str]:
@@ -73,161 +63,22 @@ def touched(folder: Path, source: Source, kinds: dict[str, str], fix: tuple[Chos
     return changed | (set(range(len(before["text"]))) - set(kept)), after
 
 
-Plant = Callable[[Cells, random.Random, str], set[int]]
-
-
-def some(cells: Cells, draw: random.Random, count: int = 30) -> list[int]:
-    return sorted(draw.sample(range(len(cells["text"])), count))
-
-
-def blank(cells: Cells, draw: random.Random, language: str) -> set[int]:
-    rows = some(cells, draw)
-    for row in rows:
-        cells["text"][row] = draw.choice([None, "", "  ", "\u3000\n"])
-    return set(rows)
-
-
-def repeat(cells: Cells, draw: random.Random, language: str) -> set[int]:
-    size = len(cells["text"])
-    for row in some(cells, draw):
-        text = cells["text"][row] or ""
-        cells["text"].append(draw.choice([text, text.upper(), f" {text}  ", text.replace(" ", "  ")]))
-        cells["label"].append(cells["label"][row])
-    return set(range(size, len(cells["text"])))
-
-
-def nearly(cells: Cells, draw: random.Random, language: str) -> set[int]:
-    size = len(cells["text"])
-    for row, text in enumerate(cells["text"][:size]):
-        if text and len(text) >= 60 and len(cells["text"]) < size + 30:
-            spot = draw.randrange(len(text) - 1)
-            cells["text"].append(
-                draw.choice([text[:spot] + text[spot + 1 :], text + "!!", text[:spot] + "x" + text[spot:]])
-            )
-            cells["label"].append(cells["label"][row])
-    return set(range(size, len(cells["text"])))
-
-
-def contradict(cells: Cells, draw: random.Random, language: str) -> set[int]:
-    rows, size, names = some(cells, draw, 15), len(cells["text"]), sorted({str(label) for label in cells["label"]})
-    for row in rows:
-        cells["text"].append(cells["text"][row])
-        cells["label"].append(next(name for name in names if name != cells["label"][row]))
-    return {*rows, *range(size, size + len(rows))}
-
-
-def misspell(cells: Cells, draw: random.Random, language: str) -> set[int]:
-    rows = some(cells, draw)
-    for row in rows:
-        label = str(cells["label"][row])
-        cells["label"][row] = draw.choice(
-            [label + " ", " " + label, label + "."] + [label.upper()] * (language == "en")
-        )
-    return set(rows)
-
-
-def cut(cells: Cells, draw: random.Random, language: str) -> set[int]:
-    limit = 150 if language == "en" else 60
-    rows = [row for row, text in enumerate(cells["text"]) if len(text or "") >= limit]
-    for row in rows:
-        cells["text"][row] = (cells["text"][row] or "")[:limit]
-    return set(rows)
-
-
-def tagged(cells: Cells, draw: random.Random, language: str) -> set[int]:
-    rows = some(cells, draw)
-    for row in rows:
-        text = cells["text"][row]
-        cells["text"][row] = draw.choice(
-            [f"<p>{text}</p>", f"{text}<br/>", f'<a href="x">{text}</a>', f"{text} &amp; &#39;ok&#39;"]
-        )
-    return set(rows)
-
-
-def unseen(cells: Cells, draw: random.Random, language: str) -> set[int]:
-    rows = some(cells, draw)
-    for row in rows:
-        text = cells["text"][row] or ""
-        spot = draw.randrange(len(text))
-        cells["text"][row] = text[:spot] + draw.choice("\x00\x07\u200b\u202e\ufeff\ufffd\xad") + text[spot:]
-    return set(rows)
-
-
-def garble(cells: Cells, draw: random.Random, language: str) -> set[int]:
-    rows = some(cells, draw)
-    for row in rows:
-        text = cells["text"][row] or ""
-        extra = draw.choice(["café crème", "naïve — “quoted”", "Zoë’s über"])
-        cells["text"][row] = (text.encode("ascii", "ignore").decode() + " " + extra).encode().decode("cp1252", "ignore")
-    return set(rows)
-
-
-def giant(cells: Cells, draw: random.Random, language: str) -> set[int]:
-    rows = some(cells, draw, 6)
-    for row in rows:
-        cells["text"][row] = draw.choice(["x", "?", " ".join(f"{n} {cells['text'][row]}" for n in range(60))])
-    return set(rows)
-
-
-def foreign(cells: Cells, draw: random.Random, language: str) -> set[int]:
-    rows = some(cells, draw)
-    others = {
-        "en": [
-            "Der Wasserkocher kam zwei Tage zu spät an und die Schachtel war offen", "今天的快递又晚到了两天，盒子也破了",
-            "La bouilloire est arrivée avec deux jours de retard et la boîte était ouverte", "Чайник пришёл на два дня позже и коробка была открыта",
-            "El hervidor llegó dos días tarde y la caja estaba completamente abierta",
-        ],
-        "zh": ["The kettle arrived two days late and the box was already open", "お茶がとても美味しかったです、また買います", "배송이 이틀이나 늦었고 상자가 열려 있었습니다"],
-    }[language]  # fmt: skip
-    for row in rows:
-        cells["text"][row] = f"{draw.choice(others)} {row}"
-    return set(rows)
-
-
-def private(cells: Cells, draw: random.Random, language: str) -> set[int]:
-    rows = some(cells, draw, 48)
-    said = [
-        "ann.lee{n}@mail.example", "+44 20 7946 0{n:03d}", "212-736-5{n:03d}", "(212) 736-5{n:03d}", "138{n:04d}8000",
-        "4539 1488 0343 6467", "11010519491231002X", "536-90-4399", "10.20.30.{n}", "2001:db8:85a3::8a2e:370:7334",
-        "https://ann:secret{n}@host.example/x", "https://host.example/x?token=abcdef{n}99", "AKIAIOSFODNN7EXAMPL{n:1.1s}",
-        "ghp_" + "a1B2" * 9, "010-62345{n:03d}", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl",
-    ]  # fmt: skip
-    for turn, row in enumerate(rows):
-        pattern, n = said[turn % len(said)], row % 200 + 10
-        value = pattern.replace("{n:1.1s}", "E").format(n=n)
-        cells["text"][row] = f"{cells['text'][row]} {value}"
-    return set(rows)
-
-
-PLANTS: dict[str, Plant] = {
-    "cells_missing": blank, "rows_repeated": repeat, "rows_near_repeated": nearly, "rows_contradict": contradict,
-    "labels_spelling": misspell, "rows_truncated": cut, "text_markup": tagged, "text_control": unseen,
-    "text_mojibake": garble, "lengths_extreme": giant, "languages_mixed": foreign, "personal_data": private,
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("code", sorted(PLANTS))
+@pytest.mark.parametrize("code", sorted({**PLANTS, **ALONE}))
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_what_was_planted_is_found_and_mended(tmp_path: Path, language: str, code: str):
-    planted, found, clean, false = 0, 0, 0, 0
-    for seed in range(2):
-        cells, draw = table(language, seed)
-        _, _, before = looked(tmp_path / f"clean{seed}", cells)
-        wanted = PLANTS[code](cells, draw, language)
-        source, kinds, told = looked(tmp_path / f"bad{seed}", cells)
-        assert code in told, f"{code} was not found"
-        assert code not in before or before[code].problem.count <= 0.02 * len(cells["text"])
-        rows, after = touched(tmp_path / f"mended{seed}", source, kinds, told[code].fix)
-        planted, found = planted + len(wanted), found + len(wanted & rows)
-        clean, false = clean + len(cells["text"]) - len(wanted), false + len(rows - wanted)
-        left = examine_case(case_of(after, "classification", USE, kinds), lambda done, total: None)
-        again = [one.problem.count for one in left if one.problem.code == code]
-        assert sum(again) <= 0.01 * len(cells["text"]), f"{code} is still there after its remedy"
-        number, text = told[code].problem.examples[0]
-        assert 1 <= number <= len(cells["text"])
-        assert isinstance(text, str)
-    assert found >= 0.95 * planted
-    assert false <= 0.05 * clean
+def test_a_remedy_leaves_nothing_of_its_trouble(tmp_path: Path, language: str, code: str):
+    """How much is found and how little besides, `test_planted` counts."""
+    one = planting.table(CLEAN[language], 7)
+    {**PLANTS, **ALONE}[code](one)
+    source, kinds, told = looked(tmp_path / "bad", one.cells)
+    number, text = told[code].problem.examples[0]
+    assert 1 <= number <= len(one.cells["text"])
+    assert isinstance(text, str)
+    (chosen,) = told[code].fix
+    _, after = touched(tmp_path / "mended", source, kinds, (chosen,))
+    left = examine_case(case_of(after, "classification", USE, kinds), lambda done, total: None)
+    # Blank texts and blank labels are two findings, a click each.
+    fields = [told.problem.field for told in left if told.problem.code == code]
+    assert told[code].problem.field not in fields, f"{code} is still there after its remedy"
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

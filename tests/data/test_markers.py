@@ -42,6 +42,7 @@ def test_chance_marks_nothing():
     marked = [one for _, marking in markers(rows) for one in marking]
     assert len(marked) <= 4, "five of a hundred would be chance, and the prior pulls them in"
     assert markers([("one text", ["a"]), ("two texts", ["a"])]) == []
+    assert not any(marking for _, marking in markers([("kettle", ["a"]), ("kettle", ["b"])] * 20))
     assert markers([]) == []
 
 

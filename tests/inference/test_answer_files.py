@@ -6,7 +6,7 @@ import errno
 import pytest
 
 from studio.errors import UserError
-from studio.inference.files import AnswerFile, harmless, match_columns
+from studio.inference.files import AnswerFile, as_sheet, harmless, match_columns
 from studio.inference.kinds.base import answerers
 from studio.inference.settings import GROUP, ChatSettings
 from studio.options import options_of, read_options
@@ -108,3 +108,37 @@ def test_every_setting_has_its_words_and_bounds():
         settings, problems = read_options(ChatSettings, GROUP, raw)
         assert settings == ChatSettings()
         assert [problem.field for problem in problems] == [f"{GROUP}.{next(iter(raw))}"]
+
+
+def test_answers_are_kept_as_they_are_and_made_a_sheet_afterwards(tmp_path):
+    exact, sheet = tmp_path / "a.jsonl", tmp_path / "a.csv"
+    with AnswerFile(exact, ["text"], LABEL_CELLS) as out:
+        assert out.named("predicted_label") == ""
+        out.write([{"text": "=1+1"}, {"text": None}], [LABELS, LABELS])
+        assert out.named("predicted_label") == "predicted_label"
+    as_sheet(exact, sheet)
+    with sheet.open(encoding="utf-8-sig", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    assert [row["text"] for row in rows] == ["'=1+1", ""]
+    assert rows[0]["predicted_label"] == "food"
+    assert rows[0]["confidence"] == "0.75"
+    assert '"=1+1"' in exact.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("kind", "prediction"),
+    [
+        ("labels", LABELS),
+        ("multilabel", {"labels": ["a"], "scores": {"a": 0.9}}),
+        ("tags", {"entities": []}),
+        ("spans", {"text": "a", "start": 0, "end": 1}),
+        ("text", {"text": "a"}),
+        ("score", {"score": 1.0, "digits": 1}),
+        ("similarity", {"score": 1.0, "digits": 1, "cosine": 0.5}),
+    ],
+)
+def test_what_can_be_corrected_is_among_the_cells(kind, prediction):
+    answerer = answerers.get(kind)
+    assert answerer.truths
+    assert set(answerer.truths) <= set(answerer.cells(prediction))
+    assert all(len(answerer.truths) <= len(task.told) for task in tasks if task.result == kind)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import json
 import os
@@ -24,6 +25,7 @@ from studio.evaluation.baseline import fit_baselines
 from studio.inference import protocol
 from studio.inference.client import InferenceClient, start_process
 from studio.inference.predictor import Predictor
+from studio.inference.server import Server
 from studio.inference.settings import ChatSettings
 from studio.tasks.base import tasks
 from studio.workspace import Workspace
@@ -152,6 +154,7 @@ def test_a_file_is_answered_with_progress(client, labels_run, tmp_path):
     assert (counts[-1], steps[-1].total, steps[-1].finished) == (300, 300, True)
     assert len(counts) > 5
     assert steps[-1].columns == {"text": "text"}
+    assert steps[-1].truths == {"label": "predicted_label_2"}, "the column that somebody can correct and learn from"
     raw = out.read_bytes()
     assert raw.startswith(b"\xef\xbb\xbf")
     with out.open(encoding="utf-8-sig", newline="") as lines:
@@ -328,6 +331,51 @@ def test_a_silent_process_is_given_up(client, chat_run, monkeypatch):
         assert caught.value.code == "inference_silent"
     finally:
         os.kill(process, signal.SIGCONT)
+
+
+def test_what_is_waited_for_is_told(client, labels_run):
+    def waited(stages):
+        seen = []
+        while True:
+            try:
+                seen.append(next(stages))
+            except StopIteration as end:
+                return seen, end.value
+
+    client.unload()
+    seen, found = waited(client.predicting(labels_run, TEXTS[:1]))
+    assert seen == ["answering", "loading", "answering"]
+    assert found.predictions == client.predict(labels_run, TEXTS[:1]).predictions
+    assert waited(client.looking_back(labels_run, TEXTS[:1]))[0] == ["answering"], "it is loaded already"
+
+
+def test_a_process_that_starts_for_long_shows_that_it_lives(tmp_path, monkeypatch):
+    """It takes connections before its imports are done, and nobody gives it up meanwhile."""
+    monkeypatch.setattr(protocol, "ALIVE_SECONDS", 0.1)
+    monkeypatch.setattr("studio.inference.client.SILENCE_SECONDS", 1.0)
+    workspace = Workspace.open(tmp_path)
+    client = InferenceClient(workspace, lambda: None)
+    server = Server(protocol.socket_path(workspace), workspace, 60.0)
+    made = server._prepare()
+    monkeypatch.setattr(server, "_prepare", lambda: (time.sleep(2), made)[1])
+    asked = threading.Event()
+    serving = threading.Thread(target=lambda: asyncio.run(_until_asked(server, asked)), daemon=True)
+    serving.start()
+    try:
+        assert client.ping()["process"] == os.getpid()
+    finally:
+        asked.set()
+        serving.join(20)
+
+
+async def _until_asked(server, asked):
+    """Serve in this process, where signals belong to the tests, until `asked` is set."""
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler = lambda *_: None
+    serving = loop.create_task(server.serve())
+    await asyncio.to_thread(asked.wait)
+    server._over.set()
+    await serving
 
 
 def test_a_process_that_cannot_start_is_said(tmp_path, monkeypatch):

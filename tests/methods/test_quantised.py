@@ -91,10 +91,10 @@ def test_without_the_library_it_is_greyed_out_with_how_to_get_it(monkeypatch, ke
     monkeypatch.setattr(quantised, "find_spec", lambda name: None)
     verdict = methods.get(key).supports("CAUSAL_LM", card("decoder"), machine(8 * 10**9))
     assert (verdict.ok, verdict.code) == (False, "verdict.method_no_library")
-    assert verdict.values == {"library": "bitsandbytes", "extra": "quant"}
+    assert verdict.values == {"library": "bitsandbytes"}
     with pytest.raises(UserError) as caught:
         methods.get(key).open(lambda: None)
-    check_spoken(caught.value, "method_no_library", method=key, library="bitsandbytes", extra="quant")
+    check_spoken(caught.value, "method_no_library", method=key, library="bitsandbytes")
 
 
 @installed

@@ -17,6 +17,8 @@ from studio.errors import UserError
 from studio.models.card import Card, read_card
 from studio.models.load import load_base, load_tokenizer
 
+sys.path.append(str(Path(__file__).parents[1] / "tasks"))
+
 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory) -> Path:
@@ -39,6 +41,19 @@ def test_the_card_says_what_the_loaded_model_is(encoder):
     assert (card.vocabulary, card.max_positions, card.intermediate) == (model.config.vocab_size, 64, 24)
     assert (card.title, card.on_disk, card.has_chat_template, card.prefix) == ("small-bert", True, False, "")
     assert Card.from_json(json.loads(json.dumps(card.to_json()))) == card
+
+
+@pytest.mark.parametrize("family", ["t5", "bart", "marian"])
+def test_the_layers_of_both_sides_count(tmp_path, family):
+    from tiny_seq2seq import seq2seq_folder
+
+    folder = seq2seq_folder(tmp_path / family, family)
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    sides = [
+        config.get("encoder_layers") or config["num_layers"],
+        config.get("decoder_layers") or config["num_decoder_layers"],
+    ]
+    assert read_card(folder, "local:x").layers == sum(sides) > sides[0]
 
 
 def test_reading_a_card_needs_no_torch(encoder):

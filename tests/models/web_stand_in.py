@@ -23,15 +23,17 @@ def silent(done: int, total: int) -> None:
 
 
 class StandIn:
-    """`models` maps hub names to folders, `wheels` package names to files; `asked` lists what came in, headers too.
+    """`models` and `sets` (data sets) map hub names to folders, `wheels` package names to files; `asked` lists what came in, headers too.
 
     `claimed` are file sizes that the hub tells instead of the real ones, `about` what it tells of a model besides its
     files. `gated` models need one of `tokens`. `failing` maps a part of a path to the status it is answered with.
-    `cut`: so many bytes of a weights file leave before the connection breaks, as often as `cuts` says.
+    `spoilt` are files of which the hub tells another sum. `cut`: so many bytes of a weights file leave before the connection breaks, as often as `cuts` says.
     """
 
     def __init__(self) -> None:
         self.models: dict[str, Path] = {}
+        self.sets: dict[str, Path] = {}
+        self.spoilt: set[str] = set()
         self.gated: set[str] = set()
         self.tokens: set[str] = set()
         self.about: dict[str, dict[str, Any]] = {}
@@ -64,8 +66,12 @@ class StandIn:
         if parts == ["api", "models"]:
             return self._search(parse_qs(urlsplit(path).query))
         if parts[:2] == ["api", "models"]:
-            return self._information("/".join(parts[2:4]), parts[4:])
-        return self._file("/".join(parts[:2]), "/".join(parts[4:]))
+            return self._information(self.models, "/".join(parts[2:4]), parts[4:])
+        if parts[:2] == ["api", "datasets"]:
+            return self._information(self.sets, "/".join(parts[2:4]), parts[4:])
+        if parts[0] == "datasets":
+            return self._file(self.sets["/".join(parts[1:3])], "/".join(parts[5:]))
+        return self._file(self.models["/".join(parts[:2])], "/".join(parts[4:]))
 
     def _ranged(self, answer: tuple[int, dict[str, str], bytes], wanted: str) -> tuple[int, dict[str, str], bytes]:
         status, headers, content = answer
@@ -91,11 +97,11 @@ class StandIn:
         link = f"<a href='{self.address}/files/{name}/{wheel.name}'>{wheel.name}</a>"
         return 200, {"Content-Type": "text/html"}, f"<!DOCTYPE html><html><body>{link}</body></html>".encode()
 
-    def _information(self, name: str, rest: list[str]) -> tuple[int, dict[str, str], bytes]:
-        if name not in self.models:
+    def _information(self, kept: dict[str, Path], name: str, rest: list[str]) -> tuple[int, dict[str, str], bytes]:
+        if name not in kept:
             return 404, {"X-Error-Code": "RepoNotFound"}, b"{}"
-        files = [path for path in sorted(self.models[name].rglob("*")) if path.is_file()]
-        names = {str(path.relative_to(self.models[name])): path.stat().st_size for path in files} | self.claimed
+        files = [path for path in sorted(kept[name].rglob("*")) if path.is_file()]
+        names = {str(path.relative_to(kept[name])): path.stat().st_size for path in files} | self.claimed
         if rest[:1] == ["tree"]:
             entries = [
                 {"type": "file", "path": path, "size": size, "oid": hashlib.sha1(path.encode()).hexdigest()}
@@ -105,20 +111,20 @@ class StandIn:
         found = {
             "id": name, "modelId": name, "sha": SHA, "private": False, "tags": [], "downloads": 0, "likes": 0,
             "gated": "manual" if name in self.gated else False,
-            "siblings": [self._sibling(name, path, size) for path, size in names.items()],
+            "siblings": [self._sibling(kept[name], path, size) for path, size in names.items()],
             **self.about.get(name, {}),
         }  # fmt: skip
         return 200, {"Content-Type": "application/json"}, json.dumps(found).encode()
 
-    def _sibling(self, name: str, path: str, size: int) -> dict[str, Any]:
+    def _sibling(self, folder: Path, path: str, size: int) -> dict[str, Any]:
         told: dict[str, Any] = {"rfilename": path, "size": size, "blobId": "b"}
-        if path.endswith(".safetensors"):
-            sha256 = hashlib.sha256((self.models[name] / path).read_bytes()).hexdigest()
+        if path.endswith((".safetensors", ".parquet")):
+            sha256 = "0" * 64 if path in self.spoilt else hashlib.sha256((folder / path).read_bytes()).hexdigest()
             told["lfs"] = {"size": size, "sha256": sha256, "pointerSize": 134}
         return told
 
-    def _file(self, name: str, path: str) -> tuple[int, dict[str, str], bytes]:
-        file = self.models[name] / path
+    def _file(self, folder: Path, path: str) -> tuple[int, dict[str, str], bytes]:
+        file = folder / path
         if not file.is_file():
             return 404, {"X-Error-Code": "EntryNotFound"}, b""
         content = file.read_bytes()

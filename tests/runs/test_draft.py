@@ -274,5 +274,5 @@ def test_an_optimizer_that_is_not_installed_cannot_be_started_with(workspace, mo
     know_machine(workspace, 16 * 10**9)
     monkeypatch.setattr("studio.training.optimizer.find_spec", lambda name: None)
     made = draft(workspace, animals(workspace), use=USE, model=model, options={"training": {"optimizer": "adamw-8bit"}})
-    values = {"library": "bitsandbytes", "extra": "quant"}
+    values = {"library": "bitsandbytes"}
     check_problem(made.problems, "optimizer_missing", "error", "training.optimizer", **values)

@@ -8,18 +8,22 @@ import time
 
 import pytest
 from run_specs import a_spec
-from spoken import check_spoken
+from spoken import check_problem, check_spoken
 from test_draft import USE, animals, know_machine, model  # noqa: F401
 
+from studio.data.importing import import_file
 from studio.data.use import Use
 from studio.errors import UserError
 from studio.evaluation.paired import compared
+from studio.inference.client import InferenceClient
 from studio.runs import states
 from studio.runs.desk import Desk
-from studio.runs.draft import draft
+from studio.runs.draft import draft, use_of
 from studio.runs.techniques import TECHNIQUES, cost, finished, technique, twins, used_by, without
 from studio.tasks.base import tasks
+from studio.web.context import Page
 from studio.web.report import shown_report
+from studio.web.tabs.techniques import shown_techniques
 from studio.words import has, say
 
 
@@ -52,12 +56,12 @@ def test_each_has_its_words_and_its_cost():
     for one in TECHNIQUES:
         assert has(f"technique.{one.key}")
         assert has(f"technique.{one.key}_help")
-    assert [cost(one, {}) for one in TECHNIQUES] == [1, 1, 1, 2, 2, 1]
+    assert [cost(one, {}) for one in TECHNIQUES] == [1, 1, 1, 2, 2, 1, 1]
     asked = {"adversarial": "freelb", "adversarial_steps": 4, "augment_copies": 3}
     assert [cost(technique(key), asked) for key in ("augment", "adversarial")] == [4, 4]
     with pytest.raises(UserError) as caught:
         technique("magic")
-    known = ["weights", "oversample", "focal", "augment", "adversarial", "language"]
+    known = ["weights", "oversample", "focal", "augment", "adversarial", "language", "context"]
     check_spoken(caught.value, "unknown_key", kind="technique", key="magic", near="weights", known=known)
 
 
@@ -111,6 +115,45 @@ def test_where_the_language_cannot_come_first_the_draft_says_why(desk, model):  
         assert say("technique.language_itself", language) in problem.text(language)
     assert made.language is None
     assert made.no_language.code == "technique.language_itself"
+
+
+def test_the_same_run_without_context(desk, model):  # noqa: F811
+    know_machine(desk.workspace, 16 * 10**9)
+    rows = [f"what a long message number {n} says,{n % 2},d{n // 4},{n % 4}" for n in range(80)]
+    file = desk.workspace.temporary / "talks.csv"
+    file.write_text("\n".join(["text,label,dialog_id,turn", *rows]), encoding="utf-8")
+    data = import_file(desk.workspace, "local", file, file.name)
+    use = use_of(desk.workspace, data)[0]
+    assert use.columns == {"text": "text", "label": "label", "thread": "dialog_id", "turn": "turn"}
+    plain = draft(desk.workspace, data, use=use, model=model)
+    assert not used_by(plain.spec)
+    assert plain.context > 1.5, "what it would cost is known before it is asked for"
+    made = draft(desk.workspace, data, use=use, model=model, options={"task": {"context": 3}}, seed=5)
+    assert [one.key for one in used_by(made.spec)] == ["context"]
+    assert made.context == pytest.approx(plain.context)
+    assert made.estimate.seconds > plain.estimate.seconds
+    assert made.spec.options["training"]["max_length"] > plain.spec.options["training"]["max_length"]
+    other = without(desk, made.spec, "context", "local").spec
+    assert other.options["task"]["context"] == 0
+    assert (other.columns, other.split, other.seed) == (made.spec.columns, made.spec.split, 5)
+    first, second = desk.submit(made.spec), desk.submit(other)
+    assert [view.id for view in twins(desk, desk.get(first), made.spec, "context")] == [second]
+    page = Page(desk, InferenceClient(desk.workspace), "en")
+    (card,) = [one for one in shown_techniques(page, made) if one["key"] == "context"]
+    assert (card["on"], card["why"]) == (True, "")
+    assert f"{made.context:.1f}" in card["cost"]
+
+
+def test_without_a_column_of_conversations_there_is_no_context(desk, model):  # noqa: F811
+    know_machine(desk.workspace, 16 * 10**9)
+    data = animals(desk.workspace)
+    made = draft(desk.workspace, data, use=USE, model=model, options={"task": {"context": 3}})
+    check_problem(made.problems, "context_no_column", "error", "task.context", context=3)
+    assert made.context is None
+    page = Page(desk, InferenceClient(desk.workspace), "zh")
+    (card,) = [one for one in shown_techniques(page, made) if one["key"] == "context"]
+    assert card["why"] == say("technique.context_none", "zh")
+    assert not [one for one in draft(desk.workspace, data, use=USE, model=model).problems if "context" in one.code]
 
 
 def end(desk, run):

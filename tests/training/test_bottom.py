@@ -145,17 +145,44 @@ def test_every_family_is_read_in_two_parts(tmp_path, family, method):
     mask[1, 4:] = 0
     batch = {"input_ids": ids, "attention_mask": mask}
     model.eval()
+    base = core_of(model).base_model
+
+    def forward() -> torch.Tensor:
+        return base(**batch).last_hidden_state
+
+    def in_parts() -> None:
+        base(input_ids=ids[:, :3]), base(input_ids=ids[:, 3:])
+
     with torch.no_grad():
-        assert found.holds(batch)
-        plain = found._whole(batch)
-        with found.given(found.read(batch) + 1.0):
-            assert not torch.allclose(found._whole(batch), plain), "it is what was given that counts"
-        assert torch.equal(found._whole(batch), plain), "put back afterwards"
+        assert found.holds(batch, forward)
+        assert not found.holds(batch, in_parts)
+        plain = forward()
+        with found.given(found.read(forward) + 1.0):
+            assert not torch.allclose(forward(), plain), "it is what was given that counts"
+        assert torch.equal(forward(), plain), "put back afterwards"
     model.train()
     found.still()
     learning = {name for name, part in model.named_modules() if part.training and "dropout" in name.lower()}
     stack, _ = block_stack(core_of(model))
     assert not [name for name in learning if f"{stack}.0." in name or "embedding" in name or name.endswith(".drop")]
+
+
+def test_a_task_that_reads_a_row_in_parts_computes_every_layer(tmp_path, parts):
+    """Pairs of texts whose vectors are compared go through the layers as two rows."""
+    rows = [
+        {"one": row["text"], "two": row["text"], "score": str(number % 3)} for number, row in enumerate(reviews(60))
+    ]
+    data = save_rows(tmp_path / "data", rows)
+    options = {"training": {"epochs": 3, "evaluations": 1, "batch_size": 8}, "method": METHODS["last_layers"]}
+    columns = {"first": "one", "second": "two", "score": "score"}
+    told = run(
+        tmp_path / "run",
+        Spec("d-1", columns, "similarity", "local:tiny", "last_layers", options=options),
+        data,
+        parts[1],
+    )
+    assert kept(told) == []
+    assert isinstance(told[-1], Done)
 
 
 def test_without_layers_below_there_is_no_bottom(tmp_path):

@@ -67,7 +67,7 @@ def test_without_its_library_the_choice_is_refused_with_the_remedy(monkeypatch):
     monkeypatch.setattr(optimizer, "find_spec", lambda name: None if name == "bitsandbytes" else seen(name))
     with pytest.raises(UserError) as caught:
         optimizer.build(TrainingOptions(optimizer="adamw-8bit"), [torch.nn.Parameter(torch.zeros(2))], "cpu")
-    check_spoken(caught.value, "optimizer_missing", library="bitsandbytes", extra="quant")
+    check_spoken(caught.value, "optimizer_missing", library="bitsandbytes")
     assert not optimizer.lacks_library(TrainingOptions())
 
 

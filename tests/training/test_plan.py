@@ -9,6 +9,7 @@ import pytest
 from tiny_training import machine
 
 from studio.methods.base import methods
+from studio.models.known import known
 from studio.models.starters import E5, MINILM, SMOLLM2
 from studio.options import options_of, read_options
 from studio.tasks.base import tasks
@@ -174,3 +175,34 @@ def test_a_preset_with_copies_keeps_its_time():
     plain, copied = made(rows=1_000), made(rows=1_000, chosen={"augment": "mixed"})
     assert copied.options["epochs"] < plain.options["epochs"]
     assert copied.estimate.seconds <= BUDGETS["quick"]
+
+
+CARDS = {"encoder": MINILM.card, "decoder": SMOLLM2.card, "seq2seq": known()["hub:facebook/bart-base"]}
+
+
+@pytest.mark.parametrize("key", tasks.keys())
+def test_every_task_and_method_says_how_much_memory_it_takes(key):
+    """Weights at least; an adapter and a head less than full tuning, single rows no more than a whole batch."""
+    task, seen = tasks.get(key), {}
+    for kind in task.models:
+        for method in methods:
+            if not method.supports(task.peft_type, CARDS[kind], machine()).ok:
+                continue
+            found = made(task, CARDS[kind], method.key)
+            narrow = 1 if method.linear_bytes else 4
+            seen[kind, method.key] = found.estimate.memory_bytes
+            assert found.estimate.memory_bytes > narrow * CARDS[kind].parameters
+            one = made(task, CARDS[kind], method.key, chosen={"micro_batch": 1})
+            assert one.estimate.memory_bytes <= found.estimate.memory_bytes
+        assert (kind, "full") in seen
+        assert all(seen[kind, "full"] >= bytes_ for (other, _), bytes_ in seen.items() if other == kind)
+    assert plan_simple(300, machine()).estimate.memory_bytes > 0
+
+
+def test_both_sides_of_an_encoder_decoder_take_memory():
+    card = CARDS["seq2seq"]
+    assert card.layers == 12, "six of each side"
+    one_side = dataclasses.replace(card, layers=6)
+    task, chosen = tasks.get("summarisation"), {"micro_batch": 8, "max_length": 256}
+    whole, half = (made(task, one, mean=250, chosen=chosen).estimate.memory_bytes for one in (card, one_side))
+    assert whole > half

@@ -241,6 +241,17 @@ def test_a_run_that_goes_on_with_another_library_does_not_claim_the_same_bits(
     assert isinstance(told[-1], Done)
 
 
+def test_a_second_attempt_makes_numbers_of_no_row_again(tmp_path, encoder, data, monkeypatch):
+    run(tmp_path / "run", spec("lora"), data, encoder, after_step(13))
+    real, again = Classification.encode, []
+    monkeypatch.setattr(
+        Classification, "encode", lambda self, rows, *rest: again.append(rows) or real(self, rows, *rest)
+    )
+    told = run(tmp_path / "run", spec("lora"), data, encoder, after_step(15))
+    assert [event.step for event in only(told, Step)] == [14, 15]
+    assert again == []
+
+
 def test_a_run_that_goes_on_with_other_kernels_does_not_claim_the_same_bits(tmp_path, encoder, data, monkeypatch):
     """As on another processor, where torch adds up in another order."""
     import torch

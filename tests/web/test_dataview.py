@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from studio.data.findings import examine
 from studio.data.importing import import_file
 from studio.data.store import DataVersion
 from studio.data.use import Use
@@ -51,18 +52,31 @@ def page_of(desk: Desk, language: str = "en") -> Page:
 def examined(page: Page, version: DataVersion) -> list[Any]:
     """What the handler of the Data tab answers for these columns."""
     roles = {("chat", "messages"): None}
-    widgets = SimpleNamespace(roles=roles, findings=None, mending=None, charts=None, rendered=None)
-    widgets.reading, widgets.inputs = None, list
-    examine = data._look(page, cast(data.Widgets, widgets))[0]
-    found: list[Any] = examine(version.version, "chat", 0.15, 0.15, 13, "stratified", None, "messages")
+    islands = dict.fromkeys(("about", "findings", "mending", "charts", "rendered", "reading"))
+    widgets = SimpleNamespace(roles=roles, inputs=list, **islands)
+    look = data._look(page, cast(data.Widgets, widgets))[0]
+    found: list[Any] = look(version.version, "chat", 0.15, 0.15, 13, "stratified", None, "messages")
     return found
 
 
 def test_the_first_three_usable_rows_are_shown(desk: Desk, version: DataVersion) -> None:
-    lines, _, _, seen, reading = examined(page_of(desk), version)
+    _, lines, _, _, seen, reading = examined(page_of(desk), version)
     assert reading["version"] == version.version
     assert any("no conversation" in problem["text"] for problem in lines["problems"])
     assert [f"Q{number}" in text and f"A{number}" in text for number, text in enumerate(seen["texts"])] == [True] * 3
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_the_data_are_is_said_once_the_doctor_has_looked(desk: Desk, version: DataVersion, language: str) -> None:
+    about, *_ = examined(page_of(desk, language), version)
+    assert about["lines"] == []
+    (column,) = about["columns"]
+    assert (column["name"], column["kind"]) == ("messages", say("web.about.kind.chat", language))
+    assert column["role"] == say("role.chat.messages", language)
+    assert (column["missing"], column["distinct"]) == (0, 62)
+    examine(desk.workspace, version, USE)
+    about, *_ = examined(page_of(desk, language), version)
+    assert about["lines"] == [say("web.about.size", language, rows=62, columns=1)]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -86,7 +100,7 @@ def test_a_template_that_fails_costs_neither_findings_nor_charts(
         raise fault
 
     monkeypatch.setattr(chat_face, "render_rows", refuse)
-    lines, _, drawn, seen, _ = examined(page_of(desk, language), version)
+    _, lines, _, drawn, seen, _ = examined(page_of(desk, language), version)
     assert lines["problems"]
     assert drawn["figures"]
     assert (seen["texts"], seen["note"]) == ([], fault.text(language))

@@ -34,7 +34,7 @@ def test_whole_data_need_no_counting(shown: tuple[Any, Any]):
     assert grid["line"] == "Rows 1–25 of 120"
     assert (grid["first"], grid["last"], len(grid["rows"])) == (True, False, 25)
     assert grid["filters"] == [["label", ["yes", "no"]]]
-    assert json.loads(kept) == {"number": 0, "column": "", "value": "", "sort": "", "falling": False}
+    assert json.loads(kept) == {"number": 0, "column": "", "value": "", "sort": "", "falling": False, "rows": []}
 
 
 def test_a_search_shows_rows_before_it_knows_how_many(shown: tuple[Any, Any]):
@@ -94,3 +94,15 @@ def test_marked_parts_are_shown_in_the_text_that_they_mark(tmp_path: Path):
 def test_without_marked_parts_nothing_is_marked(shown: tuple[Any, Any]):
     grid, _ = gridview.first_page(*shown)
     assert {row["marked"] for row in grid["rows"]} == {None}
+
+
+def test_named_rows_alone_are_shown(shown: tuple[Any, Any]):
+    page, version = shown
+    *_, (grid, kept) = list(gridview.pages_of(page, version, View(rows=(70, 3, 500)), 0))
+    assert [row["n"] for row in grid["rows"]] == [4, 71]
+    assert grid["line"] == "Rows 1–2 of 2"
+    assert json.loads(kept)["rows"] == [70, 3, 500]
+    view, _ = gridview._asked({"rows": list(range(gridview.MOST_ROWS + 9))})
+    assert len(view.rows) == gridview.MOST_ROWS
+    with pytest.raises(UserError):
+        gridview._asked({"rows": ["x"]})

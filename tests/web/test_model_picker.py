@@ -19,12 +19,13 @@ from studio.inference.client import InferenceClient
 from studio.models.known import known
 from studio.models.marks import Marks
 from studio.runs.desk import Desk
-from studio.runs.draft import draft
+from studio.runs.draft import BASELINE, draft
 from studio.web.context import Page
 from studio.web.tabs import train
 from studio.web.tabs.given import Given
 from studio.web.tabs.modelcard import settled
 from studio.web.tabs.modelview import look_first, model_choices, searched, shown_card
+from studio.web.tabs.preflight import shown_preflight
 from studio.words import say
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "models"))
@@ -138,6 +139,36 @@ def test_the_memory_line_says_what_the_plan_says(page, data, monkeypatch):
         assert one["size"] == f"{made.estimate.memory_bytes / 1e9:.1f} GB"
         assert one["tone"] == "good"
     assert line["instead"] == ""
+
+
+def test_the_check_before_the_start_says_what_the_plan_says(page, data, monkeypatch):
+    machine(monkeypatch, 16)
+    for method in ("full", "head", "lora", BASELINE):
+        chosen = BASELINE if method == BASELINE else "starter:minilm"
+        made = draft(page.workspace, data, use=USE, model=chosen, method=method)
+        told = shown_preflight(page, made)["estimate"]
+        assert told["memory"] == made.estimate.memory_bytes > 0
+        assert told["disk"] > 0
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_task_whose_starters_were_measured_below_simple_models_says_what_it_needs(
+    page, workspace, tmp_path, language
+):
+    file = tmp_path / "pairs.csv"
+    lines = [f"what is text {n},a paragraph about text {n + n % 2},{'yes' if n % 2 else 'no'}" for n in range(60)]
+    file.write_text("\n".join(["question,paragraph,match", *lines]))
+    pairs = import_file(workspace, "local", file, file.name)
+    use = Use("pair_classification", {"first": "question", "second": "paragraph", "label": "match"})
+    page = Page(page.desk, page.inference, language)
+    assert shown_card(page, pairs, use, "starter:minilm")["needs"] == say("task.pair_classification.needs", language)
+    assert shown_card(page, pairs, use, "hub:google-bert/bert-base-chinese")["needs"] == ""
+    single = Use("classification", {"text": "question", "label": "match"})
+    assert shown_card(page, pairs, single, "starter:minilm")["needs"] == ""
+    written = Use("summarisation", {"document": "paragraph", "summary": "question"})
+    assert "BART" in shown_card(page, pairs, written, "scratch:seq2seq")["needs"]
+    for key in ("translation", "summarisation", "qa", "pair_classification"):
+        assert say(f"task.{key}.needs", language)
 
 
 @pytest.mark.parametrize(

@@ -180,7 +180,7 @@ def test_texts_without_end_are_refused_by_the_handlers_themselves(workspace, whi
     calls = {
         # Where the answer would stand.
         "text": lambda: list(handlers["answer"]("r-1", "all", long, *[""] * (boxes - 1), ""))[-1]["error"],
-        "described": lambda: list(handlers["answer"]("r-1", "all", *["text"] * boxes, long))[-1]["error"],
+        "described": lambda: list(handlers["answer"]("r-1", "all", *["text"] * boxes, "", long))[-1]["error"],
         "rules": lambda: handlers["keep_rules"]("r-1", long),
         "message": lambda: next(handlers["talk"]("r-1", long, [], [], "", 8, 0.0, 1.0)),
         "system": lambda: next(handlers["talk"]("r-1", "text", [], [], long, 8, 0.0, 1.0)),

@@ -18,7 +18,7 @@
     }
     return h("div.answer.entities", { dir: "auto" }, parts, letters.slice(at).join(""));
   }
-  window.studio.marked = marked;
+  Object.assign(window.studio, { marked, tint, edge });
   const legend = (types) => h("p", {}, types.map((type) => h("span.chip", { style: { background: tint(type), color: "var(--ink)", margin: "0 6px 6px 0" } }, type)));
   results.tags = (prediction, value) => {
     const found = (prediction.entities ?? []).map((one) => [one.start, one.end, one.type, one.score]);

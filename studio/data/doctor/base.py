@@ -88,6 +88,10 @@ class Finding(ABC):
     def told(self) -> Iterator[Told]:
         """What was found once all rows were seen."""
 
+    def facts(self) -> dict[str, Any]:
+        """What was counted on the way and describes the data (see `studio.data.overview`); asked after `told`."""
+        return {}
+
 
 @dataclass
 class Seen:

@@ -7,6 +7,10 @@ from collections.abc import Iterator
 from studio.data.doctor.base import Finding, Told, findings
 from studio.data.mending import Chosen
 from studio.problem import Problem
+from studio.tasks.earlier import GROUPING
+
+_BESIDE = frozenset(role.key for role in GROUPING)
+"""Roles of columns that no model reads."""
 
 
 class UselessColumns(Finding):
@@ -17,7 +21,7 @@ class UselessColumns(Finding):
     def told(self) -> Iterator[Told]:
         kinds = {column: self.case.kinds.get(column, "") for column in self.case.layout.columns}
         for column in self.case.roles:
-            if kinds[column] == "id":
+            if kinds[column] == "id" and self.case.roles[column] not in _BESIDE:
                 values = {"column": column}
                 yield Told(Problem("columns_identifier", "warning", self.case.field(column), 1, values=values))
         unused = [name for name, kind in kinds.items() if kind in ("constant", "empty", "id")]

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from studio.data.doctor.base import Case, Told, findings
+from studio.data.doctor.base import Case, Finding, Told, findings
 from studio.data.mending import Chosen, Source, layout_of
 from studio.data.steps.base import PLACE
 from studio.errors import UserError
@@ -17,9 +17,15 @@ MARKS = frozenset({"label", "labels", "entities", "answers", "start", "impossibl
 
 
 def examined(source: Source, job: dict[str, Any], emit: Callable[[int, int], None]) -> dict[str, Any]:
-    """{"told": [as JSON]} for {"task", "columns" (role -> column), "kinds"}; `emit` hears rows."""
+    """{"told": [as JSON], "facts": what describes the data, "alike": groups of places (from 0) of rows that say nearly
+    the same, "asked": the columns they were compared by} for {"task", "columns" (role -> column), "kinds"}; `emit`
+    hears rows."""
     case = case_of(source, job["task"], job["columns"], job["kinds"])
-    return {"told": [told.to_json() for told in examine_case(case, emit)]}
+    looking = _looked(case, emit)
+    told = [_able(told, case).to_json() for one in looking for told in one.told()]
+    facts = {name: value for one in looking for name, value in one.facts().items()}
+    near = facts.pop("alike", [])
+    return {"told": told, "facts": facts, "alike": near, "asked": list(case.asked)}
 
 
 def case_of(source: Source, task: str, columns: dict[str, str], kinds: dict[str, str]) -> Case:
@@ -38,6 +44,11 @@ def case_of(source: Source, task: str, columns: dict[str, str], kinds: dict[str,
 
 def examine_case(case: Case, emit: Callable[[int, int], None]) -> list[Told]:
     """What all findings say, in their order."""
+    return [_able(told, case) for one in _looked(case, emit) for told in one.told()]
+
+
+def _looked(case: Case, emit: Callable[[int, int], None]) -> list[Finding]:
+    """All findings once they have seen all rows."""
     case = dataclasses.replace(case, alive=lambda: emit(case.rows, case.rows))
     looking = [finding(case) for finding in findings]
     for frame in case.source.frames():
@@ -45,7 +56,7 @@ def examine_case(case: Case, emit: Callable[[int, int], None]) -> list[Told]:
             one.see(frame)
         if frame.height:
             emit(int(frame.get_column(PLACE)[-1]) + 1, case.rows)
-    return [_able(told, case) for one in looking for told in one.told()]
+    return looking
 
 
 def _able(told: Told, case: Case) -> Told:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from studio.data.doctor.base import EXAMPLES, Case, Finding, Told, findings
 from studio.data.labels import RARE, UNEVEN, label_problems, spelling_variants
@@ -56,6 +56,13 @@ class LabelTrouble(Finding):
         for problem in label_problems(shown, united):
             if problem.code != "labels_spelling":
                 yield Told(problem, () if variants else (fixes[problem.code],))
+
+    def facts(self) -> dict[str, Any]:
+        if not self._counts:
+            return {}
+        (most, high), (least, low) = self._counts.most_common()[0], self._counts.most_common()[-1]
+        told = {"column": self.case.label, "labels": len(self._counts), "rows": self._counts.total()}
+        return {"labels": {**told, "most": most[:60], "high": high, "least": least[:60], "low": low}}
 
 
 findings.register(LabelTrouble)

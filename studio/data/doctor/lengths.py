@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from studio.data.doctor.base import Case, Finding, Seen, Told, findings
 from studio.data.mending import Chosen
@@ -54,6 +54,15 @@ class ExtremeLengths(Finding):
                 problem = Problem(self.key, "note", where, seen.count, tuple(seen.examples), values)
                 yield Told(problem, (Chosen("keep_length", {"column": column, "shortest": low, "longest": high}),))
 
+    def facts(self) -> dict[str, Any]:
+        for column, counts in self._lengths.items():
+            lengths = Counter({length: count for length, count in counts.items() if length})
+            if lengths:
+                low, half, high = (int(_share(lengths, share)) for share in (0.25, 0.5, 0.75))
+                told = {"column": column, "low": low, "half": half, "high": high, "longest": max(lengths)}
+                return {"lengths": told}
+        return {}
+
 
 def usual(counts: Counter[int]) -> tuple[int, int] | None:
     """(shortest, longest) usual length by the median and the median deviation of the logarithm; None for too few."""
@@ -70,10 +79,15 @@ def usual(counts: Counter[int]) -> tuple[int, int] | None:
 
 
 def _median(counts: Counter[int] | Counter[float]) -> float:
-    half, passed = counts.total() / 2, 0
+    return _share(counts, 0.5)
+
+
+def _share(counts: Counter[int] | Counter[float], share: float) -> float:
+    """The smallest value that this share of what was counted does not exceed."""
+    wanted, passed = counts.total() * share, 0
     for value, count in sorted(counts.items()):
         passed += count
-        if passed >= half:
+        if passed >= wanted:
             return float(value)
     raise ValueError("nothing to count")
 

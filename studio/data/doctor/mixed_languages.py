@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from studio.data.doctor.base import Case, Finding, Seen, Told, findings
 from studio.data.languages import language_of
@@ -26,13 +26,16 @@ class MixedLanguages(Finding):
     def __init__(self, case: Case) -> None:
         super().__init__(case)
         self._seen: dict[str, Seen] = defaultdict(Seen)
+        self._looked = 0
 
     def see(self, frame: pl.DataFrame) -> None:
         if not self.case.asked:
             return
         for place, text in frame.select(PLACE, self.case.asked[0]).iter_rows():
-            if text and not place % self.case.stride and (language := language_of(text)):
-                self._seen[language].add(place, text)
+            if text and text.strip() and not place % self.case.stride:
+                self._looked += 1
+                if language := language_of(text):
+                    self._seen[language].add(place, text)
 
     def told(self) -> Iterator[Told]:
         counts = {language: seen.count for language, seen in self._seen.items()}
@@ -48,6 +51,12 @@ class MixedLanguages(Finding):
         column = self.case.asked[0]
         problem = Problem(self.key, "warning", self.case.field(column), others, tuple(shown), values)
         yield Told(problem, (Chosen("keep_language", {"column": column, "spoken": main}),))
+
+    def facts(self) -> dict[str, Any]:
+        counts = sorted(((seen.count, language) for language, seen in self._seen.items()), reverse=True)
+        if not self._looked:
+            return {}
+        return {"languages": {"looked": self._looked, "counts": [[language, count] for count, language in counts]}}
 
 
 findings.register(MixedLanguages)

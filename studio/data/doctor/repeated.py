@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from studio.data.doctor.base import EXAMPLES, Case, Finding, Seen, Told, findings
+from studio.data.doctor.base import EXAMPLES, SHOWN, Case, Finding, Seen, Told, findings
 from studio.data.fingerprints import Repeats, fingerprint
-from studio.data.mending import Chosen
+from studio.data.mending import ROWS, Chosen
 from studio.data.steps.base import PLACE
+from studio.data.store import read_parquet_rows
 from studio.problem import Problem
 
 if TYPE_CHECKING:
@@ -41,7 +43,21 @@ class Repeated(Finding):
         seen = self._seen
         if seen.count:
             problem = Problem(self.key, "note", "data", seen.count, tuple(seen.examples), {"row": seen.first})
-            yield Told(problem, (Chosen("drop_duplicates", {"columns": self._columns}),))
+            options = {"columns": list(self.case.asked), "label": self.case.label}
+            yield Told(problem, (Chosen("drop_duplicates", options),))
+
+    def facts(self) -> dict[str, Any]:
+        """The rows that stand there most often: [number of the first one, times, its cells]."""
+        if not self.case.asked:
+            return {}
+        counts = Counter(first for first, _ in self._repeats.pairs).most_common(EXAMPLES)
+        columns = {str(turn): column for turn, column in enumerate(self._columns)}
+        rows = read_parquet_rows(self.case.source.folder / ROWS, columns, [first for first, _ in counts])
+        frequent = [
+            [first + 1, times + 1, [(text or "")[:SHOWN] for text in row.values()]]
+            for (first, times), row in zip(counts, rows, strict=True)
+        ]
+        return {"repeated": self._seen.count, "frequent": frequent, "frequent_columns": self._columns}
 
 
 findings.register(Repeated)

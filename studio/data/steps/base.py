@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from studio.errors import UserError
@@ -46,6 +46,8 @@ class Layout:
     texts: tuple[str, ...]
     structured: frozenset[str] = frozenset()
     anchored: str = ""
+    origins: Any = field(default=None, compare=False, repr=False)
+    """Each row's place (from 0) in the file it came from, int64 (rows,); None where the rows are the file's own."""
 
     def known(self, column: str) -> str:
         """`column` where it exists. Raises UserError (`step_column_unknown`)."""
@@ -86,6 +88,8 @@ class Step(ABC):
     """Whether the list of steps offers it."""
     surveyed: ClassVar[float] = 0.0
     """Share of the time that the look at all rows takes, where that is much and the step tells how far it is."""
+    untold: ClassVar[tuple[str, ...]] = ()
+    """Options that say nothing to people."""
     Options: ClassVar[type]
     """A frozen dataclass of `studio.options.option` fields; group "step"."""
 

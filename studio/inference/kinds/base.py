@@ -33,6 +33,9 @@ class Answerer(ABC):
     program: ClassVar[str] = TRY
     """Run in a fresh Python with the path of `predict.py`, questions as JSON on its input: a {name: number} for each
     on its output, to be compared with `numbers`. The default calls `numbers(question)` of `predict.py`."""
+    truths: ClassVar[tuple[str, ...]] = ()
+    """Names of cells that say what the task's truth roles say, in the order of these: from answers that somebody has
+    corrected, a model can learn."""
     simple_snippet: ClassVar[str] = ""
     """The same for the kind's simple models, needing numpy alone; where empty, they cannot be downloaded."""
 

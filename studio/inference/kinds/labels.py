@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from studio.errors import UserError
 from studio.inference.kinds.base import Answerer, answerers
 from studio.tasks.base import Row, tasks
+from studio.tasks.earlier import marks_of
 from studio.tasks.pairs import gap_of
 from studio.tasks.windows import overlap
 
@@ -23,6 +24,7 @@ class LabelAnswerer(Answerer):
 
     key = "labels"
     snippet = "labels.txt"
+    truths = ("predicted_label",)
     simple_snippet = "simple.txt"
     program = """
 import json, runpy, sys
@@ -59,7 +61,7 @@ json.dump([made["predict"](question) for question in json.load(sys.stdin)], sys.
             return []
 
     def script(self, predictor: Predictor, snippet: str) -> str:
-        return with_head(snippet, predictor.facts.get("head", "linear"))
+        return with_context(with_head(snippet, predictor.facts.get("head", "linear")), predictor.facts)
 
     def write(self, predictor: Predictor, core: Any, folder: Path) -> None:
         about: dict[str, Any] = {"labels": predictor.facts["labels"]}
@@ -92,6 +94,42 @@ def with_head(script: str, head: str) -> str:
     return script.replace(linear, instead).replace(_BEFORE, f"{layers}\n{_BEFORE}", 1)
 
 
+_ALONE = (
+    ("def predict(text):", "def predict(question):"),
+    ("def numbers(text):", "def numbers(question):"),
+    ("numbers(text)", "numbers(question)"),
+    ("predict(text)", "predict(question)"),
+    ('    room = {"truncation"', '    text, lines = parted(question)\n    room = {"truncation"'),
+    ("texts = list(question.values()) if isinstance(question, dict) else [question]", "texts = [parted(question)[0]]"),
+    (
+        "hidden = encoder(**{name: torch.tensor([part[place]]) for name, part in coded.items()}).last_hidden_state[0]",
+        'part, before = behind(coded["input_ids"][place], lines if len(coded["input_ids"]) == 1 else [])\n'
+        "        ids = torch.tensor([part])\n"
+        "        hidden = encoder(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state[0]",
+    ),
+    (
+        "    for part in parts:\n        ids",
+        "    for part in parts:\n        part, before = behind(part, lines if len(parts) == 1 else [])\n        ids",
+    ),
+    ("vector = hidden.mean(0)", "vector = hidden[before:].mean(0)"),
+    ('" ".join(sys.argv[1:])', '{"text": sys.argv[1], "earlier": "\\n".join(sys.argv[2:])}'),
+    ('predict.py "your text" ["the second text"]', 'predict.py "your text" ["an earlier text" "the one after it" ...]'),
+    ('predict.py "your text" -', 'predict.py "your text" ["an earlier text" "the one after it" ...] -'),
+    ("{role: text} of two texts", '{"text": text, "earlier": those before it, a line each}'),
+    (_BEFORE, "{functions}" + _BEFORE),
+)
+"""How snippets read a text alone, and what stands there where earlier rows are read before it."""
+
+
+def with_context(script: str, facts: Mapping[str, Any]) -> str:
+    """A `predict.py` for texts alone as one that reads earlier texts as well, where the model does."""
+    if not facts.get("context"):
+        return script
+    for alone, instead in _ALONE:
+        script = script.replace(alone, instead, 1)
+    return script.replace("{functions}", (_LAYERS / "context.txt").read_text("utf-8"))
+
+
 def write_pooled(predictor: Predictor, core: Any, folder: Path, about: dict[str, Any]) -> None:
     """A pooled encoder with its head: its own folder of weights, head.safetensors, and labels.json, which says
     how texts are read besides what `about` says."""
@@ -111,6 +149,8 @@ def write_pooled(predictor: Predictor, core: Any, folder: Path, about: dict[str,
         "stride": overlap(predictor.tokenizer, predictor.max_length) if windows > 1 else 0,
         "pooling": pooling_of(core.config),
     }
+    if predictor.context:
+        facts |= {"context": predictor.context, **marks_of(predictor.tokenizer)}
     (folder / "labels.json").write_text(json.dumps(facts, ensure_ascii=False, indent=1), "utf-8")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.inference.kinds.base import Answerer, answerers
-from studio.inference.kinds.labels import with_head, write_pooled
+from studio.inference.kinds.labels import with_context, with_head, write_pooled
 from studio.tasks.multilabel import THRESHOLD
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ class MultiLabelAnswerer(Answerer):
 
     key = "multilabel"
     snippet = "multilabel.txt"
+    truths = ("predicted_labels",)
     simple_snippet = "simple_multilabel.txt"
 
     def cells(self, prediction: Mapping[str, Any]) -> dict[str, Any]:
@@ -26,7 +27,7 @@ class MultiLabelAnswerer(Answerer):
         return {"predicted_labels": ";".join(prediction["labels"]), **scores}
 
     def script(self, predictor: Predictor, snippet: str) -> str:
-        return with_head(snippet, predictor.facts.get("head", "linear"))
+        return with_context(with_head(snippet, predictor.facts.get("head", "linear")), predictor.facts)
 
     def write(self, predictor: Predictor, core: Any, folder: Path) -> None:
         labels, tuned = predictor.facts["labels"], predictor.facts.get("thresholds", {})

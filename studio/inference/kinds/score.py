@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.inference.kinds.base import Answerer, answerers
-from studio.inference.kinds.labels import with_head, write_pooled
+from studio.inference.kinds.labels import with_context, with_head, write_pooled
 
 if TYPE_CHECKING:
     from studio.inference.predictor import Predictor
@@ -18,6 +18,7 @@ class ScoreAnswerer(Answerer):
 
     key = "score"
     snippet = "score.txt"
+    truths = ("predicted_number",)
     simple_snippet = "simple_score.txt"
 
     def cells(self, prediction: Mapping[str, Any]) -> dict[str, Any]:
@@ -25,7 +26,7 @@ class ScoreAnswerer(Answerer):
         return {"predicted_number": round(prediction["score"], prediction["digits"] + 4)}
 
     def script(self, predictor: Predictor, snippet: str) -> str:
-        return with_head(snippet, predictor.facts.get("head", "linear"))
+        return with_context(with_head(snippet, predictor.facts.get("head", "linear")), predictor.facts)
 
     def write(self, predictor: Predictor, core: Any, folder: Path) -> None:
         write_pooled(predictor, core, folder, {name: predictor.facts[name] for name in ("mean", "scale")})

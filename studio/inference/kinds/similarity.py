@@ -22,6 +22,7 @@ class SimilarityAnswerer(Answerer):
 
     key = "similarity"
     snippet = "similarity.txt"
+    truths = ("predicted_score",)
     simple_snippet = "simple_similarity.txt"
 
     def cells(self, prediction: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ class SpanAnswerer(Answerer):
 
     key = "spans"
     snippet = "spans.txt"
+    truths = ("predicted_answer", "answer_start")
 
     def cells(self, prediction: Mapping[str, Any]) -> dict[str, Any]:
         """The answer, "" for none, its first and its last character, and its probability; how likely the text holds no

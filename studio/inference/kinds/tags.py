@@ -23,6 +23,7 @@ class TagAnswerer(Answerer):
 
     key = "tags"
     snippet = "tags.txt"
+    truths = ("predicted_entities",)
 
     def cells(self, prediction: Mapping[str, Any]) -> dict[str, Any]:
         """The entities as JSON, as they can be imported again."""

@@ -88,6 +88,7 @@ class TextAnswerer(Answerer):
 
     key = "text"
     snippet = "written.txt"
+    truths = ("answer",)
 
     def steps(self, predictor: Predictor, rows: Sequence[Row]) -> Iterator[Progress]:
         for count, texts in _written(predictor, rows, settings_of(rows)):

@@ -10,11 +10,12 @@ from studio.errors import UserError
 from studio.evaluation.baseline import best, load_all
 from studio.inference.adapters import can_be_turned_down
 from studio.inference.client import Stages, whole
-from studio.tasks.base import Row, Task, tasks
+from studio.tasks.base import Task, tasks
+from studio.tasks.earlier import EARLIER
 from studio.web.context import Page
 from studio.web.describe import describe
 from studio.web.kinds.base import faces
-from studio.web.tabs import bounds
+from studio.web.tabs import bounds, conversing
 from studio.web.tabs.answerfile import SIMPLE, has_model
 from studio.words import has
 
@@ -37,10 +38,11 @@ def answering(
     which: str | None = None,
     further: Mapping[str, list[Any]] | None = None,
     strength: float = 1.0,
+    lines: str | None = "",
 ) -> Stages:
     """The tuned model's answer beside what came before it, or that of the simple model alone; `texts` fill the roles
-    that are asked, `further` are the inputs of the kinds' own widgets, `strength` how much of an adapter counts. Raises
-    UserError (`text_empty`, `text_long`)."""
+    that are asked, `further` are the inputs of the kinds' own widgets, `strength` how much of an adapter counts,
+    `lines` the earlier texts of the conversation. Raises UserError (`text_empty`, `text_long`)."""
     if not run:
         return None
     given = _bounded(texts, further or {})
@@ -48,8 +50,10 @@ def answering(
     roles = asked_roles(task)
     if not all(text.strip() for text in given[: len(roles)]):
         raise UserError("text_empty")
-    row: Row = dict(zip(roles, given, strict=False))
+    row: dict[str, str | None] = dict(zip(roles, given, strict=False))
     told = {"kind": task.result, "truth": "", "text": given[0], "texts": given[: len(roles)], "row": dict(row)}
+    if conversing.context_of(page, run) and (before := bounds.bounded(lines, bounds.TEXT)).strip():
+        row[EARLIER] = told["earlier"] = before
     if key := simple_alone(folder, which):
         alone = yield from page.inference.predicting(folder, [row], key)
         title = page.t("web.play.simple", name=page.t(f"ladder.{key}"))
@@ -59,7 +63,7 @@ def answering(
     mine = (further or {}).get(face.key) or [""]
     row |= face.settings(mine)
     found = yield from page.inference.looking_back(folder, [row], face.describe(mine))
-    answers = _before(page, found["answers"])
+    answers = _before(page, found["answers"], alone=bool(row.get(EARLIER)))
     milliseconds = None
     if has_model(folder):
         share = strength if can_be_turned_down(folder) else 1.0
@@ -68,6 +72,8 @@ def answering(
         note = page.t("web.play.strength_note", percent=round(100 * share)) if share < 1 else ""
         first = {"key": "tuned", "title": page.t("web.play.tuned"), "note": note, "prediction": tuned.predictions[0]}
         answers.insert(0, first)
+    elif answers and page.desk.get(run).active:
+        answers[-1]["note"] = page.t("web.play.not_ready")
     elif answers and (alone_told := describe(page.desk, page.desk.get(run), page.language)["without_model"]):
         answers[-1]["note"] = alone_told
     return {**told, "answers": answers, "ms": milliseconds}
@@ -84,8 +90,9 @@ def _bounded(texts: Sequence[str | None], further: Mapping[str, list[Any]]) -> l
     return given
 
 
-def _before(page: Page, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What came before tuning, with its titles: the simple model, and what the base says."""
+def _before(page: Page, found: list[dict[str, Any]], alone: bool) -> list[dict[str, Any]]:
+    """What came before tuning, with its titles: the simple model, and what the base says; `alone`: of the text without
+    what went before it."""
     answers: list[dict[str, Any]] = []
     for one in found:
         key = one["key"]
@@ -93,6 +100,8 @@ def _before(page: Page, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
             title, note = page.t(f"web.play.{key}"), page.t(f"web.play.{key}_note")
         else:
             title, note = page.t("web.play.simple", name=page.t(f"ladder.{key}")), ""
+        if alone:
+            note = f"{note} {page.t('web.play.text_alone')}".strip()
         answers.append({"key": key, "title": title, "note": note, "prediction": one["predictions"][0]})
     # The same model untuned stands beside the tuned one, the simple model below them.
     return sorted(answers, key=lambda answer: answer["key"] != "base")

@@ -32,8 +32,10 @@ class Talk:
 def build(page: Page, run: gr.Dropdown) -> Talk:
     """Draw the widgets into the current Blocks context and wire them to the chosen run."""
     with gr.Row():
-        before = gr.Chatbot(label=page.t("web.play.before"), height=380, elem_id="chat-before", buttons=["copy"])
-        after = gr.Chatbot(label=page.t("web.play.after"), height=380, elem_id="chat-after", buttons=["copy"])
+        # One below the other where both would be too narrow to read.
+        look: dict[str, Any] = {"height": 380, "min_width": 320, "buttons": ["copy"]}
+        before = gr.Chatbot(label=page.t("web.play.before"), elem_id="chat-before", **look)
+        after = gr.Chatbot(label=page.t("web.play.after"), elem_id="chat-after", **look)
     with gr.Row(equal_height=True):
         message = gr.Textbox(
             label=page.t("web.play.text"),
@@ -42,6 +44,7 @@ def build(page: Page, run: gr.Dropdown) -> Talk:
             max_length=bounds.TEXT,
             elem_id="chat-message",
             scale=5,
+            min_width=280,
         )
         send = gr.Button(page.t("web.play.send"), variant="primary", elem_id="chat-send", min_width=100)
         stop = gr.Button(page.t("web.play.stop"), elem_id="chat-stop", min_width=80)

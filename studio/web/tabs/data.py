@@ -14,12 +14,14 @@ from studio.errors import UserError
 from studio.problem import Problem
 from studio.runs.draft import use_of
 from studio.tasks.base import tasks
+from studio.web.about import shown_about
 from studio.web.context import Page
+from studio.web.correcting import shown_editing
 from studio.web.doubting import shown_doubts
 from studio.web.island import island, lead
 from studio.web.tabs import gridview, splitting, upload
 from studio.web.tabs.choose import data_sets, pick
-from studio.web.tabs.dataview import answers, bench, charts, facts_line, findings, rendered
+from studio.web.tabs.dataview import answers, bench, charts, facts_line, findings, origin_line, rendered
 from studio.web.tabs.gridview import QUIET
 
 NO_COLUMN = ""
@@ -35,6 +37,7 @@ class Widgets:
     roles: dict[tuple[str, str], gr.Dropdown]
     groups: dict[str, gr.Group]
     split: list[Any]
+    about: gr.HTML
     findings: gr.HTML
     mending: gr.HTML
     charts: gr.HTML
@@ -65,6 +68,7 @@ def build(page: Page) -> None:
             )
             upload.wire(page, drop)
             upload.paste(page)
+            upload.hub(page)
         with gr.Column(scale=3):
             chosen = gr.Dropdown(
                 label=page.t("web.data.chosen"),
@@ -87,7 +91,7 @@ def _columns(page: Page, chosen: gr.Dropdown, facts: gr.HTML) -> Widgets:
     with gr.Row(equal_height=True):
         for item in tasks:
             with gr.Column(visible=False, scale=4, elem_id=f"roles-{item.key}") as groups[item.key], gr.Row():
-                for role in item.roles:
+                for role in item.columns:
                     roles[item.key, role.key] = gr.Dropdown(
                         choices=[],
                         value=None,
@@ -97,6 +101,7 @@ def _columns(page: Page, chosen: gr.Dropdown, facts: gr.HTML) -> Widgets:
                     )
         use = gr.Button(page.t("web.data.use"), variant="primary", elem_id="data-use", min_width=160)
     split = splitting.panel(page)
+    about = island("about", elem_id="data-about")
     with gr.Row():
         with gr.Column(scale=3):
             found = island("doctor", elem_id="data-findings")
@@ -115,7 +120,7 @@ def _columns(page: Page, chosen: gr.Dropdown, facts: gr.HTML) -> Widgets:
         )
         place = gr.Textbox("", visible="hidden", elem_classes="visually-hidden")
     grid = island("grid", elem_id="data-grid")
-    islands = (found, mending, drawn, seen, reading)
+    islands = (about, found, mending, drawn, seen, reading)
     widgets = Widgets(chosen, facts, task, roles, groups, split, *islands, search, place, grid, use)
     gridview.wire(page, chosen, search, place, grid)
     return widgets
@@ -137,6 +142,7 @@ def _wire(page: Page, widgets: Widgets) -> None:
         use, reason, values, sure = use_of(page.workspace, found)
         grid, place = gridview.first_page(page, found)
         line = {"line": facts_line(page, found), "reason": page.t(reason, **values), "sure": sure}
+        line["origin"] = origin_line(page, found)
         line["answers"] = [] if sure else answers(page, found)
         split = splitting.filled(found, use.split)
         return [line, *_filled(page, widgets, found.columns, use), grid, "", place, *split]
@@ -182,20 +188,22 @@ def _look(page: Page, widgets: Widgets) -> list[Any]:
         """Findings, charts and rendered rows for the columns as they are chosen now."""
         version, use = _read(widgets, values)
         if not version:
-            return [None] * 5
+            return [None] * 6
         found = find_version(page.workspace, version)
         tools = {**bench(found, use), "doubts": shown_doubts(page.desk, found, use, page.language)}
+        about = shown_about(found, use, page.language)
+        tools["editing"] = shown_editing(found, use)
         if not use.task or not use.columns:
-            return [None, {**tools, "version": version}, None, None, None]
+            return [about, None, {**tools, "version": version}, None, None, None]
         problems, lines = findings(page, found, use)
         blocked = _blocked(problems)
         seen = {} if blocked else rendered(page, found, use)
         # The page drops an answer about data that is no longer the chosen one: a slow one may come last.
         told = (lines | tools, tools, {"figures": charts(page, found, use)}, seen)
         reading = None if blocked else {"version": version, "use": use.to_json()}
-        return [*({**value, "version": version} for value in told), reading]
+        return [about, *({**value, "version": version} for value in told), reading]
 
-    shown = [widgets.findings, widgets.mending, widgets.charts, widgets.rendered, widgets.reading]
+    shown = [widgets.about, widgets.findings, widgets.mending, widgets.charts, widgets.rendered, widgets.reading]
     return [examine, widgets.inputs(), shown]
 
 
@@ -230,7 +238,7 @@ def _filled(page: Page, widgets: Widgets, columns: tuple[str, ...], use: Use) ->
 
 def _role(page: Page, columns: tuple[str, ...], use: Use, task: str, role: str) -> gr.Dropdown:
     """A role's dropdown: the guessed or confirmed column; a role that is not required may stay empty."""
-    declared = next(item for item in tasks.get(task).roles if item.key == role)
+    declared = next(item for item in tasks.get(task).columns if item.key == role)
     choices = [(name, name) for name in columns]
     if not declared.required:
         choices.insert(0, (page.t("web.data.column_none"), NO_COLUMN))

@@ -35,6 +35,16 @@ def facts_line(page: Page, version: DataVersion) -> str:
     )
 
 
+def origin_line(page: Page, version: DataVersion) -> str:
+    """Where data that were no file came from; "" for a file."""
+    told = version.origin
+    if told.get("kind") == "hub":
+        split = told["split"] or page.t("web.data.every_split")
+        revision = str(told["revision"])[:8]
+        return page.t("web.data.from_hub", id=told["id"], config=told["config"], split=split, revision=revision)
+    return page.t("web.data.from_run", run=told["name"], file=told["file"]) if told.get("kind") == "run" else ""
+
+
 def answers(page: Page, version: DataVersion) -> list[dict[str, Any]]:
     """What the columns of an unsure guess could mean, each as a whole answer that a person can press."""
     told = []

@@ -23,6 +23,8 @@ from studio.web.tabs.bounds import sent
 ROWS = 25
 LONGEST_MARKED = 2000
 """Characters of a text that is shown with its parts marked."""
+MOST_ROWS = 500
+"""Rows that can be named one by one."""
 MOST_CHOICES = 30
 """Values of a column that are offered as a filter."""
 # A newer choice must not be dropped because the answer to an older one is still under way.
@@ -138,6 +140,7 @@ def _asked(raw: dict[str, Any]) -> tuple[View, int]:
     """A page's wish as a view and the page's number. Raises UserError (`request_unreadable`)."""
     try:
         texts = {name: str(raw.get(name) or "")[:1000] for name in ("column", "value", "sort")}
-        return View(falling=bool(raw.get("falling")), **texts), max(0, int(raw.get("number") or 0))
+        rows = tuple(dict.fromkeys(max(0, int(row)) for row in list(raw.get("rows") or ())[:MOST_ROWS]))
+        return View(falling=bool(raw.get("falling")), rows=rows, **texts), max(0, int(raw.get("number") or 0))
     except (TypeError, ValueError, OverflowError):
         raise UserError("request_unreadable") from None

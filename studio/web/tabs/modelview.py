@@ -182,6 +182,7 @@ def shown_card(page: Page, version: DataVersion, use: Use, model: str) -> dict[s
         **_facts(page, card),
         "reads": reads,
         "note": _note(page, card, model),
+        "needs": _needs(page, use.task, model),
         "why": why,
         "unsure": page.t("web.models.listed") if card.listed else "",
         "memory": memory_line(page, version, use, card, _fitting(page, use.task)),
@@ -196,6 +197,12 @@ def _note(page: Page, card: Card, model: str) -> str:
         chain = [model_title(one, page.language, page.workspace) for one in lineage(page.workspace, model)]
         return page.t("web.train.continues", chain=" → ".join(chain))
     return page.t(card.note) if card.note else ""
+
+
+def _needs(page: Page, task: str, model: str) -> str:
+    """What model the task needs, where those that come with the studio were measured below simple ones."""
+    code = f"task.{task}.needs"
+    return page.t(code) if has(code) and (model.startswith("starter:") or is_scratch(model)) else ""
 
 
 def method_reasons(page: Page, found: dict[str, Verdict]) -> list[dict[str, str]]:

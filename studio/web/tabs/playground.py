@@ -19,7 +19,7 @@ from studio.web.context import Page
 from studio.web.island import island, lead
 from studio.web.kinds.base import More, faces
 from studio.web.shown import Shown, shown
-from studio.web.tabs import bounds
+from studio.web.tabs import bounds, conversing
 from studio.web.tabs.answerfile import QUIET, SIMPLE, has_model, whole_file
 from studio.web.tabs.answering import answering, asked_roles
 from studio.web.tabs.choose import finished_runs, pick
@@ -42,13 +42,14 @@ class Widgets:
     examples: gr.HTML
     asking: gr.Column
     boxes: list[gr.Textbox]
+    earlier: gr.Textbox
     answers: gr.HTML
     more: dict[str, More]
 
     def inputs(self) -> list[Any]:
         """What an answer is made from."""
         further = [part for more in self.more.values() for part in more.inputs]
-        return [self.run, self.which, *self.boxes, *further, self.strength]
+        return [self.run, self.which, *self.boxes, self.earlier, *further, self.strength]
 
 
 def build(page: Page) -> None:
@@ -65,12 +66,13 @@ def build(page: Page) -> None:
     with gr.Column(visible=False, elem_id="play-asking") as asking:
         with gr.Row(equal_height=True):
             with gr.Column(scale=5):
+                earlier = conversing.box(page)
                 boxes = [_box(page, number) for number in range(most_boxes())]
             send = gr.Button(page.t("web.play.send"), variant="primary", elem_id="play-send", scale=1, min_width=110)
         answers = island("answers", elem_id="play-answers")
     more = {face.key: found for face in faces if (found := face.more(page, run)) is not None}
     examples = island("examples", elem_id="play-examples")
-    widgets = Widgets(run, which, strength, examples, asking, boxes, answers, more)
+    widgets = Widgets(run, which, strength, examples, asking, boxes, earlier, answers, more)
     whole_file(page, run, which)
     page.parts["play_run"] = run
     page.parts["play_which"] = which
@@ -104,13 +106,15 @@ def _wire_choice(page: Page, widgets: Widgets) -> None:
             hidden = [part for more in widgets.more.values() for part in (gr.Column(visible=False), *_kept(more))]
             boxes = [gr.skip()] * len(widgets.boxes)
             off = gr.Slider(visible=False)
-            return [gr.Column(visible=False), gr.Radio(visible=False), off, [], None, *boxes, *hidden]
+            gone = gr.Textbox(visible=False)
+            return [gr.Column(visible=False), gr.Radio(visible=False), off, [], None, *boxes, gone, *hidden]
         task, folder = tasks.get(page.desk.get(run).task), page.desk.folder(run)
         face = faces.get(task.result)
         both = gr.Radio(visible=task.kind.simple and has_model(folder) and bool(load_all(folder)))
         strength = gr.Slider(value=100, visible=can_be_turned_down(folder))
         asking = [gr.Column(visible=face.asks), both, strength]
-        shown = [*asking, held_out(page, run), None, *_boxes(page, widgets, task)]
+        earlier = gr.Textbox(value="", visible=conversing.context_of(page, run) > 0)
+        shown = [*asking, held_out(page, run), None, *_boxes(page, widgets, task), earlier]
         for key, more in widgets.more.items():
             shown.append(gr.Column(visible=key == task.result))
             shown += face.filled(page, folder) if key == task.result else _kept(more)
@@ -118,7 +122,7 @@ def _wire_choice(page: Page, widgets: Widgets) -> None:
 
     filled = [part for more in widgets.more.values() for part in (more.column, *more.filled)]
     asked = [widgets.asking, widgets.which, widgets.strength]
-    shown = [*asked, widgets.examples, widgets.answers, *widgets.boxes, *filled]
+    shown = [*asked, widgets.examples, widgets.answers, *widgets.boxes, widgets.earlier, *filled]
     widgets.run.change(choose, widgets.run, shown, **QUIET)
     widgets.run.input(None, widgets.run, None, js="(run) => window.studio.open({ run, tab: 'playground' }, true)")
 
@@ -140,13 +144,14 @@ def _boxes(page: Page, widgets: Widgets, task: Task) -> list[Any]:
 def _wire_asking(page: Page, widgets: Widgets, send: gr.Button) -> None:
     count = len(widgets.boxes)
 
-    def work(run: str | None, texts: list[str | None], which: str | None, further: Sequence[Any]) -> Stages:
-        given, strength = _further(widgets, further)
-        return answering(page, run, texts, which, given, strength)
+    def work(run: str | None, which: str | None, given: Sequence[Any]) -> Stages:
+        """`given` are the boxes, the earlier lines of a conversation, and what the kinds add."""
+        further, strength = _further(widgets, given[count + 1 :])
+        return answering(page, run, list(given[:count]), which, further, strength, given[count])
 
     @page.told
     def answer(run: str | None, which: str | None, *given: Any) -> Iterator[Any]:
-        yield from shown(page, work(run, list(given[:count]), which, given[count:]))
+        yield from shown(page, work(run, which, given))
 
     @page.told
     def turned(run: str | None, which: str | None, *given: Any) -> Iterator[Any]:
@@ -154,7 +159,7 @@ def _wire_asking(page: Page, widgets: Widgets, send: gr.Button) -> None:
         if not run or not all((text or "").strip() for text in given[:1]):
             yield gr.skip()
             return
-        yield from shown(page, work(run, list(given[:count]), which, given[count:]))
+        yield from shown(page, work(run, which, given))
 
     asking = gr.on(
         [send.click, *(box.submit for box in widgets.boxes)],
@@ -177,7 +182,7 @@ def _wire_asking(page: Page, widgets: Widgets, send: gr.Button) -> None:
         """A held-out row into the boxes, and answered; or into the kind's own box."""
         place = bounds.sent(event).get("row")
         row = next((row for number, row in _held_rows(page, run or "") if number == place), None)
-        nothing = [gr.skip()] * (count + 1 + len(messages))
+        nothing = [gr.skip()] * (count + 2 + len(messages))
         if not run or row is None:
             yield nothing
             return
@@ -185,20 +190,22 @@ def _wire_asking(page: Page, widgets: Widgets, send: gr.Button) -> None:
         face = faces.get(task.result)
         example = face.example(task, row)
         if not face.asks:
-            yield [*nothing[: count + 1], *(example["text"] if key == face.key else gr.skip() for key in messages)]
+            yield [*nothing[: count + 2], *(example["text"] if key == face.key else gr.skip() for key in messages)]
             return
         texts = [(row.get(role) or "")[: bounds.TEXT] for role in asked_roles(task)]
         texts = texts if len(texts) > 1 else [example["text"][: bounds.TEXT]]
-        filled = [*texts, *[gr.skip()] * (count - len(texts))]
+        before = conversing.before(page, run, int(place or 0))
+        filled = [*texts, *[gr.skip()] * (count - len(texts)), before]
 
         def onto(value: Shown | None) -> list[Any]:
             if value and "answers" in value:
                 value = {**value, "truth": example["truth"]}
             return [*filled, value, *[gr.skip()] * len(messages)]
 
-        yield from shown(page, work(run, list(texts), which, given[count:]), onto)
+        asked = [*texts, *[""] * (count - len(texts)), before, *given[count + 1 :]]
+        yield from shown(page, work(run, which, asked), onto)
 
-    outputs = [*widgets.boxes, widgets.answers, *messages.values()]
+    outputs = [*widgets.boxes, widgets.earlier, widgets.answers, *messages.values()]
     trying = widgets.examples.click(try_example, widgets.inputs(), outputs, **HIDDEN)
     for done in (asking, trying, turning):
         # Also after a request that got lost, which hands nothing on.

@@ -48,6 +48,8 @@ def _shown(page: Page, one: Technique, task: Task, made: Draft) -> dict[str, Any
     told["cost"] = page.t("technique.times", times=times) if times > 1 else page.t("technique.free")
     if one.key == LANGUAGE:
         _language(page, made, told)
+    if one.key == "context":
+        _context(page, made, told)
     if one.key == "augment" and not task.alterable:
         told["why"] = page.t("technique.augment_none")
     if one.key == "weights" and uneven:
@@ -62,6 +64,14 @@ def _language(page: Page, made: Draft, told: dict[str, Any]) -> None:
     elif made.language is not None:
         time = spoken_time(made.language, page.language)
         told["cost"] = page.t("technique.language_cost", time=time, share=round(100 * SHARE))
+
+
+def _context(page: Page, made: Draft, told: dict[str, Any]) -> None:
+    """How much longer the texts become; or that no column says which rows belong together."""
+    if made.context is None:
+        told["cost"], told["why"] = "", page.t("technique.context_none")
+    else:
+        told["cost"] = page.t("technique.context_cost", times=f"{made.context:.1f}")
 
 
 def _few(page: Page, task: Task, made: Draft) -> list[dict[str, Any]]:

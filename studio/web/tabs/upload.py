@@ -82,6 +82,12 @@ def paste(page: Page) -> None:
     ).success(None, made, None, js=_OPEN)
 
 
+def hub(page: Page) -> None:
+    """A data set of the hub by its id, closed until it is wanted; it asks `studio.web.hubdata`."""
+    with gr.Accordion(page.t("web.data.hub"), open=False, elem_id="data-hub"):
+        island("hubset", {"shown": True}, elem_id="data-hub-form")
+
+
 def _brought(page: Page, bring: Callable[[], DataVersion]) -> tuple[str, list[str] | None]:
     """(the version's id, or "" with the sentences why not)."""
     try:
