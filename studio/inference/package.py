@@ -83,13 +83,13 @@ def _tuned(run_dir: Path, folder: Path, language: str) -> Copy:
     rounded = ""
     if method.merged_gap > LARGEST_GAP:
         expected, gap = _unrounded(merged, questions, expected)
-        rounded = say("package.card.rounded", language, method=about["method"], percent=round(100 * gap, 1)) + " "
+        rounded = say("package.card.rounded", language, method=about["method"], percent=round(100 * gap, 1))
     _write(merged, folder)
     (folder / "predict.py").write_text(script, "utf-8")
     made = say("package.card.made", language, base=about.get("base", ""), method=about["method"], run=run_dir.name)
+    made = f"{made} {rounded}".rstrip()
     report = _object(run_dir / "report.json")
-    limits = f"{say('package.card.limits', language, rows=report.get('rows', '?'))} {rounded}"
-    limits += _licence(about, language)
+    limits = f"{say('package.card.limits', language, rows=report.get('rows', '?'))} {_licence(about, language)}"
     needs = say("package.card.needs", language)
     card = Card(made, report.get("test", {}), limits, predictor.facts.get("labels") or [], needs, script)
     (folder / "README.md").write_text(_card(run_dir, card, language), "utf-8")

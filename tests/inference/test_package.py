@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
+from importlib.util import find_spec
 
 import pytest
 import torch
@@ -17,6 +19,7 @@ from studio.inference import package
 from studio.inference.kinds.base import answerers
 from studio.inference.predictor import Predictor
 from studio.inference.settings import ChatSettings
+from studio.methods.base import methods
 from studio.words import say
 
 TEXTS = ["the cat sat on a mat", "外卖 好吃", "dogs ran " * 60]
@@ -112,6 +115,25 @@ def test_other_heads(tmp_path, task, method, head):
         scores = answer["scores"] if task == "multilabel" else answer
         assert scores == pytest.approx(mine["scores"], abs=1e-5)
     assert len({round(one["scores"]["animal"], 4) for one in expected}) == len(TEXTS)
+
+
+@pytest.mark.skipif(find_spec("bitsandbytes") is None, reason="bitsandbytes is not installed (extra: quant)")
+def test_what_computed_with_rounded_numbers_is_compared_merged_and_says_how_far_it_was(tmp_path):
+    base = save_encoder_base(tmp_path / "base")
+    run, _ = save_run(tmp_path, "r", base, "classification", "qlora8", LABELS)
+    folder = unpacked(run, tmp_path)[1]
+    predictor = Predictor.load(run)
+    rounded = predictor.predict(TEXTS)
+    merged = Predictor(predictor.about, methods.get("qlora8").merged(predictor.model), predictor.tokenizer, LABELS)
+    gaps = []
+    for found, whole, mine in zip(fresh(folder, TEXTS), merged.predict(TEXTS), rounded, strict=True):
+        assert found == pytest.approx(whole["scores"], abs=1e-5)
+        gaps += [abs(found[label] - mine["scores"][label]) for label in found]
+    assert 1e-6 < max(gaps) < 0.2
+    card = (folder / "README.md").read_text("utf-8")
+    told = re.search(r"rounded numbers \(method: qlora8\).* up to ([\d.]+) %", card)
+    assert told
+    assert 0 < float(told[1]) < 20
 
 
 SCALE = {"mean": 3.0, "scale": 1.5, "low": 1.0, "high": 5.0, "digits": 1, "windows": 3}
