@@ -55,6 +55,7 @@ class MultiLabel(Task):
     peft_type = "SEQ_CLS"
     main_metric = "micro_f1"
     one_window = True
+    alterable: ClassVar[tuple[str, ...]] = ("text",)
     head: ClassVar[tuple[str, ...]] = ("classifier",)
     roles = (
         Role("text", ("text", "sentence", "comment", "content", "body", "文本", "内容", "评论", "正文", "句子")),

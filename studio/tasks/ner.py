@@ -21,6 +21,7 @@ from studio.tasks.tokenheads import logits_of, overlap_of, token_classifier
 if TYPE_CHECKING:
     import torch
 
+    from studio.data.augment import Edit
     from studio.data.roles import Column, Suggestion
 
 IGNORED = -100
@@ -49,6 +50,7 @@ class Ner(Task):
     peft_type = "TOKEN_CLS"
     main_metric = "entity_f1"
     cuts = False
+    alterable: ClassVar[tuple[str, ...]] = ("text",)
     head: ClassVar[tuple[str, ...]] = ("classifier",)
     roles = (
         Role("text", ("text", "sentence", "content", "document", "文本", "句子", "内容", "正文")),
@@ -84,6 +86,13 @@ class Ner(Task):
     def usable(self, row: Row) -> bool:
         text, cell = row.get("text"), row.get("entities")
         return bool((text or "").strip()) and bool((cell or "").strip()) and spans.read(text or "", cell).sound
+
+    def altered(self, row: Row, edit: Edit) -> Row | None:
+        """Words beside the entities are altered; the entities say what they said, wherever they come to stand."""
+        text, entities = row.get("text") or "", entities_of(row)
+        made, places = edit(text, [(one.start, one.end) for one in entities])
+        moved = [Entity(start, end, one.type) for (start, end), one in zip(places, entities, strict=True)]
+        return {**row, "text": made, "entities": spans.write(made, moved)} if made != text else None
 
     def truth(self, row: Row) -> str | None:
         """The entities as people read them: "Lisbon = place; Ana = person", "-" where there are none."""

@@ -6,24 +6,34 @@
 An arm is a kind of augmentation (one altered copy of every training row), or `longer`: no copies, but twice the passes,
 so that the steps are as many as with them. Each seed's run without comes first; the arms have its rows, lengths, rates
 and seed. The interval is that of the difference on all test rows of all seeds together, row by row; a row that several
-seeds test counts each time. `--rows` takes so many rows of a set, drawn once: augmentation is meant for few.
+seeds test counts each time. `--rows` takes so many rows of a set, drawn once: augmentation is meant for few. All runs
+are planned, trained and reported in this process, by the code that a worker runs.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import dataclasses
 import json
 import random
 import statistics
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import sets
 
+from studio import hardware
+from studio.data.importing import import_file
+from studio.data.store import DataVersion
+from studio.data.use import Use
 from studio.evaluation.intervals import label_difference
+from studio.models.fetch import fetch
+from studio.runs.draft import draft, use_of
+from studio.spec import Split
+from studio.training.run import Inputs, train_run
+from studio.workspace import Workspace
 
 KEPT = ("epochs", "max_length", "batch_size", "learning_rate", "head_learning_rate", "evaluations")
 """Options that the run without decides for the arms: a plan would else take fewer passes to keep its budget."""
@@ -41,24 +51,23 @@ def main() -> int:
     asked.add_argument("--rows", type=int, default=0)
     asked.add_argument("--out", type=Path, default=Path("augment.json"))
     given = asked.parse_args()
+    bench = Bench(Workspace.open(given.home), given.model, given.method)
     place = given.home / "sets"
     place.mkdir(parents=True, exist_ok=True)
     found: dict[str, list[dict[str, Any]]] = {}
     for name in given.sets.split(","):
         make = getattr(sets, name, None) or sets.sample(name)
         file = some(make(place), given.rows) if given.rows else make(place)
-        common = ["--data", str(file), "--model", given.model, "--preset", "quick", "--method", given.method]
-        common += ["--set", "split.test=0.3"]
+        version = import_file(bench.workspace, "local", file, file.name)
         for seed in range(1, given.seeds + 1):
-            arms = {"off": trained(given.home, [*common, "--set", f"seed={seed}"])}
+            arms = {"off": bench.trained(version, seed, {})}
             for arm in given.arms.split(","):
-                kept = {f"training.{option}": arms["off"]["options"][option] for option in KEPT}
+                kept = {option: arms["off"]["options"][option] for option in KEPT}
                 if arm == "longer":
-                    kept["training.epochs"] *= 2
+                    kept["epochs"] *= 2
                 else:
-                    kept["training.augment"] = arm
-                words = [word for option, value in kept.items() for word in ("--set", f"{option}={value}")]
-                arms[arm] = trained(given.home, [*common, "--set", f"seed={seed}", *words])
+                    kept["augment"] = arm
+                arms[arm] = bench.trained(version, seed, kept)
             found.setdefault(name, []).append({"seed": seed, **arms})
             given.out.write_text(json.dumps(found, indent=1), encoding="utf-8")
         tell(name, found[name])
@@ -75,24 +84,36 @@ def some(file: Path, count: int) -> Path:
     return made
 
 
-def trained(home: Path, words: list[str]) -> dict[str, Any]:
-    """One run through the command line: its score, its answers, its steps and its options."""
-    command = [sys.executable, "-m", "studio.cli", "train", *words, "--home", str(home), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=sets.ROOT)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command)}\n{done.stderr[-2000:]}")
-    (folder,) = home.glob(f"*/runs/{json.loads(done.stdout)['run']}")
-    report = json.loads((folder / "report.json").read_text("utf-8"))
-    events = [json.loads(line) for line in (folder / "events-1.jsonl").read_text("utf-8").splitlines() if line]
-    lines = (folder / "predictions.jsonl").read_text("utf-8").splitlines()
-    answers = {str(row["row"]): [row["truth"], row["answer"]] for row in map(json.loads, lines)}
-    return {
-        "run": folder.name,
-        "score": report["test"][METRIC],
-        "answers": answers,
-        "steps": next(event["steps"] for event in events if event["event"] == "plan"),
-        "options": json.loads((folder / "plan.json").read_text("utf-8"))["options"],
-    }
+@dataclasses.dataclass(frozen=True)
+class Bench:
+    """A workspace, and what is trained in it."""
+
+    workspace: Workspace
+    model: str
+    method: str
+
+    def trained(self, version: DataVersion, seed: int, options: dict[str, Any]) -> dict[str, Any]:
+        """One run: its score, its answers, its steps and its options."""
+        guess, *_ = use_of(self.workspace, version)
+        use = Use(guess.task, guess.columns, Split(0.15, 0.3, seed))
+        base = fetch(self.workspace, self.model, lambda *_: None)
+        made = draft(
+            self.workspace, version, use=use, model=self.model, method=self.method, options={"training": options}
+        )
+        assert not [one for one in made.problems if one.severity == "error"], made.problems
+        folder = self.workspace.home / "bench" / f"{version.version}-{seed}-{abs(hash(str(options)))}"
+        folder.mkdir(parents=True)
+        told: list[Any] = []
+        inputs = Inputs(version.folder, base, hardware.read_or_probe(self.workspace))
+        train_run(folder, made.spec, inputs, told.append, lambda: None)
+        report = json.loads((folder / "report.json").read_text("utf-8"))
+        rows = [json.loads(line) for line in (folder / "predictions.jsonl").read_text("utf-8").splitlines()]
+        return {
+            "score": report["test"][METRIC],
+            "answers": {str(row["row"]): [row["truth"], row["answer"]] for row in rows},
+            "steps": next(event.steps for event in told if type(event).__name__ == "Plan"),
+            "options": json.loads((folder / "plan.json").read_text("utf-8"))["options"],
+        }
 
 
 def tell(name: str, pairs: list[dict[str, Any]]) -> None:

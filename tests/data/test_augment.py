@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from studio.data import lexicon
 from studio.data.augment import KINDS, Growth, applied, editor, grown, label_sizes, words_of
 from studio.data.growing import previewed
 from studio.data.importing import import_file
+from studio.data.spans import Entity, read, write
 from studio.data.split import normalised
 from studio.errors import UserError
 from studio.tasks.base import tasks
@@ -95,6 +97,67 @@ def test_only_training_rows_grow_with_their_labels_and_up_to_the_cap(texts: list
         counts = Counter(row["label"] for row in train)
         total = counts + Counter(made["label"] for _, made in found)
         assert all(total[label] <= max(most, counts[label]) for label in total)
+
+
+NAMES = ["Ana", "New York", "王明", "EU's", "北京"]
+MARKED = st.lists(
+    st.lists(
+        st.one_of(st.sampled_from(NAMES), st.sampled_from("met in the a, . 来到 了 昨天 ， 👍 don't".split())),
+        max_size=9,
+    ),
+    min_size=4,
+    max_size=9,
+)
+
+
+def marked(words: list[str], gap: str) -> dict[str, str | None]:
+    """A row of these words with the names among them marked."""
+    text, found = "", []
+    for word in words:
+        text += gap if text else ""
+        if word in NAMES:
+            found.append(Entity(len(text), len(text) + len(word), f"T{NAMES.index(word) % 2}"))
+        text += word
+    return {"text": text, "entities": write(text, found)}
+
+
+def said(row: Mapping[str, str | None]) -> list[tuple[str, str]]:
+    reading = read(row["text"] or "", row["entities"])
+    assert reading.faults == [], "the marks are where the cell says, in the words it says"
+    return [((row["text"] or "")[one.start : one.end], one.type) for one in reading.entities]
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    made=MARKED,
+    gap=st.sampled_from([" ", ""]),
+    kind=st.sampled_from([kind for kind in KINDS if kind not in ("off", "synonyms")]),
+    seed=st.integers(0, 99),
+)
+def test_named_entities_keep_their_words_and_types_in_every_copy(made: list[list[str]], gap: str, kind: str, seed: int):
+    task, rows = tasks.get("ner"), [marked(["Ana", *words, "saw", "him"], gap) for words in made]
+    for place, copy in grown(task, rows, [], Growth(kind, 2, 0.4), seed):
+        assert copy["text"] != rows[place]["text"]
+        assert said(copy) == said(rows[place])
+        assert task.usable(copy)
+
+
+def test_every_task_that_is_augmented_keeps_its_truth():
+    text = "the hotel room was dirty and the staff refused to help us on monday"
+    rows: dict[str, dict[str, str | None]] = {
+        "classification": {"text": text, "label": "bad"},
+        "multilabel": {"text": text, "labels": "dirt|staff"},
+        "regression": {"text": text, "score": "1.5"},
+        "ner": {"text": text, "entities": write(text, [Entity(4, 14, "place")])},
+        "qa": {"question": "what was dirty there", "context": text, "answers": "hotel room"},
+    }
+    assert {task.key for task in tasks if task.alterable} == rows.keys(), "others have no text that may change alone"
+    for key, row in rows.items():
+        task = tasks.get(key)
+        row = {role.key: row.get(role.key, row.get("score")) for role in task.roles if role.required}
+        ((_, copy),) = grown(task, [row], [], Growth("swap"), 3)
+        assert task.truth(copy) == task.truth(row)
+        assert {name for name in row if copy[name] != row[name]} - {"entities"} == set(task.alterable)
 
 
 def test_each_kind_does_what_it_is_called():
