@@ -82,10 +82,10 @@ def pretrained(kind: Any, folder: str | Path, **more: Any) -> Any:
     how = _quantised.get()
     if how:
         more |= {"quantization_config": how[0], "device_map": {"": "cpu"}}
-    model = quietly(lambda: kind.from_pretrained(str(folder), dtype=torch.float32, **more, **SAFE_WEIGHTS))
+    found = quietly(lambda: kind.from_pretrained(str(folder), dtype=torch.float32, **more, **SAFE_WEIGHTS))
     if how:
-        how[1](model)
-    return model
+        how[1](found[0] if more.get("output_loading_info") else found)
+    return found
 
 
 def load_base(folder: str | Path, auto_class: str = "AutoModel") -> torch.nn.Module:
