@@ -42,7 +42,7 @@
     if (!reply.ok) throw Object.assign(new Error(body.text ?? say("web.error.unreachable")), { parts: body.parts, status: reply.status });
     return body;
   }
-  const get = (path, options) => request(path, options);
+  const get = (path) => request(path);
   const post = (path, body = {}) => request(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
 
   // The address is the truth: ?tab=&run=&data= restores any screen.
@@ -218,6 +218,21 @@
   // What a result kind draws of a prediction, and what it adds to a report; each kind's own file fills these in.
   const results = {}, sections = {}, mistakes = {};
   window.studio = { kinds, results, sections, mistakes, mount, h, fill, say, known, get, post, address, open, tabbed, every, number, percent, duration, place, bytes, ago, clock, metric, score, chip, button, downloading, lines, notice, toast, bring, colour, layout, plotly, plain, nonce, again, PLOT, lang };
+
+  // Said outside what Gradio draws: without its server it takes the header away.
+  let missed = 0, gone = null;
+  setInterval(async () => {
+    if (document.hidden) return;
+    try {
+      await fetch("/api/state", { signal: AbortSignal.timeout(10000) });
+      missed = 0;
+      gone?.remove();
+    } catch {
+      if (++missed < 2) return;
+      gone ??= h("div.island", {}, h("div.banner.bad.gone", { role: "alert" }, say("web.error.unreachable")));
+      document.body.append(gone);
+    }
+  }, 3000);
 
   // Arrow keys move between tabs, as people who use the keyboard expect of a tab list.
   document.addEventListener("keydown", (event) => {

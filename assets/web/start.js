@@ -19,15 +19,8 @@
     const kept = localStorage.getItem("studio-shade");
     if (kept && !new URLSearchParams(location.search).get("__theme")) document.body.classList.toggle("dark", kept === "dark");
     fill(root, h("div.top", {}, h("span.name", {}, h("b", {}, "●"), " ", say("web.name")), device, queue, h("span.grow"), who, leave, language, shade));
-    const gone = h("div.banner.bad.gone", { role: "alert" }, say("web.error.unreachable"));
-    let missed = 0;
     every(root, 3000, async () => {
-      const state = await get("/api/state", { signal: AbortSignal.timeout(10000) }).catch((error) => {
-        if (!error.status && error.message !== "login" && ++missed > 1) root.append(gone);
-        throw error;
-      });
-      missed = 0;
-      gone.remove();
+      const state = await get("/api/state");
       device.textContent = state.device;
       leave.hidden = !state.named;
       queue.textContent = state.queue;

@@ -58,7 +58,7 @@ def test_suggested_labels_are_decided_one_by_one_and_become_one_step(visit: Call
     # A run on this version: its report leads back here, and its answers count.
     page.locator("#data-mending").get_by_role("button", name="Train on this version").click()
     expect(page).to_have_url(re.compile("tab=train"))
-    page.get_by_label("Model", exact=True).first.click()
+    page.locator("#train-model input").click()
     page.get_by_role("option", name="Simple models only").click()
     expect(page.locator("#train-card")).to_contain_text("no neural model needed")
     page.locator("#train-start").click()

@@ -50,7 +50,7 @@ def test_one_press_one_start_two_phases(visit: Callable[..., Page], encoder: Pat
     expect(live.locator(".phases")).to_contain_text("✓ learning the language")
     expect(live).to_contain_text("→ language of the data")
     expect(live.locator(".settings")).to_contain_text(
-        re.compile("Came from.*language of the data → Text classification")
+        re.compile("Came from.*language of the data → Sort texts by label")
     )
 
     page.goto(page.url.replace("tab=train", "tab=runs"))

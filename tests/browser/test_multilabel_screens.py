@@ -35,7 +35,7 @@ def test_columns_of_nought_and_one_to_bars_with_thresholds(visit: Callable[..., 
     expect(page.locator("#data-charts svg").first).to_be_visible()
     page.locator("#data-use").click()
     expect(page.locator("#train-models details")).to_be_attached()
-    page.get_by_label("Model", exact=True).first.click()
+    page.locator("#train-model input").click()
     page.get_by_role("option", name="Simple models only").click()
     expect(page.locator("#train-card")).to_contain_text("no neural model needed")
     page.locator("#train-start").click()

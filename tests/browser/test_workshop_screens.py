@@ -33,7 +33,7 @@ def test_five_findings_are_fixed_one_is_undone_and_the_rest_is_trained_on(
     assert root is not None
     settled(page, 0)
     about = page.locator("#data-about")
-    expect(about.locator("ul.about")).to_contain_text("205 rows with 4 columns")
+    expect(about.locator("ul.about")).to_contain_text("204 rows with 4 columns")
     expect(about.locator("table tbody tr")).to_have_count(4)
     expect(about.locator(".bar.top .who")).to_have_text("English")
     expect(about.locator("ol.frequent > li").first).to_contain_text("times")

@@ -157,8 +157,9 @@ def texts(case, client, run, ask):
 
 def questions(case, client, run, ask):
     studio = client.predict(run, [{"question": "was it good", "context": text} for text in TEXTS]).predictions
-    for mine, theirs in zip(studio, ask([("was it good", text) for text in TEXTS]), strict=True):
-        assert (theirs["start"], theirs["end"]) == (mine["start"], mine["end"])
+    for text, mine, theirs in zip(TEXTS, studio, ask([("was it good", text) for text in TEXTS]), strict=True):
+        # In the text that says the same again and again, the places of one answer are equally likely.
+        assert text[theirs["start"] : theirs["end"]] == text[mine["start"] : mine["end"]]
         assert theirs["score"] == pytest.approx(mine["score"], abs=case.gap)
 
 
