@@ -24,7 +24,7 @@ def talks() -> str:
     """Two rows a conversation; the second one's label is told by the first alone."""
     lines = ["text,label,conversation_id,turn"]
     for number in range(120):
-        label, word = ("positive", GOOD[number % 6]) if number % 2 else ("negative", BAD[number % 6])
+        label, word = ("positive", GOOD[number // 2 % 6]) if number % 2 else ("negative", BAD[number // 2 % 6])
         lines += [
             f"the soup {number} was {word},{label},t{number},1",
             f"and the staff {number} was,{label},t{number},2",

@@ -167,6 +167,7 @@ def test_a_restart_a_hang_a_kill_and_a_damaged_checkpoint(visit: Callable[..., P
     worker = site.worker(run)
     island = page.locator("#live-island")
 
+    expect(island.locator(".chip").first).to_be_visible()
     site.studio.kill()
     expect(page.locator(".gone")).to_contain_text("runs go on without it")
     site.studio.start()
