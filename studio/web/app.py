@@ -59,6 +59,8 @@ def build(desk: Desk, inference: InferenceClient, language: str) -> gr.Blocks:
             shown = gr.Tabs(selected=tab) if tab and not there else gr.skip()
             return [shown, *(found[name] for name in page.parts)]
 
-        bridge.click(go, None, outputs, api_visibility="private", show_progress="hidden")
-        blocks.load(load, None, outputs, api_visibility="private", show_progress="hidden")
+        # The last address counts: one that is asked for while the one before is on its way would be dropped otherwise.
+        told: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+        bridge.click(go, None, outputs, trigger_mode="always_last", **told)
+        blocks.load(load, None, outputs, **told)
     return blocks  # type: ignore[no-any-return]
