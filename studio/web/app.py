@@ -59,8 +59,9 @@ def build(desk: Desk, inference: InferenceClient, language: str) -> gr.Blocks:
             shown = gr.Tabs(selected=tab) if tab and not there else gr.skip()
             return [shown, *(found[name] for name in page.parts)]
 
-        # The last address counts: one that is asked for while the one before is on its way would be dropped otherwise.
+        # "once", which is usual, drops an address that is asked for while the one before is on its way, and "always_last"
+        # asks again without saying for which. These are answered one after the other, so the last address is shown.
         told: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-        bridge.click(go, None, outputs, trigger_mode="always_last", **told)
+        bridge.click(go, None, outputs, trigger_mode="multiple", concurrency_limit=1, **told)
         blocks.load(load, None, outputs, **told)
     return blocks  # type: ignore[no-any-return]

@@ -93,9 +93,8 @@ def test_five_findings_are_fixed_one_is_undone_and_the_rest_is_trained_on(
     assert f'"data": "{made[1]}"' in spec.read_text(), "the run names the version it was made with"
 
     # What a run was made with stays; the screen does not offer to delete it.
-    page.goto(page.url.partition("?")[0] + f"?tab=data&data={made[1]}")
+    page.evaluate(f"studio.open({{ tab: 'data', data: '{made[1]}', run: '' }})")
     settled(page, 5)
-    page.locator("#data-mending details.versions > summary").click()
     expect(page.locator("#data-mending li.version.current")).to_contain_text("Used by")
     expect(page.locator("#data-mending li.version.current").get_by_role("button", name="Delete")).to_have_count(0)
     page.locator("#data-mending li.version:not(.current)").last.get_by_role("button", name="Delete").click()
