@@ -59,7 +59,7 @@ def build(desk: Desk, inference: InferenceClient, language: str) -> gr.Blocks:
             shown = gr.Tabs(selected=tab) if tab and not there else gr.skip()
             return [shown, *(found[name] for name in page.parts)]
 
-        # "once", which is usual, drops an address that is asked for while the one before is on its way, and "always_last"
+        # "once", which is usual, drops an address that is asked for while the one before is on its way; "always_last"
         # asks again without saying for which. These are answered one after the other, so the last address is shown.
         told: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         bridge.click(go, None, outputs, trigger_mode="multiple", concurrency_limit=1, **told)
