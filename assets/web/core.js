@@ -93,6 +93,24 @@
     return tick;
   }
 
+  // One heartbeat: what the header tells, and whether the studio is there at all.
+  let missed = 0, beating = false, gone = null;
+  async function beat() {
+    if (beating || document.hidden) return;
+    beating = true;
+    try {
+      const state = await request("/api/state", { signal: AbortSignal.timeout(10000) });
+      missed = 0;
+      gone?.remove();
+      window.dispatchEvent(new CustomEvent("studio:state", { detail: state }));
+    } catch (error) {
+      if (error.status || error.message === "login" || ++missed < 2) return;
+      gone ??= h("div.island", {}, h("div.banner.bad.gone", { role: "alert" }, say("web.error.unreachable")));
+      document.body.append(gone);
+    } finally { beating = false; }
+  }
+  setInterval(beat, 3000);
+
   const number = (value, digits = 3) => value === null || value === undefined ? "–" : Number(value).toLocaleString(lang() === "zh" ? "zh-CN" : "en", { maximumFractionDigits: digits, minimumFractionDigits: Number.isInteger(value) ? 0 : Math.min(digits, 1) });
   const percent = (value, digits = 1) => value === null || value === undefined ? "–" : (100 * value).toFixed(digits) + " %";
   function duration(seconds) {
@@ -217,22 +235,7 @@
 
   // What a result kind draws of a prediction, and what it adds to a report; each kind's own file fills these in.
   const results = {}, sections = {}, mistakes = {};
-  window.studio = { kinds, results, sections, mistakes, mount, h, fill, say, known, get, post, address, open, tabbed, every, number, percent, duration, place, bytes, ago, clock, metric, score, chip, button, downloading, lines, notice, toast, bring, colour, layout, plotly, plain, nonce, again, PLOT, lang };
-
-  // Said outside what Gradio draws: without its server it takes the header away.
-  let missed = 0, gone = null;
-  setInterval(async () => {
-    if (document.hidden) return;
-    try {
-      await fetch("/api/state", { signal: AbortSignal.timeout(10000) });
-      missed = 0;
-      gone?.remove();
-    } catch {
-      if (++missed < 2) return;
-      gone ??= h("div.island", {}, h("div.banner.bad.gone", { role: "alert" }, say("web.error.unreachable")));
-      document.body.append(gone);
-    }
-  }, 3000);
+  window.studio = { kinds, results, sections, mistakes, mount, h, fill, say, known, get, post, address, open, tabbed, every, beat, number, percent, duration, place, bytes, ago, clock, metric, score, chip, button, downloading, lines, notice, toast, bring, colour, layout, plotly, plain, nonce, again, PLOT, lang };
 
   // Arrow keys move between tabs, as people who use the keyboard expect of a tab list.
   document.addEventListener("keydown", (event) => {

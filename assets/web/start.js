@@ -19,8 +19,7 @@
     const kept = localStorage.getItem("studio-shade");
     if (kept && !new URLSearchParams(location.search).get("__theme")) document.body.classList.toggle("dark", kept === "dark");
     fill(root, h("div.top", {}, h("span.name", {}, h("b", {}, "●"), " ", say("web.name")), device, queue, h("span.grow"), who, leave, language, shade));
-    every(root, 3000, async () => {
-      const state = await get("/api/state");
+    window.addEventListener("studio:state", ({ detail: state }) => {
       device.textContent = state.device;
       leave.hidden = !state.named;
       queue.textContent = state.queue;
@@ -28,6 +27,7 @@
       who.textContent = state.person;
       who.title = say("web.header.shared");
     });
+    window.studio.beat();
   };
 
   function sampleCard(sample) {
