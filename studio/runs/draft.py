@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from studio import hardware
-from studio.data import lexicon
 from studio.data.findings import counted
 from studio.data.queries import check, label_counts
 from studio.data.roles import suggest
@@ -20,30 +19,25 @@ from studio.data.use import Use, saved_use
 from studio.errors import UserError
 from studio.hardware import Decision, Hardware
 from studio.methods.base import Verdict, methods
-from studio.models import earlier
 from studio.models.card import Card
 from studio.models.catalogue import absolute
 from studio.models.catalogue import card as card_of
 from studio.options import read_options
 from studio.problem import Problem
-from studio.runs.reading import LOOKED_AT, lengths_of, read_for, reads_text, suggest_model, with_earlier
+from studio.runs import objections
+from studio.runs.reading import LOOKED_AT, lengths_of, read_for, suggest_model, with_earlier
 from studio.runs.speeds import known, known_language
 from studio.runs.talks import cut_answers
 from studio.spec import PRESETS, Spec
 from studio.tasks.base import Task, tasks
 from studio.training.language import KEY as LANGUAGE
 from studio.training.language import refused
-from studio.training.optimizer import LIBRARY, SGD_LEAST, lacks_library
 from studio.training.options import TrainingOptions
 from studio.training.plan import Case, Estimate, Plan, plan, plan_simple
 from studio.workspace import Workspace
 
 BASELINE = "baseline"
 """The model id, and the method, of a run that only fits the simple models."""
-CLOSE = 0.85
-"""Share of the memory or the disk from which on a run is warned about."""
-GROUPS = ("training", "task", "method")
-"""The groups of options a spec may hold."""
 CHANGES = ("", "lower_rate", "raise_rate", "more_epochs", "fewer_epochs", "class_weights")
 """What "run again" can change by itself, as the coach suggests it."""
 
@@ -113,7 +107,9 @@ def draft(
         raise UserError("unknown_key", kind="preset", key=preset[:40], near=PRESETS[0], known=list(PRESETS))
     model = absolute(model or suggest_model(workspace, version, use))
     given = {group: dict(values) for group, values in (options or {}).items()}
-    problems = counted(version, use, check(version, use.task, use.columns, use.split)) + _groups(given)
+    problems = counted(version, use, check(version, use.task, use.columns, use.split)) + objections.unknown_groups(
+        given
+    )
     no_language, context = None, None
     if model == BASELINE:
         planned, method = plan_simple(version.rows, hardware.read_or_probe(workspace)), BASELINE
@@ -123,7 +119,7 @@ def draft(
         if not found.setdefault(methods.get(method).key, Verdict(True, "")).ok:
             problems.append(Problem(found[method].code, "error", "method", values=found[method].values))
         planned, more, context = _planned(workspace, version, use, model, method, preset, given)
-        problems += more + _hurried(task, preset, given)
+        problems += more + objections.hurried(task, preset, given)
         no_language = refused(task, _card_or_guess(workspace, model), hardware.read_or_probe(workspace))
         if no_language and planned.options[LANGUAGE]:
             why = [(no_language.code, no_language.values)]
@@ -142,27 +138,6 @@ def draft(
         options=_options(task, method, planned, given),
     )
     return Draft(spec, problems, planned.estimate, planned.decisions, planned.language, no_language, context)
-
-
-def _hurried(task: Task, preset: str, given: Mapping[str, Mapping[str, Any]]) -> list[Problem]:
-    """A preset too short for the task, unless the passes were set by hand."""
-    if PRESETS.index(preset) >= PRESETS.index(task.kind.preset) or "epochs" in given.get("training", {}):
-        return []
-    values = {
-        "task_code": f"task.{task.key}.title",
-        "wanted_code": f"web.train.preset_{task.kind.preset}",
-        "preset_code": f"web.train.preset_{preset}",
-    }
-    return [Problem("preset_short", "warning", "preset", values=values)]
-
-
-def _groups(given: Mapping[str, Any]) -> list[Problem]:
-    """Groups of options that there are not: what they hold would be ignored."""
-    return [
-        Problem("option_unknown", "error", group, values={"name": group, "known": list(GROUPS)})
-        for group in given
-        if group not in GROUPS
-    ]
 
 
 def suggest_method(task: Task, found: Mapping[str, Verdict]) -> str:
@@ -186,11 +161,13 @@ def _planned(
     about, more = read_options(task.Options, "task", given.get("task", {}))
     how, rest = read_options(methods.get(method).Options, "method", given.get("method", {}))
     talks, texts, lengths = read_for(workspace, version, use, model, getattr(about, "answers", "all"))
-    problems = problems + more + rest + _reading(workspace, texts, model) + _growing(task, chosen)
-    problems += _continuing(workspace, model, task)
+    problems = (
+        problems + more + rest + objections.reads_little(workspace, texts, model) + objections.growing(task, chosen)
+    )
+    problems += objections.continuing(workspace, model, task)
     lengths, context, more = with_earlier(workspace, version, use, model, about, lengths)
     problems += more
-    problems += _optimizer(chosen, "learning_rate" in given.get("training", {}))
+    problems += objections.optimizer(chosen, "learning_rate" in given.get("training", {}))
     wrong = {problem.field.partition(".")[2] for problem in problems}
     kept = {key: getattr(chosen, key) for key in given.get("training", {}) if hasattr(chosen, key) and key not in wrong}
     card = _card_or_guess(workspace, model)
@@ -209,7 +186,7 @@ def _planned(
         prompts = lengths_of(workspace, [talk.before for talk in talks], model)
         usable = round(version.rows * len(talks) / min(version.rows, LOOKED_AT))
         problems += cut_answers(talks, lengths, prompts, planned.options["max_length"], usable)
-    problems += _room(workspace, planned.estimate, machine)
+    problems += objections.room(workspace, planned.estimate, machine)
     return planned, problems, context
 
 
@@ -239,69 +216,6 @@ def _label_sizes(version: DataVersion, use: Use, task: Task, options: TrainingOp
         return []
     share = 1 - use.split.validation - use.split.test
     return [round(share * rows) for _, rows in label_counts(version, use.columns[task.roles[-1].key])]
-
-
-def _growing(task: Task, options: TrainingOptions) -> list[Problem]:
-    """Why the augmentation that was asked for cannot be."""
-    if options.augment == "off":
-        return []
-    if not task.alterable:
-        return [Problem("augment_task", "error", "training.augment", values={"task_code": f"task.{task.key}.title"})]
-    if options.augment == "synonyms" and lexicon.folder() is None:
-        values = {"lexicon": lexicon.NAME, "package": "wordnet-base"}
-        return [Problem("augment_lexicon", "error", "training.augment", values=values)]
-    return []
-
-
-def _optimizer(options: TrainingOptions, rated: bool) -> list[Problem]:
-    """An optimizer that is not installed, or one whose steps would be too small to see at the rate that was set."""
-    if lacks_library(options):
-        values = {"library": LIBRARY}
-        return [Problem("optimizer_missing", "error", "training.optimizer", values=values)]
-    if rated and options.optimizer == "sgd" and options.learning_rate < SGD_LEAST:
-        values = {"rate": f"{options.learning_rate:g}", "least": f"{SGD_LEAST:g}"}
-        return [Problem("sgd_rate", "warning", "training.learning_rate", values=values)]
-    return []
-
-
-def _continuing(workspace: Workspace, model: str, task: Task) -> list[Problem]:
-    """Why a run cannot continue from an earlier one: the part of the model that this task needs is gone."""
-    if not earlier.is_run(model):
-        return []
-    before = str(earlier.about(workspace, model).get("task", ""))
-    if before in tasks.keys() and continues(tasks.get(before), task):
-        return []
-    values = {"name": earlier.title(workspace, model), "before_code": f"task.{before}.title"}
-    return [Problem("continue_other_head", "error", "model", values={**values, "task_code": f"task.{task.key}.title"})]
-
-
-def continues(before: Task, task: Task) -> bool:
-    """Whether a model tuned for `before` holds all that `task` needs: the same kind of head, or none of the base's."""
-    return before.peft_type == task.peft_type or task.auto_class == "AutoModel"
-
-
-def _reading(workspace: Workspace, texts: list[str], model: str) -> list[Problem]:
-    share = reads_text(workspace, texts, model)
-    if share is None or share >= 0.95:
-        return []
-    return [Problem("model_reads_little", "warning", "model", values={"share": round(100 * share), "model": model})]
-
-
-def _room(workspace: Workspace, estimate: Estimate, machine: Hardware) -> list[Problem]:
-    """Whether memory and disk are enough: refused where they are not, warned about where it is close."""
-    import shutil
-
-    found = []
-    for kind, wanted, free in (
-        ("memory", estimate.memory_bytes, machine.usable_memory),
-        ("disk", estimate.disk_bytes + 1_000_000_000, shutil.disk_usage(workspace.home).free),
-    ):
-        values = {"wanted": f"{wanted / 1e9:.1f}", "free": f"{free / 1e9:.1f}"}
-        if wanted > free:
-            found.append(Problem(f"{kind}_short", "error", "training", values=values))
-        elif wanted > CLOSE * free:
-            found.append(Problem(f"{kind}_tight", "warning", "training", values=values))
-    return found
 
 
 def _card_or_guess(workspace: Workspace, model: str) -> Card:

@@ -15,7 +15,8 @@ from studio.data.use import Use
 from studio.hardware import Hardware
 from studio.methods.base import methods
 from studio.models.card import Card
-from studio.runs.draft import CLOSE, case_of
+from studio.runs.draft import case_of
+from studio.runs.objections import CLOSE
 from studio.runs.reading import read_for
 from studio.runs.speeds import known
 from studio.tasks.base import tasks

@@ -10,8 +10,8 @@ from studio.data.use import Use
 from studio.models import hub
 from studio.models.card import Card
 from studio.models.scratch import is_scratch
-from studio.runs.draft import CLOSE
 from studio.runs.fitting import Need, largest, memory_of, needs
+from studio.runs.objections import CLOSE
 from studio.tasks.base import tasks
 from studio.web.context import Page
 

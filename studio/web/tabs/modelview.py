@@ -16,7 +16,8 @@ from studio.models.catalogue import card as card_of
 from studio.models.catalogue import fits, offered, remember
 from studio.models.earlier import id_of, is_run, lineage
 from studio.models.scratch import is_scratch
-from studio.runs.draft import BASELINE, continues
+from studio.runs.draft import BASELINE
+from studio.runs.objections import continues
 from studio.runs.reading import reads_text, suggest_model, texts_of
 from studio.tasks.base import tasks
 from studio.web.context import Page
