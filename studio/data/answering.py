@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from studio import child
-from studio.data import checks, correcting, limits, paging
+from studio.data import charted, checks, correcting, limits, paging
 from studio.data.paging import View
 from studio.data.store import DataVersion, load_version
 from studio.data.threads import earlier_of
@@ -47,11 +47,11 @@ def shares(folder: str, task: str, columns: dict[str, str], split: dict[str, Any
 
 
 def label_counts(folder: str, column: str, most: int | None) -> Any:
-    return checks.label_counts(_version(folder), column, most)
+    return charted.label_counts(_version(folder), column, most)
 
 
 def length_histogram(folder: str, task: str, columns: dict[str, str]) -> Any:
-    return checks.length_histogram(_version(folder), task, columns)
+    return charted.length_histogram(_version(folder), task, columns)
 
 
 def earlier(folder: str, columns: dict[str, str], places: list[int], most: int) -> Any:
@@ -59,7 +59,7 @@ def earlier(folder: str, columns: dict[str, str], places: list[int], most: int) 
 
 
 def label_words(folder: str, task: str, columns: dict[str, str]) -> Any:
-    return checks.label_words(_version(folder), task, columns)
+    return charted.label_words(_version(folder), task, columns)
 
 
 def opened(folder: str, task: str, columns: dict[str, str], row: int, cells: dict[str, str]) -> Any:

@@ -6,21 +6,18 @@ What only a task knows (one label, no answer) it says itself; here stand the fin
 from __future__ import annotations
 
 import dataclasses
-from array import array
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain, islice, pairwise
+from itertools import chain, islice
 
 from studio.data.exposed import exposed
 from studio.data.kept import kept_path
 from studio.data.leaks import near_leak, rows_at
-from studio.data.markers import LOOKED_AT, Marker, markers
 from studio.data.placing import says_parts
-from studio.data.profile import histogram
 from studio.data.split import CELL, Formula, Gathered, gather, normalised
-from studio.data.store import DataVersion, each_row, read_column, read_rows
+from studio.data.store import DataVersion, each_row, read_rows
 from studio.data.threads import thread_problems
 from studio.data.unlearnt import outside, told
 from studio.errors import UserError
@@ -68,7 +65,7 @@ def check(version: DataVersion, task: str, columns: Mapping[str, str], split: Sp
     What was found is remembered by version and columns: other shares read no row again. Raises UserError for an
     unknown task.
     """
-    member, chosen = tasks.get(task), _chosen(columns)
+    member, chosen = tasks.get(task), chosen_columns(columns)
     found = _choice(version, member, dict(chosen))
     if not found:
         found = [*_looked(version, task, chosen), *_split(member, version, chosen, split)]
@@ -81,10 +78,11 @@ def shares(version: DataVersion, task: str, columns: Mapping[str, str], split: S
 
     Raises UserError (unknown task or column), ValueError for shares that cannot be.
     """
-    return _shares(version, task, _chosen(columns), split)
+    return _shares(version, task, chosen_columns(columns), split)
 
 
-def _chosen(columns: Mapping[str, str]) -> Columns:
+def chosen_columns(columns: Mapping[str, str]) -> Columns:
+    """Columns by role as a key that answers are remembered by."""
     return tuple(sorted((role, column) for role, column in columns.items() if column))
 
 
@@ -92,7 +90,7 @@ def _chosen(columns: Mapping[str, str]) -> Columns:
 def _looked(version: DataVersion, key: str, columns: Columns) -> tuple[Problem, ...]:
     """What is wrong with the rows, whatever the split."""
     task, chosen = tasks.get(key), dict(columns)
-    places = _places(version.rows)
+    places = looked_places(version.rows)
     rows = read_rows(version, chosen, places)
     usable = [(number, row) for number, row in enumerate(rows, 1) if task.usable(row)]
     found = [*task.problems(rows), *_rows(task, rows, usable, chosen), *exposed(version, rows, chosen)]
@@ -139,7 +137,7 @@ def _names(key: str, truths: Sequence[str]) -> set[str]:
     return {name for truth in set(truths) for name in kind.names(truth)}
 
 
-def _places(rows: int) -> list[int] | None:
+def looked_places(rows: int) -> list[int] | None:
     """The rows to look at where there are too many for the memory of a page: some, spread evenly."""
     return None if rows <= CHECKED else [place * rows // CHECKED for place in range(CHECKED)]
 
@@ -151,70 +149,6 @@ def _renumbered(problem: Problem, places: Sequence[int]) -> Problem:
         values["row"] = places[values["row"] - 1] + 1
     examples = tuple((places[number - 1] + 1, text) for number, text in problem.examples)
     return dataclasses.replace(problem, examples=examples, values=values)
-
-
-@lru_cache(maxsize=64)
-def label_counts(version: DataVersion, column: str, most: int | None = None) -> tuple[tuple[str, int], ...]:
-    """(label, rows) of the `most` frequent labels of a column, the commonest first; blank cells are left out.
-
-    Raises UserError (unknown column).
-    """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    values, counts = pc.value_counts(read_column(version, column).drop_null()).flatten()
-    table = pa.table({"value": values, "count": counts})
-    table = table.filter(pc.not_equal(pc.utf8_trim_whitespace(values), ""))
-    table = table.sort_by([("count", "descending"), ("value", "ascending")]).slice(0, most)
-    return tuple(zip(table.column("value").to_pylist(), table.column("count").to_pylist(), strict=True))
-
-
-@lru_cache(maxsize=16)
-def _words(version: DataVersion, key: str, columns: Columns) -> tuple[tuple[str, tuple[Marker, ...]], ...]:
-    task = tasks.get(key)
-    step = max(1, -(-version.rows // LOOKED_AT))
-    rows = read_rows(version, dict(columns), None if step == 1 else range(0, version.rows, step))
-    used = ((task.question(row), task.kind.names(task.truth(row) or "")) for row in rows if task.usable(row))
-    return tuple((label, tuple(words)) for label, words in markers(used))
-
-
-def label_words(
-    version: DataVersion, task: str, columns: Mapping[str, str]
-) -> tuple[tuple[str, tuple[Marker, ...]], ...]:
-    """(label, the words that mark it) of the commonest labels, see `markers`; of large data from an even sample."""
-    return _words(version, task, _chosen(columns))
-
-
-def length_histogram(version: DataVersion, task: str, columns: Mapping[str, str]) -> list[tuple[str, int]]:
-    """("low–high" in characters, rows) of what the model reads, shortest first; [] where nothing can be read.
-
-    The last bin holds all that is longer and is named so where it is much wider than the others ("≥ 800, max 9600").
-    Of data with more than CHECKED rows, an even sample.
-    """
-    bins = histogram(_lengths(version, task, _chosen(columns)))
-    edges = [round(edge) for edge in bins["edges"]]
-    names = [f"{low}–{high}" for low, high in pairwise(edges)]
-    if len(names) > 1 and edges[-1] - edges[-2] > 1.5 * (edges[1] - edges[0]):
-        names[-1] = f"≥ {edges[-2]}, max {edges[-1]}"
-    return [(name, int(count)) for name, count in zip(names, bins["counts"], strict=True)]
-
-
-@lru_cache(maxsize=16)
-def _lengths(version: DataVersion, key: str, columns: Columns) -> array[int]:
-    """Characters of what is read of each row, rows without any left out; a single column is counted in Arrow."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    task, places = tasks.get(key), _places(version.rows)
-    asked = dict(columns).get(task.roles[0].key)
-    if type(task).question is not Task.question or type(task).whole is not Task.whole:
-        rows = read_rows(version, dict(columns), places)
-        return array("q", (len(text) for text in (task.whole(row) for row in rows) if text))
-    if asked is None:
-        return array("q")
-    found = pc.utf8_length(read_column(version, asked))
-    found = found if places is None else found.take(pa.array(places))
-    return array("q", (length for length in found.drop_null().to_pylist() if length))
 
 
 def estimated_tokens(text: str) -> int:

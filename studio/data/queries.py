@@ -203,18 +203,18 @@ def shares(version: DataVersion, task: str, columns: Mapping[str, str], split: S
 
 
 def label_counts(version: DataVersion, column: str, most: int | None = None) -> list[tuple[str, int]]:
-    """See `checks.label_counts`."""
+    """See `charted.label_counts`."""
     return [(label, rows) for label, rows in _ask(version, "label_counts", column, most)]
 
 
 def label_words(version: DataVersion, task: str, columns: Mapping[str, str]) -> list[tuple[str, list[Marker]]]:
-    """See `checks.label_words`."""
+    """See `charted.label_words`."""
     found = _ask(version, "label_words", task, dict(columns))
     return [(label, [Marker(*word) for word in words]) for label, words in found]
 
 
 def length_histogram(version: DataVersion, task: str, columns: Mapping[str, str]) -> list[tuple[str, int]]:
-    """See `checks.length_histogram`."""
+    """See `charted.length_histogram`."""
     return [(name, rows) for name, rows in _ask(version, "length_histogram", task, dict(columns))]
 
 

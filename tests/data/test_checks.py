@@ -9,8 +9,9 @@ import pytest
 from reading_room import bring
 from spoken import check_problem
 
-from studio.data import checks, store
-from studio.data.checks import check, label_counts, length_histogram, shares
+from studio.data import charted, checks, store
+from studio.data.charted import label_counts, length_histogram
+from studio.data.checks import check, shares
 from studio.data.labels import label_problems
 from studio.data.store import DataVersion
 from studio.problem import Problem
@@ -207,11 +208,11 @@ def test_other_shares_read_no_row_again(messy: DataVersion, monkeypatch: pytest.
 
 def test_pictures_read_one_column_and_only_once(messy: DataVersion, monkeypatch: pytest.MonkeyPatch) -> None:
     label_counts.cache_clear()
-    checks._lengths.cache_clear()
+    charted._lengths.cache_clear()
     asked: list[str] = []
-    monkeypatch.setattr(checks, "read_rows", None)
+    monkeypatch.setattr(charted, "read_rows", None)
     monkeypatch.setattr(
-        checks, "read_column", lambda version, name: asked.append(name) or store.read_column(version, name)
+        charted, "read_column", lambda version, name: asked.append(name) or store.read_column(version, name)
     )
     for _ in range(2):
         assert label_counts(messy, "label", 1)[0][0] == "good"

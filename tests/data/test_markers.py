@@ -9,7 +9,7 @@ from pathlib import Path
 from reading_room import bring
 
 from studio.data import markers as room
-from studio.data.checks import label_words
+from studio.data.charted import label_words
 from studio.data.markers import markers, words_in
 from studio.data.queries import label_words as asked
 from studio.data.samples import import_sample
@@ -75,7 +75,7 @@ def test_a_version_answers_and_a_large_one_by_a_sample(tmp_path: Path, monkeypat
     found = dict(label_words(version, "classification", COLUMNS))
     assert {one.word for one in found["b"]} == {"kettle", "steam"}
     assert asked(version, "classification", COLUMNS)[0][1][0] == next(iter(found.values()))[0]
-    monkeypatch.setattr("studio.data.checks.LOOKED_AT", 100)
+    monkeypatch.setattr("studio.data.charted.LOOKED_AT", 100)
     (few,) = {one.rows for one in dict(label_words(bring(tmp_path, "b.csv", "text,label\n" + "".join(f"{'kettle' if n % 2 else 'scarf'} {n},{'ab'[n % 2]}\n" for n in range(300))), "classification", COLUMNS))["b"]}  # fmt: skip
     assert few == 50
 

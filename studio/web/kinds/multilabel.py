@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from studio.data.checks import label_counts
+from studio.data.charted import label_counts
 from studio.data.labelsets import parse
 from studio.data.store import DataVersion
 from studio.data.use import Use

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from studio.data.checks import label_counts
+from studio.data.charted import label_counts
 from studio.data.numbers import digits_of, parse, spoken
 from studio.data.store import DataVersion
 from studio.data.use import Use
