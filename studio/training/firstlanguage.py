@@ -22,7 +22,7 @@ from studio.files import system_errors, to_disk
 from studio.spec import Spec
 from studio.tasks.base import Row, Rows, Task, tasks
 from studio.tasks.heads import core_of, quietly
-from studio.training import assemble
+from studio.training import assemble, settling
 from studio.training.batching import Items
 from studio.training.checkpoints import Checkpoints
 from studio.training.encoding import Coder, labelled
@@ -137,17 +137,17 @@ def _prepared(run_dir: Path, spec: Spec, inputs: Inputs, table: Table, emit: Emi
     scored = coder.items(f"{FOLDER}-validation", judged)
     if not len(items.lengths):
         raise UserError("answers_all_cut", tokens=options.max_length)
-    assemble.seed_everything(spec.seed)
+    settling.seed_everything(spec.seed)
     method = language_method()
     model = method.prepare(spoken.load(str(below.base), facts, about), spoken.peft_type, method.Options())
     autocast = inputs.hardware.precision if options.precision == "auto" else options.precision
-    assemble.settle(model, options, method, autocast)
+    settling.settle(model, options, method, autocast)
     model = model.to(torch.device(inputs.hardware.device))
     fit = current(run_dir, below.options)
     lengths = items.lengths.tolist()
     options = dataclasses.replace(plan, lengths=lengths).options(below.options)
     if fit.gradient_checkpointing:
-        assemble.recompute(model)
+        settling.recompute(model)
     judge = Validation(
         spoken, facts, below.tokenizer, scored, judged, range(len(judged)), inputs.hardware.device, spec.seed,
         interruptible(lambda done, total: None, stop),

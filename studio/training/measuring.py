@@ -17,12 +17,12 @@ from studio.methods.base import methods
 from studio.models.card import read_card
 from studio.options import read_options
 from studio.tasks.base import Row, tasks
-from studio.training.assemble import settle
 from studio.training.batching import collate
 from studio.training.measured import Measured
 from studio.training.optimizer import build
 from studio.training.options import TrainingOptions
 from studio.training.precision import learning_format, number_format, width
+from studio.training.settling import settle
 
 if TYPE_CHECKING:
     import torch

@@ -20,10 +20,10 @@ from studio.events import Emit, Event, Note, Phase
 from studio.methods.base import methods
 from studio.spec import Spec
 from studio.tasks.base import Task, tasks
-from studio.training.assemble import settle_threads
 from studio.training.job import Asked, Stop
 from studio.training.rows import Inputs, Table, read_table
 from studio.training.saving import answers, as_trained, check_reloaded
+from studio.training.settling import settle_threads
 from studio.training.trained import damaged_file, read_trained
 
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ from studio.events import (
 from studio.spec import Spec
 from studio.tasks.base import Task, tasks
 from studio.tasks.heads import core_of
-from studio.training.assemble import Assembled, assemble, settle_threads
+from studio.training.assemble import Assembled, assemble
 from studio.training.checkpoints import last_step
 from studio.training.firsthead import place_head
 from studio.training.firstlanguage import learn_language, learnt, wanted
@@ -45,6 +45,7 @@ from studio.training.ranks import joined
 from studio.training.reporting import Report, report_saved
 from studio.training.rows import Inputs, read_table
 from studio.training.saving import CHECKED_ROWS, answers, save_model
+from studio.training.settling import settle_threads
 from studio.training.simple import Simple
 from studio.training.trained import damaged_file, forget_trained, keep_trained, read_trained
 

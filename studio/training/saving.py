@@ -17,9 +17,10 @@ from studio.files import system_errors, to_disk
 from studio.methods.base import Method
 from studio.spec import Spec
 from studio.tasks.base import Item, Task
-from studio.training.assemble import Assembled, as_options, halved_parts
+from studio.training.assemble import Assembled, as_options
 from studio.training.batching import collate
 from studio.training.precision import number_format
+from studio.training.settling import halved_parts
 
 if TYPE_CHECKING:
     import torch

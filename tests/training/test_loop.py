@@ -16,13 +16,13 @@ from tiny_training import reviews, save_encoder
 from studio.events import Caution, Checkpoint, Eval, Note, Step
 from studio.methods.base import methods
 from studio.tasks.base import tasks
-from studio.training.assemble import seed_everything
 from studio.training.batching import ListItems
 from studio.training.checkpoints import Checkpoints
 from studio.training.job import Job, Score
 from studio.training.loop import Loop
 from studio.training.options import TrainingOptions
 from studio.training.schedule import evaluation_steps, is_better, rate_at
+from studio.training.settling import seed_everything
 
 FACTS = {"labels": ["negative", "positive"]}
 

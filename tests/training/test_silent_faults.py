@@ -14,9 +14,9 @@ from studio.methods.base import methods
 from studio.spec import Spec
 from studio.tasks.base import tasks
 from studio.tasks.classification import Classification
-from studio.training.assemble import settle
 from studio.training.options import TrainingOptions
 from studio.training.run import Inputs, train_run
+from studio.training.settling import settle
 
 FAST = {"epochs": 1, "evaluations": 2, "batch_size": 8, "learning_rate": 1e-3, "head_learning_rate": 1e-2}
 
