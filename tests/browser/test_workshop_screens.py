@@ -21,22 +21,16 @@ def settled(page: Page, steps: int) -> None:
     expect(page.locator("#data-findings .finding").first).to_be_visible()
 
 
-def test_five_findings_are_fixed_one_is_undone_and_the_rest_is_trained_on(
-    visit: Callable[..., Page], studio: Any, tmp_path: Path
-):
-    file = tmp_path / "comments.csv"
-    file.write_bytes((assets() / "samples" / "messy.csv").read_bytes())
-    page = visit()
-    page.locator("#start-drop input[type=file]").set_input_files(file)
-    expect(page).to_have_url(re.compile("tab=data.*data=d-"))
-    root = re.search(r"data=(d-[0-9a-f]+)", page.url)
-    assert root is not None
-    settled(page, 0)
+def told_at_a_glance(page: Page) -> None:
     about = page.locator("#data-about")
     expect(about.locator("ul.about")).to_contain_text("204 rows with 4 columns")
     expect(about.locator("table tbody tr")).to_have_count(4)
     expect(about.locator(".bar.top .who")).to_have_text("English")
     expect(about.locator("ol.frequent > li").first).to_contain_text("times")
+
+
+def fixed_one_by_one(page: Page) -> None:
+    """Five findings, each by the step that it comes with."""
     # Missing text, and missing labels: the first of them.
     for turn, code in enumerate(FIXED, 1):
         finding = page.locator(f"#data-findings [data-code={code}]").first
@@ -48,6 +42,8 @@ def test_five_findings_are_fixed_one_is_undone_and_the_rest_is_trained_on(
     expect(page.locator("#data-findings [data-code=text_markup]")).to_have_count(0)
     expect(page.locator("#data-findings [data-code=personal_data]")).to_have_count(0)
 
+
+def undone_and_taken_out(page: Page) -> None:
     page.locator("#data-mending").get_by_role("button", name="Undo the last step").click()
     settled(page, 4)
     expect(page.locator("#data-findings [data-code=rows_contradict]")).to_be_visible()
@@ -58,6 +54,9 @@ def test_five_findings_are_fixed_one_is_undone_and_the_rest_is_trained_on(
     expect(page.locator("#data-findings [data-code=labels_spelling]")).to_have_count(0)
     page.locator("#data-findings [data-code=personal_data]").get_by_role("button", name="Fix", exact=True).click()
     settled(page, 4)
+
+
+def told_by_versions(page: Page) -> None:
     page.locator("#data-mending details.versions > summary").click()
     versions = page.locator("#data-mending li.version")
     expect(versions).to_have_count(8)
@@ -69,18 +68,10 @@ def test_five_findings_are_fixed_one_is_undone_and_the_rest_is_trained_on(
         first.get_by_role("link", name="CSV").click()
     assert download.value.suggested_filename == "comments.csv"
 
-    # A step by hand, with its form.
-    page.locator("#data-mending").get_by_role("button", name="Add a step").click()
-    page.locator("#step-key").select_option("drop_rare")
-    page.locator("#step-rows").fill("20")
-    page.locator(".stepform").get_by_role("button", name="Apply").click()
-    settled(page, 5)
-    made = re.search(r"data=(d-[0-9a-f]+)", page.url)
-    assert made is not None
-    assert made[1] != root[1]
 
+def trained_on(page: Page, studio: Any, version: str) -> None:
     page.locator("#data-mending").get_by_role("button", name="Train on this version").click()
-    expect(page).to_have_url(re.compile(f"tab=train.*data={made[1]}"))
+    expect(page).to_have_url(re.compile(f"tab=train.*data={version}"))
     page.get_by_label("Model", exact=True).first.click()
     page.get_by_role("option", name="Simple models only").click()
     expect(page.locator("#train-card")).to_contain_text("no neural model needed")
@@ -90,7 +81,35 @@ def test_five_findings_are_fixed_one_is_undone_and_the_rest_is_trained_on(
     run = re.search(r"run=(r-[0-9a-z]+)", page.url)
     assert run is not None
     (spec,) = studio.home.glob(f"*/runs/{run[1]}/spec.json")
-    assert f'"data": "{made[1]}"' in spec.read_text(), "the run names the version it was made with"
+    assert f'"data": "{version}"' in spec.read_text(), "the run names the version it was made with"
+
+
+def test_five_findings_are_fixed_one_is_undone_and_the_rest_is_trained_on(
+    visit: Callable[..., Page], studio: Any, tmp_path: Path
+):
+    file = tmp_path / "comments.csv"
+    file.write_bytes((assets() / "samples" / "messy.csv").read_bytes())
+    page = visit()
+    page.locator("#start-drop input[type=file]").set_input_files(file)
+    expect(page).to_have_url(re.compile("tab=data.*data=d-"))
+    root = re.search(r"data=(d-[0-9a-f]+)", page.url)
+    assert root is not None
+    settled(page, 0)
+    told_at_a_glance(page)
+    fixed_one_by_one(page)
+    undone_and_taken_out(page)
+    told_by_versions(page)
+
+    # A step by hand, with its form.
+    page.locator("#data-mending").get_by_role("button", name="Add a step").click()
+    page.locator("#step-key").select_option("drop_rare")
+    page.locator("#step-rows").fill("20")
+    page.locator(".stepform").get_by_role("button", name="Apply").click()
+    settled(page, 5)
+    made = re.search(r"data=(d-[0-9a-f]+)", page.url)
+    assert made is not None
+    assert made[1] != root[1]
+    trained_on(page, studio, made[1])
 
     # What a run was made with stays; the screen does not offer to delete it.
     page.evaluate(f"studio.open({{ tab: 'data', data: '{made[1]}', run: '' }})")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,8 @@ HIDDEN: dict[str, Any] = {**SLOW, "show_progress": "hidden"}
 EXAMPLES = 8
 ALL = "all"
 """Who answers: every model, side by side."""
+Work = Callable[[str | None, str | None, Sequence[Any]], Stages]
+"""Answers from a run, who answers, and the values of the boxes and what follows them."""
 
 
 @dataclass
@@ -175,6 +177,17 @@ def _wire_asking(page: Page, widgets: Widgets, send: gr.Button) -> None:
     turning = widgets.strength.input(
         turned, widgets.inputs(), widgets.answers, concurrency_id="predict", concurrency_limit=4, **latest
     )
+    trying = _wire_examples(page, widgets, work)
+    for done in (asking, trying, turning):
+        # Also after a request that got lost, which hands nothing on.
+        done.then(None, None, None, js="() => window.dispatchEvent(new Event('studio:answered'))")
+    # What is still being answered is not about the run that is chosen now.
+    widgets.run.change(None, None, None, cancels=[asking, trying, turning], api_visibility="private")
+
+
+def _wire_examples(page: Page, widgets: Widgets, work: Work) -> Any:
+    """The click on a held-out row, which `work` answers."""
+    count = len(widgets.boxes)
     messages = {key: more.message for key, more in widgets.more.items() if more.message is not None}
 
     @page.told
@@ -206,12 +219,7 @@ def _wire_asking(page: Page, widgets: Widgets, send: gr.Button) -> None:
         yield from shown(page, work(run, which, asked), onto)
 
     outputs = [*widgets.boxes, widgets.earlier, widgets.answers, *messages.values()]
-    trying = widgets.examples.click(try_example, widgets.inputs(), outputs, **HIDDEN)
-    for done in (asking, trying, turning):
-        # Also after a request that got lost, which hands nothing on.
-        done.then(None, None, None, js="() => window.dispatchEvent(new Event('studio:answered'))")
-    # What is still being answered is not about the run that is chosen now.
-    widgets.run.change(None, None, None, cancels=[asking, trying, turning], api_visibility="private")
+    return widgets.examples.click(try_example, widgets.inputs(), outputs, **HIDDEN)
 
 
 def _further(widgets: Widgets, values: Sequence[Any]) -> tuple[dict[str, list[Any]], float]:
