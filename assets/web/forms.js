@@ -65,10 +65,10 @@
       const running = told.state === "running";
       ask.hidden = running || told.state === "done";
       if (told.state === "failed" || told.state === "stopped") start.textContent = say(told.done ? "web.fetch.on" : "web.fetch.now");
-      const sizes = { done: bytes(told.done), total: bytes(told.total) };
-      if (running) fill(shown, h("progress", { max: told.total || 1, value: told.total ? told.done : null, "aria-label": say("web.fetch.now") }), h("span.num", {}, told.total ? say("web.fetch.running", sizes) : say("web.fetch.asking")), button(say("web.fetch.stop"), () => post("/api/models/fetch/stop", { model: about.model }), ".small"));
+      const sizes = { done: bytes(told.done), total: bytes(told.total), percent: told.total ? Math.floor(100 * told.done / told.total) : 0 };
+      if (running) fill(shown, h("progress", { max: told.total || 1, value: told.total ? told.done : null, "aria-label": say("web.fetch.now") }), h("span.num", {}, told.total ? say(about.unpacked ? "web.fetch.unpacking" : "web.fetch.running", sizes) : say("web.fetch.asking")), button(say("web.fetch.stop"), () => post("/api/models/fetch/stop", { model: about.model }), ".small"));
       else if (told.state === "failed") fill(shown, h("div.banner.bad", { role: "alert" }, h("b", {}, told.parts[0]), h("span", {}, told.parts.slice(1).join(" "))));
-      else if (told.state === "stopped") fill(shown, h("span.muted", {}, told.total ? say("web.fetch.stopped", sizes) : ""));
+      else if (told.state === "stopped") fill(shown, h("span.muted", {}, told.total && !about.unpacked ? say("web.fetch.stopped", sizes) : ""));
       else fill(shown);
       if (running && !following) follow();
       if (told.state === "done" && following) trigger("click", { fetched: about.model });
@@ -144,11 +144,19 @@
   kinds.preflight = (root) => {
     let waiting = 0;
     const nothing = () => fill(root, h("div.banner.pre", {}, h("b", {}, say("web.train.no_data")), h("span", {}, say("web.train.no_data_help")), h("div.ask", {}, button(say("web.train.to_data"), () => open({ tab: "data", run: "" }, true), ".small"))));
+    let looks = 0;
+    const chosen = () => Boolean(document.querySelector("#train-data input")?.value), named = () => ["data", "from"].some((name) => new URLSearchParams(location.search).get(name));
+    // What is chosen is being looked at, and what the address names may still be on its way.
+    function look() {
+      if (!chosen() && !(named() && looks++ < 5)) return nothing();
+      fill(root, h("p.muted", { role: "status" }, say("web.train.checking")));
+      waiting = setTimeout(look, 2000);
+    }
     function update(value) {
       clearTimeout(waiting);
       fill(root);
-      // What the address names may still be on its way; without it, an empty form says what it waits for.
-      if (value) show(value); else waiting = setTimeout(nothing, 2000);
+      looks = 0;
+      if (value) show(value); else waiting = setTimeout(look, 1000);
     }
     function show(value) {
       const tone = value.problems.some((p) => p.severity === "error") ? "bad" : value.problems.some((p) => p.severity === "warning") ? "amber" : "good";

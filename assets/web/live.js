@@ -127,7 +127,8 @@
       status.textContent = view.status;
       showActs();
       const over = OVER.includes(view.state), total = data.plan?.steps, done = data.reached;
-      const count = (phase) => !phase?.total ? "" : phase.name === "fetching" ? ` ${bytes(phase.done)} / ${bytes(phase.total)}` : ` ${number(phase.done, 0)} / ${number(phase.total, 0)}`;
+      // Of fetching a share: what is unpacked counts as well, so its bytes are more than the download that was promised.
+      const count = (phase) => !phase?.total ? "" : phase.name === "fetching" ? ` ${Math.floor(100 * phase.done / phase.total)} %` : ` ${number(phase.done, 0)} / ${number(phase.total, 0)}`;
       // A run that waits anew has not begun yet, whatever its last attempt told; one that was stopped came no further than its steps.
       const waits = ["queued", "admitted"].includes(view.state) || (!over && data.end && view.state === "starting");
       const STAGES = stages(data.first || view.language_first);

@@ -47,12 +47,12 @@
     function table() {
       const shown = runs.filter((r) => !filter || [r.name, r.data_name, r.model, r.method_title, r.owner_name, say("state." + r.state)].join(" ").toLowerCase().includes(filter));
       if (!runs.length) return fill(list, h("p.muted", {}, binned ? say("web.runs.bin_empty") : say("web.runs.none")));
-      const head = ["", "name", "state", "data", "model", "method", "score", "time", "owner", "created", ""].map((t) => h("th", { class: t === "score" || t === "time" ? "num" : "" }, t ? say("web.col." + t) : ""));
+      const head = ["", "name", "state", "data", "model", "method", "score", "time", "owner", "created", ""].map((t) => h("th", { class: t === "score" || t === "time" ? "num" : "", title: t === "score" ? say("web.runs.on_test") : "" }, t ? say("web.col." + t) : ""));
       const cell = (name, tag, ...inside) => h(tag, name ? { "data-label": say("web.col." + name) } : {}, inside);
       fill(list, h("table.cardy.runs", {}, h("thead", {}, h("tr", {}, head)), h("tbody", {}, shown.map((run) => h("tr", {},
         cell("", "td.tick", h("input", { type: "checkbox", "aria-label": say("web.runs.pick", { name: run.name }), checked: picked.has(run.id), onchange: (e) => { e.target.checked ? picked.add(run.id) : picked.delete(run.id); } })),
         cell("", "td.text.called", h("button.plain", { type: "button", onclick: () => open({ tab: "train", run: run.id }) }, run.name)),
-        cell("state", "td", chip(run.state), run.position ? h("small", {}, " " + window.studio.place(run)) : null), cell("data", "td.text", run.data_name), cell("model", "td", run.model_title), cell("method", "td", run.method_title),
+        cell("state", "td", chip(run.state), run.position ? h("small", {}, " " + window.studio.place(run)) : null), cell("data", "td.text", run.sample ? run.data_name : h("button.plain", { type: "button", title: say("web.runs.data_open"), onclick: () => open({ tab: "data", data: run.data, run: "" }) }, run.data_name)), cell("model", "td", run.model_title), cell("method", "td", run.method_title),
         cell("score", "td.num", run.score === null ? "–" : [score(run.metric, run.score), " ", h("small.muted.metric", {}, metric(run.metric))]), cell("time", "td.num", duration(run.seconds)), cell("owner", "td", run.owner_name), cell("created", "td", ago(run.created)), cell("", "td.acts", acts(run)))))));
     }
     async function overlay() {
@@ -68,7 +68,7 @@
         const look = { name: plain(c.name), legendgroup: String(i), line: { dash: dashes[i % 5], color: colour(colours[i % 5]), width: 2 } };
         return [{ ...look, x: c.step, y: c.loss, mode: "lines" }, { ...look, x: c.eval_step, y: c.eval_score, mode: "lines+markers", yaxis: "y" + (metrics.indexOf(c.metric) + 2), showlegend: false }];
       });
-      const axes = Object.fromEntries(metrics.map((name, i) => ["yaxis" + (i + 2), { domain: domain(i + 1), title: { text: name === "loss" ? say("web.live.validation_loss") : metric(name) } }]));
+      const axes = Object.fromEntries(metrics.map((name, i) => ["yaxis" + (i + 2), { domain: domain(i + 1), title: { text: name === "loss" ? say("web.live.validation_loss") : say("web.runs.on_validation", { metric: metric(name) }) } }]));
       await engine.react(chart, lines, layout({ height: 210 * panels, hovermode: "closest", xaxis: { title: { text: say("web.live.steps") }, anchor: "y" + panels }, yaxis: { domain: domain(0), title: { text: say("web.live.train_loss") } }, ...axes }), PLOT);
     }
     const tick = every(root, 2500, async () => {

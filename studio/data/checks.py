@@ -195,7 +195,8 @@ def _rows(task: Task, rows: Sequence[Row], usable: Sequence[Numbered], chosen: M
     if long:
         shown = tuple((number, text[:160]) for number, text in long[:_EXAMPLES])
         longest = max(len(text) for _, text in long)
-        found.append(Problem("rows_long", "note", "data", len(long), shown, {"row": long[0][0], "longest": longest}))
+        code = "rows_long_parts" if task.one_window else "rows_long"
+        found.append(Problem(code, "note", "data", len(long), shown, {"row": long[0][0], "longest": longest}))
     return found
 
 

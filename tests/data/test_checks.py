@@ -53,7 +53,7 @@ def test_everything_is_told_at_once(messy: DataVersion) -> None:
     assert found["cells_missing:columns.label"].examples == ((7, "no label here"),)
     assert found["rows_repeated"].count == 2
     assert found["rows_contradict:columns.label"].examples[0][0] == 21
-    assert found["rows_long"].examples[0][0] == 41
+    assert found["rows_long_parts"].examples[0][0] == 41
     assert "'Good ' = 'good'" in found["labels_spelling:columns.label"].text()
     assert "'goood' = 'good'" in found["labels_spelling:columns.label"].text()
     assert found["labels_rare:columns.label"].count == 2
@@ -114,13 +114,20 @@ def test_chat_problems_come_with_row_numbers(tmp_path: Path) -> None:
     assert sum(count for _, count in length_histogram(version, "chat", {"messages": "messages"})) == 60
 
 
+def test_only_a_task_that_reads_no_parts_warns_of_cut_ends(messy: DataVersion) -> None:
+    parted = by_code(check(messy, "classification", COLUMNS, Split()))
+    written = by_code(check(messy, "translation", {"source": "text", "target": "label"}, Split()))
+    assert "rows_long" not in parted and "several parts" in parted["rows_long_parts"].text()
+    assert "rows_long_parts" not in written and "cut off" in written["rows_long"].text()
+
+
 def test_large_data_is_sampled_and_numbered_as_in_the_file(messy: DataVersion, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "CHECKED", 60)
     checks._looked.cache_clear()
     found = by_code(check(messy, "classification", COLUMNS, Split(seed=99)))
     assert found["rows_sampled"].values == {"rows": 120}
-    assert found["rows_long"].examples[0][0] == 41
-    assert found["rows_long"].values["row"] == 41
+    assert found["rows_long_parts"].examples[0][0] == 41
+    assert found["rows_long_parts"].values["row"] == 41
     checks._looked.cache_clear()
 
 

@@ -29,7 +29,7 @@ def test_chinese_sentiment(tmp_path: Path) -> None:
     found = suggest(version)
     assert (found.sure, found.columns) == (True, {"text": "评论", "label": "情感"})
     codes = {problem.code: problem for problem in check(version, "classification", found.columns, Split())}
-    assert {"rows_contradict", "rows_repeated", "rows_long"} <= set(codes)
+    assert {"rows_contradict", "rows_repeated", "rows_long_parts"} <= set(codes)
     assert not any(problem.severity == "error" for problem in codes.values())
     rows = read_rows(version, found.columns)
     parts = split_rows([row["text"] or "" for row in rows], [row["label"] for row in rows], Split())
