@@ -8,10 +8,9 @@ from typing import Any
 
 import gradio as gr
 
-from studio.data.store import DataVersion, find_version
+from studio.data.store import find_version
 from studio.data.use import Use
-from studio.errors import UserError
-from studio.runs.draft import BASELINE, Draft, draft, suggest_method, use_of, verdicts
+from studio.runs.draft import BASELINE, draft, suggest_method, use_of, verdicts
 from studio.runs.reading import suggest_model
 from studio.runs.speeds import language_spec, measure
 from studio.tasks.base import tasks
@@ -21,7 +20,8 @@ from studio.web.tabs import bringing, growing
 from studio.web.tabs.bounds import sent
 from studio.web.tabs.bringing import opened
 from studio.web.tabs.choose import data_sets, pick
-from studio.web.tabs.given import Given, read, read_for
+from studio.web.tabs.drafting import check_form, draft_form, read_plan
+from studio.web.tabs.given import Given, read
 from studio.web.tabs.modelview import compared, look_first, method_reasons, model_choices, shown_card
 from studio.web.tabs.preflight import shown_preflight
 from studio.web.tabs.techniques import pressed, shown_techniques
@@ -29,9 +29,6 @@ from studio.web.tabs.trainform import Widgets, form
 
 # A newer choice must not be dropped because the answer to an older one is still under way.
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "multiple"}
-
-GIVEN = 5
-"""The place of `given` among a form's values."""
 
 
 def build(page: Page) -> None:
@@ -82,7 +79,7 @@ def _wire_choices(page: Page, widgets: Widgets) -> None:
     @page.told
     def estimate(*values: Any) -> Any:
         """The check again, after an advanced setting was changed by hand."""
-        return _checked(page, widgets, values)
+        return check_form(page, widgets, values)
 
     edited = [widget.input for widget in widgets.options.values()]  # type: ignore[attr-defined]
     checked = [widgets.preflight, widgets.techniques]
@@ -94,7 +91,7 @@ def _wire_choices(page: Page, widgets: Widgets) -> None:
         filled = read(given)
         if filled is None:
             return [gr.skip()] * len(values)
-        before = _planned(planned).get("values", [])
+        before = read_plan(planned).get("values", [])
         return pressed(page, filled, widgets.options, event, (opened(page, model), preset, before, *values))
 
     chosen = [widgets.method, *widgets.options.values()]
@@ -209,10 +206,10 @@ def _again_step(page: Page, widgets: Widgets) -> tuple[Any, list[Any], list[Any]
     @page.told
     def again(*values: Any) -> list[Any]:
         version, model, method, preset, _, given, planned, *_options = values
-        if _planned(planned).get("for") != [version, model, method, preset]:
+        if read_plan(planned).get("for") != [version, model, method, preset]:
             told: list[Any] = plan(model, method, preset, given)
             return told
-        return [*_checked(page, widgets, values), *[gr.skip()] * (len(outputs) - 2)]
+        return [*check_form(page, widgets, values), *[gr.skip()] * (len(outputs) - 2)]
 
     return again, widgets.inputs(), outputs
 
@@ -223,60 +220,13 @@ def _wire_measured(page: Page, widgets: Widgets) -> None:
     @page.told
     def again(*values: Any) -> list[Any]:
         _, model, method, preset, _, given, planned, *options = values
-        kept = _planned(planned)
+        kept = read_plan(planned)
         if all(before in (None, now) for before, now in zip(kept.get("values", []), options, strict=False)):
             told: list[Any] = plan(model, method, preset, given)
             return told
-        return [*_checked(page, widgets, values), *[gr.skip()] * (len(outputs) - 2)]
+        return [*check_form(page, widgets, values), *[gr.skip()] * (len(outputs) - 2)]
 
     widgets.measured.change(again, widgets.inputs(), outputs, **QUIET)
-
-
-def _planned(text: Any) -> dict[str, Any]:
-    """What the plan was made for and what it filled in; nothing where that cannot be read."""
-    try:
-        found = json.loads(text or "{}")
-    except (TypeError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _drafted(page: Page, widgets: Widgets, values: tuple[Any, ...], who: str = "local") -> tuple[DataVersion, Draft]:
-    """The form's values as a draft. Raises UserError (`no_data_chosen`) for an empty form, `form_behind` for one that
-    still shows other data."""
-    version, model, method, preset, name, given, planned, *options = values
-    if not version or not model:
-        raise UserError("no_data_chosen")
-    found = find_version(page.workspace, str(version))
-    use = read_for(given, str(version)).use
-    chosen: dict[str, dict[str, Any]] = {}
-    settled = _planned(planned).get("for") == [version, model, method, preset]
-    for (scope, group, key), value in zip(widgets.options, options, strict=True):
-        if settled and scope in ("", use.task, method) and value is not None:
-            chosen.setdefault(group, {})[key] = value
-    made = draft(
-        page.workspace,
-        found,
-        use=use,
-        model=opened(page, model),
-        method=str(method or ""),
-        preset=str(preset),
-        options=chosen,
-        name=str(name or ""),
-        owner=who,
-    )
-    return found, made
-
-
-def _checked(page: Page, widgets: Widgets, values: tuple[Any, ...]) -> list[Any]:
-    """What the check says, and the techniques as they stand."""
-    if not values[0] or not values[1]:
-        return [None, None]
-    filled = read(values[GIVEN])
-    if filled is None or filled.data != values[0]:
-        return [gr.skip(), gr.skip()]  # the form is about to be filled in for the other data
-    made = _drafted(page, widgets, values)[1]
-    return [shown_preflight(page, made), shown_techniques(page, made)]
 
 
 def _wire_start(page: Page, widgets: Widgets) -> None:
@@ -287,7 +237,7 @@ def _wire_start(page: Page, widgets: Widgets) -> None:
     @page.told
     def start(request: gr.Request, key: str, *values: Any) -> str:
         look_first(page, opened(page, values[1]) or BASELINE)  # what the hub would refuse is said now, not by the run
-        version, drafted = _drafted(page, widgets, values, owner(request))
+        version, drafted = draft_form(page, widgets, values, owner(request))
         blocking = [problem for problem in drafted.problems if problem.severity == "error"]
         if blocking:
             text = " ".join(problem.text(page.language) for problem in blocking[:3])
