@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from studio.data.split import normalised
 from studio.data.steps.base import drawn
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from studio.data.lexicon import Lexicon
     from studio.tasks.base import Row, Task
 
-KINDS = ("off", "insert", "swap", "delete", "keyboard", "case", "mixed", "synonyms")
+KINDS = ("off", "insert", "swap", "delete", "keyboard", "case", "mixed", "synonyms", "context")
+SOURCED = ("synonyms", "context")
+"""Kinds that take other words from somewhere."""
 MIXED = ("insert", "swap", "delete", "keyboard", "case")
 _TRIES = 3
 _MARKS = {True: ".,;:?!", False: "，。；：？！"}
@@ -29,6 +31,14 @@ _ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 _CHINESE = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]+")
 Span = tuple[int, int]
+
+
+class Filler(Protocol):
+    """A model that says which words could stand in the place of others (`studio.inference.filling`)."""
+
+    def candidates(self, text: str, places: Sequence[Span]) -> list[list[str]]: ...
+
+
 Edit = Callable[[str, Sequence[Span]], "tuple[str, list[Span]]"]
 """(text, spans that stay as they are) -> (the altered text, where those spans are in it)."""
 
@@ -50,14 +60,15 @@ def grown(
     held: Iterable[Row],
     growth: Growth,
     seed: int,
-    lexicon: Lexicon | None = None,
+    source: Lexicon | Filler | None = None,
 ) -> list[tuple[int, Row]]:
     """(place of the row in `train`, altered copy) of the further training rows, copy after copy over all rows.
 
-    `held` are the rows of the other parts: no copy says what one of them says. Empty for kind "off", for "synonyms"
-    without a lexicon, and for tasks that declare no text that may be altered.
+    `held` are the rows of the other parts: no copy says what one of them says. `source` is where other words come
+    from: the lexicon of "synonyms", the model of "context". Empty for kind "off", for those two without one, and for
+    tasks that declare no text that may be altered.
     """
-    if growth.kind == "off" or not task.alterable or (growth.kind == "synonyms" and lexicon is None):
+    if growth.kind == "off" or not task.alterable or (growth.kind in SOURCED and source is None):
         return []
     taken = {normalised(task.question(row)) for row in [*held, *train]}
     counts = Counter(_label(task, row) for row in train)
@@ -69,7 +80,7 @@ def grown(
                 continue
             for turn in range(_TRIES):
                 draw = random.Random(drawn(seed, (place * growth.copies + copy) * _TRIES + turn))
-                made = task.altered(row, editor(growth.kind, growth.share, draw, lexicon))
+                made = task.altered(row, editor(growth.kind, growth.share, draw, source))
                 said = normalised(task.question(made)) if made else ""
                 if made and said and said not in taken:
                     taken.add(said)
@@ -88,14 +99,14 @@ def _label(task: Task, row: Row) -> str:
     return (task.truth(row) or "") if task.result == "labels" else ""
 
 
-def editor(kind: str, share: float, draw: random.Random, lexicon: Lexicon | None = None) -> Edit:
+def editor(kind: str, share: float, draw: random.Random, source: Lexicon | Filler | None = None) -> Edit:
     """What alters one text; `mixed` draws a kind for each."""
 
     def edit(text: str, fixed: Sequence[Span] = ()) -> tuple[str, list[Span]]:
         chosen = draw.choice(MIXED) if kind == "mixed" else kind
         free = [word for word in words_of(text) if not any(_meet(word, span) for span in fixed)]
         count = min(len(free), max(1, round(share * len(free))))
-        changes = _CHANGES[chosen](text, free, count, draw, lexicon) if free else []
+        changes = _CHANGES[chosen](text, free, count, draw, source) if free else []
         # The space before a word that goes may belong to a span.
         return applied(text, [one for one in changes if not any(_meet(one[:2], span) for span in fixed)], fixed)
 
@@ -136,7 +147,7 @@ def _meet(one: Span, other: Span) -> bool:
     return one[0] < other[1] and other[0] < one[1]
 
 
-def _insert(text: str, free: list[Span], count: int, draw: random.Random, lexicon: Any) -> list[tuple[int, int, str]]:
+def _insert(text: str, free: list[Span], count: int, draw: random.Random, source: Any) -> list[tuple[int, int, str]]:
     """Marks of punctuation before words: what is said and its order stay."""
     found = []
     for start, end in draw.sample(free, count):
@@ -145,7 +156,7 @@ def _insert(text: str, free: list[Span], count: int, draw: random.Random, lexico
     return found
 
 
-def _swap(text: str, free: list[Span], count: int, draw: random.Random, lexicon: Any) -> list[tuple[int, int, str]]:
+def _swap(text: str, free: list[Span], count: int, draw: random.Random, source: Any) -> list[tuple[int, int, str]]:
     """Two words change places, as often as asked, each once."""
     if len(free) < 2:
         return []
@@ -156,7 +167,7 @@ def _swap(text: str, free: list[Span], count: int, draw: random.Random, lexicon:
     return found
 
 
-def _delete(text: str, free: list[Span], count: int, draw: random.Random, lexicon: Any) -> list[tuple[int, int, str]]:
+def _delete(text: str, free: list[Span], count: int, draw: random.Random, source: Any) -> list[tuple[int, int, str]]:
     """Words go, each with the space before it; one always stays."""
     found = []
     for start, end in draw.sample(free, min(count, len(free) - 1)):
@@ -164,7 +175,7 @@ def _delete(text: str, free: list[Span], count: int, draw: random.Random, lexico
     return found
 
 
-def _keyboard(text: str, free: list[Span], count: int, draw: random.Random, lexicon: Any) -> list[tuple[int, int, str]]:
+def _keyboard(text: str, free: list[Span], count: int, draw: random.Random, source: Any) -> list[tuple[int, int, str]]:
     """A slip a word: a Latin letter becomes its neighbour on the keyboard; in other scripts two neighbouring characters
     change places, or one is written twice where there is only one."""
     found = []
@@ -183,7 +194,7 @@ def _keyboard(text: str, free: list[Span], count: int, draw: random.Random, lexi
     return found
 
 
-def _case(text: str, free: list[Span], count: int, draw: random.Random, lexicon: Any) -> list[tuple[int, int, str]]:
+def _case(text: str, free: list[Span], count: int, draw: random.Random, source: Any) -> list[tuple[int, int, str]]:
     """Letter case of words; where there is none, punctuation in full or half width, as careless typing leaves it."""
     cased = [span for span in free if text[slice(*span)].lower() != text[slice(*span)].upper()]
     if cased:
@@ -202,10 +213,17 @@ def _allowed(text: str, free: list[Span]) -> set[int]:
     return {place for start, end in free for place in (start - 1, end)}
 
 
-def _synonyms(text: str, free: list[Span], count: int, draw: random.Random, lexicon: Any) -> list[tuple[int, int, str]]:
+def _synonyms(text: str, free: list[Span], count: int, draw: random.Random, source: Any) -> list[tuple[int, int, str]]:
     """Words become others of the same meaning."""
-    known = [(span, others) for span in free if (others := lexicon.synonyms(text[slice(*span)]))]
+    known = [(span, others) for span in free if (others := source.synonyms(text[slice(*span)]))]
     return [(*span, draw.choice(others)) for span, others in draw.sample(known, min(count, len(known)))]
+
+
+def _context(text: str, free: list[Span], count: int, draw: random.Random, source: Any) -> list[tuple[int, int, str]]:
+    """Words become others that a masked language model finds likely there."""
+    places = sorted(draw.sample(free, count))
+    found = zip(places, source.candidates(text, places), strict=True)
+    return [(*span, draw.choice(others)) for span, others in found if others]
 
 
 def _neighbours() -> dict[str, str]:
@@ -229,4 +247,5 @@ _WIDE = dict(zip("，。！？；：（）", ",.!?;:()", strict=True))
 _WIDTH = {**_WIDE, **{narrow: wide for wide, narrow in _WIDE.items()}}
 _CHANGES: dict[str, Callable[..., list[tuple[int, int, str]]]] = {
     "insert": _insert, "swap": _swap, "delete": _delete, "keyboard": _keyboard, "case": _case, "synonyms": _synonyms,
+    "context": _context,
 }  # fmt: skip

@@ -107,6 +107,7 @@ def draft(
         raise UserError("unknown_key", kind="preset", key=preset[:40], near=PRESETS[0], known=list(PRESETS))
     model = absolute(model or suggest_model(workspace, version, use))
     given = {group: dict(values) for group, values in (options or {}).items()}
+    objections.with_filler(workspace, given)
     problems = counted(version, use, check(version, use.task, use.columns, use.split)) + objections.unknown_groups(
         given
     )
@@ -162,7 +163,11 @@ def _planned(
     how, rest = read_options(methods.get(method).Options, "method", given.get("method", {}))
     talks, texts, lengths = read_for(workspace, version, use, model, getattr(about, "answers", "all"))
     problems = (
-        problems + more + rest + objections.reads_little(workspace, texts, model) + objections.growing(task, chosen)
+        problems
+        + more
+        + rest
+        + objections.reads_little(workspace, texts, model)
+        + objections.growing(workspace, task, chosen)
     )
     problems += objections.continuing(workspace, model, task)
     lengths, context, more = with_earlier(workspace, version, use, model, about, lengths)

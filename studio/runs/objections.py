@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from studio.data import lexicon
+from studio.errors import UserError
 from studio.hardware import Hardware
 from studio.models import earlier
+from studio.models.filling import filler_folder, fillers
 from studio.problem import Problem
 from studio.runs.reading import reads_text
 from studio.spec import PRESETS
@@ -44,7 +46,7 @@ def unknown_groups(given: Mapping[str, Any]) -> list[Problem]:
     ]
 
 
-def growing(task: Task, options: TrainingOptions) -> list[Problem]:
+def growing(workspace: Workspace, task: Task, options: TrainingOptions) -> list[Problem]:
     """Why the augmentation that was asked for cannot be."""
     if options.augment == "off":
         return []
@@ -53,7 +55,23 @@ def growing(task: Task, options: TrainingOptions) -> list[Problem]:
     if options.augment == "synonyms" and lexicon.folder() is None:
         values = {"lexicon": lexicon.NAME, "package": "wordnet-base"}
         return [Problem("augment_lexicon", "error", "training.augment", values=values)]
+    if options.augment == "context":
+        if not options.augment_model:
+            return [Problem("augment_filler", "error", "training.augment")]
+        try:
+            filler_folder(workspace, options.augment_model)
+        except UserError as error:
+            values = {"model": options.augment_model[:120]}
+            code = "augment_untaught" if error.code == "filler_untaught" else "augment_filler_gone"
+            return [Problem(code, "error", "training.augment_model", values=values)]
     return []
+
+
+def with_filler(workspace: Workspace, given: dict[str, dict[str, Any]]) -> None:
+    """Name the model whose words augmentation takes, where it is asked for one and none was chosen: the newest run."""
+    training = given.get("training", {})
+    if training.get("augment") == "context" and not training.get("augment_model"):
+        training["augment_model"] = next((model for model, _ in fillers(workspace)), "")
 
 
 def optimizer(options: TrainingOptions, rated: bool) -> list[Problem]:

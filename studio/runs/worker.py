@@ -153,7 +153,9 @@ def train(
     from studio.models.card import read_card
     from studio.models.earlier import is_run
     from studio.models.fetch import fetch
+    from studio.models.filling import filler_folder
     from studio.runs import speeds
+    from studio.training.assemble import AUGMENTED
     from studio.training.assemble import SCRATCH_BASE as BASE
     from studio.training.checkpoints import last_step
     from studio.training.firstlanguage import wanted
@@ -178,6 +180,9 @@ def train(
     machine = hardware.read_or_probe(workspace)
     about = (spec.model, spec.task, spec.method, spec.options.get("training", {}))
     inputs = Inputs(data.folder, model, machine, speeds.known(workspace, *about) if spec.model else None)
+    training = spec.options.get("training", {})
+    if training.get("augment") == "context" and not (folder / AUGMENTED).is_file():
+        inputs = dataclasses.replace(inputs, filler=filler_folder(workspace, str(training.get("augment_model", ""))))
     if wanted(spec) and model is not None:
         spoken = speeds.known_language(workspace, read_card(model, spec.model), spec.options["training"])
         inputs = dataclasses.replace(inputs, language=spoken)

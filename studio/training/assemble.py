@@ -35,11 +35,16 @@ from studio.training.settling import recompute, seed_everything, settle
 if TYPE_CHECKING:
     import torch
 
+    from studio.data.augment import Filler
+    from studio.data.lexicon import Lexicon
+
 _LENGTH_SAMPLE = 2000
 _WHOLE = 1 << 20
 """More tokens than any row has: lengths are counted uncut."""
 _LENGTHENING = ("language_first", "augment", "augment_copies", "augment_most")
 """Options of which a plan makes others: with more to do in the same time there are fewer passes."""
+AUGMENTED = "augmented.json"
+"""Where in its folder a run keeps the rows that a model made of its rows."""
 SCRATCH_BASE = "base"
 """Where in its folder a run keeps the model it made from scratch."""
 
@@ -126,7 +131,8 @@ def assemble(
     task_options, options, decisions = below.task_options, below.options, below.decisions
     method_options = _checked(method.Options, "method", spec)
     coder = Coder(run_dir, spec, base, task, tokenizer, facts, options.max_length, progress)
-    train, validation, places, notes = _encoded(coder, task, table, options, spec.seed)
+    more = inputs.ranks.by_first(lambda: further_rows(task, table, options, spec.seed, inputs.filler, run_dir))
+    train, validation, places, notes = _encoded(coder, task, table, options, spec.seed, more)
     seed_everything(spec.seed)
     model = method.open(lambda: task.load(str(base), facts, task_options))
     continued = inherit(model, task, facts, base)
@@ -166,9 +172,10 @@ def assemble(
 
 
 def _encoded(
-    coder: Coder, task: Task, table: Table, options: TrainingOptions, seed: int
+    coder: Coder, task: Task, table: Table, options: TrainingOptions, seed: int, more: list[Row]
 ) -> tuple[Items, Items, list[int], list[Note | Caution]]:
-    """Training and validation rows as the model reads them, the places of the latter in the table, and what to tell.
+    """Training rows, `more` of them besides those of the table, and validation rows as the model reads them, the
+    places of the latter in the table, and what to tell.
 
     Raises UserError (`answers_all_cut`) where nothing is left to learn or to score.
     """
@@ -177,7 +184,7 @@ def _encoded(
     if len(places) < len(table.split["validation"]):
         values = {"rows": len(places), "total": len(table.split["validation"])}
         notes.append(Note("timeline.validation_capped", values))
-    learnt, more = table.part("train"), further_rows(task, table, options, seed)
+    learnt = table.part("train")
     if behind := sum(bool(row.get(EARLIER)) for row in learnt):
         notes.append(Note("timeline.context", {"rows": behind, "total": len(learnt)}))
     if more:
@@ -196,20 +203,47 @@ def _encoded(
     return train, validation, places, notes
 
 
-def further_rows(task: Task, table: Table, options: TrainingOptions, seed: int) -> list[Row]:
+def further_rows(
+    task: Task,
+    table: Table,
+    options: TrainingOptions,
+    seed: int,
+    filler: Path | None = None,
+    keep: Path | None = None,
+) -> list[Row]:
     """Altered copies of training rows, where that was asked for; the same ones in every attempt.
 
-    Raises UserError (`lexicon_gone`) where synonyms were asked for and the lexicon is not on this machine.
+    `filler` is the folder of the model for "context"; what it made is kept in the folder `keep`, since another
+    machine's model may find other words. Raises UserError (`lexicon_gone`, `filler_gone`) where what other words come
+    from is not on this machine.
     """
     growth = Growth(options.augment, options.augment_copies, options.augment_share, options.augment_most)
     held = [*table.part("validation"), *table.part("test")]
-    words = None
-    if growth.kind == "synonyms":
+    kept = keep / AUGMENTED if keep and growth.kind == "context" else None
+    if kept and kept.is_file():
+        found: list[Row] = json.loads(kept.read_text("utf-8"))
+        return found
+    made = grown(task, table.part("train"), held, growth, seed, words_of(growth.kind, filler, options.augment_model))
+    rows = [row for _, row in made]
+    if kept:
+        write_whole(kept, json.dumps(rows, ensure_ascii=False))
+    return rows
+
+
+def words_of(kind: str, filler: Path | None, model: str) -> Lexicon | Filler | None:
+    """Where the other words of an augmentation come from, None for kinds that need none. Raises as `further_rows`."""
+    if kind == "synonyms":
         place = lexicon.folder()
         if place is None:
             raise UserError("lexicon_gone", lexicon=lexicon.NAME)
-        words = lexicon.read(place)
-    return [row for _, row in grown(task, table.part("train"), held, growth, seed, words)]
+        return lexicon.read(place)
+    if kind == "context":
+        from studio.inference.filling import open_filler
+
+        if filler is None:
+            raise UserError("filler_gone", model=model)
+        return open_filler(filler)
+    return None
 
 
 def _made(run_dir: Path, task: Task, table: Table, seed: int) -> Path:

@@ -52,6 +52,7 @@ class TrainingOptions:
     adversarial_size: float = option(0.1, low=0.001, high=1.0, step=0.01)
     adversarial_steps: int = option(3, low=1, high=10, step=1)
     augment: str = option("off", choices=AUGMENT_KINDS)
+    augment_model: str = option("")
     augment_copies: int = option(1, low=1, high=10, step=1)
     augment_share: float = option(0.1, low=0.01, high=0.5, step=0.01)
     augment_most: int = option(0, low=0, high=1_000_000, step=1)

@@ -24,8 +24,8 @@ from studio.training.ranks import Ranks
 @dataclass(frozen=True)
 class Inputs:
     """What a run needs besides its spec: the data version's folder, the model's (None for simple models), the
-    machine, what steps of this model cost here where that was measured, which of several processes this is, and what
-    steps of learning the language first cost."""
+    machine, what steps of this model cost here where that was measured, which of several processes this is, what
+    steps of learning the language first cost, and the model whose words augmentation takes."""
 
     data: Path
     model: Path | None
@@ -33,6 +33,7 @@ class Inputs:
     measured: Measured | None = None
     ranks: Ranks = field(default_factory=Ranks)
     language: Measured | None = None
+    filler: Path | None = None
 
 
 @dataclass(frozen=True)

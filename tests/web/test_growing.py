@@ -34,8 +34,9 @@ def test_pairs_of_the_training_rows_are_shown_before_a_start(tmp_path: Path, lan
     assert all(why and kind for kind, why in off["reasons"])
 
 
-def test_a_missing_lexicon_is_a_reason(monkeypatch: pytest.MonkeyPatch):
-    page: Any = SimpleNamespace(t=lambda code, **values: say(code, "en", **values))
+def test_a_missing_lexicon_is_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    workspace = Workspace.open(tmp_path / "home")
+    page: Any = SimpleNamespace(workspace=workspace, t=lambda code, **values: say(code, "en", **values))
     monkeypatch.setattr(lexicon, "folder", lambda: None)
     without = growing.reasons(page)
     monkeypatch.setattr(lexicon, "folder", lambda: Path("/somewhere"))
