@@ -46,5 +46,7 @@ def _widget(page: Page, item: Option, scope: str) -> gr.components.Component:
 
 
 def _choice(page: Page, item: Option, key: str) -> str:
-    code = f"{item.code}_{key.replace('-', '_')}"
-    return page.t(code) if has(code) else key
+    """What a choice is called: in this option, in any, as a language; its own key where it has no other name."""
+    plain = key.replace("-", "_")
+    known = (f"{item.code}_{plain}", f"choice.{plain}", f"web.about.language.{key}")
+    return next((page.t(code) for code in known if has(code)), key)

@@ -14,9 +14,13 @@ from studio.data.use import Use, save_use, saved_use
 from studio.errors import UserError
 from studio.hardware import Hardware
 from studio.inference.client import InferenceClient
+from studio.methods.base import methods
 from studio.runs.desk import Desk
 from studio.spec import Spec, Split
+from studio.tasks.base import tasks
+from studio.training.options import TrainingOptions
 from studio.web.context import Page
+from studio.web.forms import draw
 from studio.web.tabs import bringing, given, train
 from studio.words import say
 
@@ -178,3 +182,15 @@ def test_a_task_that_is_learning_the_language_shows_the_technique_grey(form):
     cards = {one["key"]: one for one in plan.fn("starter:minilm", "full", "quick", filled)[1]}
     assert cards["language"]["why"] == say("technique.language_itself", "en")
     assert not cards["language"]["cost"]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_choice_of_an_option_has_a_name_and_not_its_key(workspace, language):
+    page = Page(Desk(workspace), InferenceClient(workspace), language)
+    declared = [("training", TrainingOptions)]
+    declared += [("task", task.Options) for task in tasks] + [("method", method.Options) for method in methods]
+    with gr.Blocks():
+        widgets = [widget for group, cls in declared for widget in draw(page, group, cls).values()]
+    named = [pair for widget in widgets if isinstance(widget, gr.Dropdown) for pair in widget.choices]
+    assert len(named) > 40
+    assert [key for name, key in named if name == key and key not in ("off", "yes", "no", "all")] == []
