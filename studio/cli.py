@@ -68,7 +68,10 @@ def serve(
     port: Annotated[int, typer.Option(help=_help("port"))] = 7860,
     name: Annotated[list[str] | None, typer.Option(metavar="HOST", help=_help("name"))] = None,
 ) -> bool:
-    from studio.web.server import serve as serve_web
+    from studio.web.starting import uncollected
+
+    with uncollected():
+        from studio.web.server import serve as serve_web
 
     def announce(address: str) -> None:
         terminal.result({"address": address}, [terminal.say("cli.serving", address=address)])

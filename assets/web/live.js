@@ -108,7 +108,7 @@
     function showActs() {
       const id = run, over = OVER.includes(view.state), parts = [];
       if (!over) {
-        parts.push(button(say("web.live.stop"), async () => { await post(`/api/runs/${id}/stop`, { keep: "last" }); }, ".warn"));
+        parts.push(button(say(view.state === "queued" ? "web.live.unqueue" : "web.live.stop"), async () => { await post(`/api/runs/${id}/stop`, { keep: "last" }); }, ".warn"));
         if (data.evals.length && view.state === "running") parts.push(button(say("web.live.stop_best"), async () => { await post(`/api/runs/${id}/stop`, { keep: "best" }); }));
       }
       if (over && view.can_resume) parts.push(button(say("web.live.resume"), async () => { await post(`/api/runs/${id}/resume`); }, ".main"));

@@ -40,7 +40,7 @@
         run.can_download ? downloading(run.id, "", ".small") : null,
         run.can_resume ? button(say("web.live.resume"), async () => { await post(`/api/runs/${run.id}/resume`); open({ tab: "train", run: run.id }); }, ".small") : null,
         button(say("web.runs.change"), () => open({ tab: "train", run: "", data: run.data, from: run.id }), ".small"),
-        over ? button(say("web.runs.again"), async () => open({ tab: "train", run: await again(run.id) }), ".small") : button(say("web.live.stop"), () => post(`/api/runs/${run.id}/stop`, { keep: "last" }), ".small.warn"),
+        over ? button(say("web.runs.again"), async () => open({ tab: "train", run: await again(run.id) }), ".small") : button(say(run.state === "queued" ? "web.live.unqueue" : "web.live.stop"), () => post(`/api/runs/${run.id}/stop`, { keep: "last" }), ".small.warn"),
         button(say("web.runs.rename"), (node) => rename(run, node.closest("tr").querySelector(".called")), ".small"),
         over ? button(say("web.runs.delete"), () => remove(run), ".small.warn") : null);
     }

@@ -4,6 +4,7 @@ BERT: Wu et al. 2019, arXiv:1812.06705): further training rows say nearly the sa
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from studio.errors import UserError
 LIKELIEST = 8
 """So many candidates a word at most."""
 _LOOKED_AT = 40
-_LATIN = re.compile(r"[A-Za-zÀ-ɏ]+(?:['’-][A-Za-zÀ-ɏ]+)*")
+_BEGINS = ("▁", "Ġ")
+_LETTERS = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _HAN = re.compile(r"[\u3400-\u9fff]+")
 
 
@@ -22,6 +24,8 @@ class Filler:
 
     def __init__(self, model: Any, tokenizer: Any) -> None:
         self._model, self._tokenizer = model.eval(), tokenizer
+        # Where a mark tells that a word begins, what has none goes on with one; Chinese has no such mark.
+        self._spaced = any(piece.startswith(_BEGINS) for piece in tokenizer.tokenize("one word"))
         self._longest = min(int(getattr(model.config, "max_position_embeddings", 512)), 512) - 2
 
     def candidates(self, text: str, places: Sequence[tuple[int, int]]) -> list[list[str]]:
@@ -30,6 +34,8 @@ class Filler:
         import torch
 
         mask = self._tokenizer.mask_token
+        if mask in text:  # nobody could tell which is which
+            return [[] for _ in places]
         marks = [mask * (end - start) if _HAN.fullmatch(text[start:end]) else mask for start, end in places]
         parts, last = [], 0
         for (start, end), mark in sorted(zip(places, marks, strict=True)):
@@ -51,15 +57,15 @@ class Filler:
 
     def _words(self, word: str, tops: list[list[int]]) -> list[str]:
         """Whole words in the script and the case of `word`, without itself."""
-        script = _HAN if _HAN.fullmatch(word) else _LATIN if _LATIN.fullmatch(word) else None
-        if script is None:
+        script = _script(word)
+        if not script:
             return []
         read = [[self._written(token) for token in place] for place in tops]
-        if script is _HAN:  # a character a mask, the first choice of all together, then the second
-            plain = [[one for one in place if len(one) == 1 and script.fullmatch(one)] for place in read]
+        if _HAN.fullmatch(word):  # a character a mask, the first choice of all together, then the second
+            plain = [[one for one in place if len(one) == 1 and _script(one) == script] for place in read]
             others = ["".join(parts) for parts in zip(*plain, strict=False)]
         else:
-            others = [_cased(one, word) for one in read[0] if script.fullmatch(one)]
+            others = [_cased(one, word) for one in read[0] if _script(one) == script]
         return [one for one in dict.fromkeys(others) if one.lower() != word.lower()][:LIKELIEST]
 
     def _written(self, token: int) -> str:
@@ -68,13 +74,13 @@ class Filler:
         if token in self._tokenizer.all_special_ids or piece.startswith("##"):
             return ""
         text = self._tokenizer.decode([token]).strip()
-        # Where a mark tells that a word begins, what has none goes on with one; Chinese has no such mark.
-        begins = piece.startswith(("▁", "Ġ")) or not self._spaced or bool(_HAN.fullmatch(text))
+        begins = piece.startswith(_BEGINS) or not self._spaced or bool(_HAN.fullmatch(text))
         return text if begins else ""
 
-    @property
-    def _spaced(self) -> bool:
-        return any(piece.startswith(("▁", "Ġ")) for piece in self._tokenizer.tokenize("one word"))
+
+def _script(word: str) -> str:
+    """The script of a word ("LATIN", "CJK"), as Unicode names its first letter; "" for what is no word."""
+    return unicodedata.name(word[0], "").split(" ")[0] if _LETTERS.fullmatch(word) else ""
 
 
 def _cased(word: str, like: str) -> str:

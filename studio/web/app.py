@@ -23,6 +23,8 @@ def build(desk: Desk, inference: InferenceClient, language: str) -> gr.Blocks:
     with gr.Blocks(
         title=page.t("web.name"), analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)
     ) as blocks:
+        # While it is empty: Gradio makes its whole application anew for this, with a copy of all that is in it.
+        blocks.queue(default_concurrency_limit=20, max_size=200)
         island("header", elem_id="header")
         bridge = island("bridge", elem_id="bridge")
         with gr.Tabs(elem_id="tabs") as tabs:

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from studio.assets import assets
 from studio.inference.client import InferenceClient
 from studio.runs.desk import Desk
+from studio.web.starting import uncollected
 from studio.words import LANGUAGES
 
 Routes = list[Any]
@@ -49,7 +50,8 @@ class Page:
     def _inner(self) -> ASGIApp:
         with self._making:
             if self._holder is None:
-                self._holder = _made(self._desk, self._inference, self._language)
+                with uncollected():
+                    self._holder = _made(self._desk, self._inference, self._language)
             found: ASGIApp = self._holder.routes[-1].app  # type: ignore[attr-defined]
             return found
 
@@ -106,7 +108,6 @@ def _made(desk: Desk, inference: InferenceClient, language: str) -> FastAPI:
     from studio.web.theme import theme
 
     blocks = build(desk, inference, language)
-    blocks.queue(default_concurrency_limit=20, max_size=200)
     # Gradio's queue looks for work every millisecond; 20 ms cost nobody a visible wait and most of the idle CPU.
     blocks._queue.sleep_when_free = 0.02
     holder = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
