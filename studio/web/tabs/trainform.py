@@ -16,6 +16,9 @@ from studio.web.forms import draw
 from studio.web.island import island
 from studio.web.tabs import growing
 
+_NARROWEST = 280
+"""Pixels below which the controls of a row stand one below the other."""
+
 
 @dataclass
 class Widgets:
@@ -57,90 +60,51 @@ class Widgets:
 def form(page: Page) -> Widgets:
     """Draw the form into the current Blocks context."""
     with gr.Row():
-        data = gr.Dropdown(
-            label=page.t("web.train.data"),
-            info=page.t("web.train.data_info"),
-            choices=[],
-            elem_id="train-data",
-            min_width=280,
-        )
-        model = gr.Dropdown(
-            label=page.t("web.train.model"),
-            info=page.t("web.train.model_info"),
-            choices=[],
-            allow_custom_value=True,
-            elem_id="train-model",
-            min_width=280,
-        )
-    card = island("card", elem_id="train-card")
-    models = island("models", elem_id="train-models")
+        data = _chooser(page, "train.data", "train-data")
+        model = _chooser(page, "train.model", "train-model", allow_custom_value=True)
+    card, models = island("card", elem_id="train-card"), island("models", elem_id="train-models")
     with gr.Row():
-        find = gr.Textbox(
-            label=page.t("web.models.find"),
-            info=page.t("web.models.find_info"),
-            max_lines=1,
-            elem_id="train-find",
-            min_width=280,
-        )
-        folder = gr.Dropdown(
-            label=page.t("web.models.folder"),
-            info=page.t("web.models.folder_info"),
-            choices=[],
-            value=None,
-            allow_custom_value=True,
-            elem_id="train-folder",
-            min_width=280,
-        )
-    found = island("hubmodels", elem_id="train-found")
-    refused = island("refused", elem_id="train-refused")
+        find = _line(page, "models.find", "train-find")
+        folder = _chooser(page, "models.folder", "train-folder", value=None, allow_custom_value=True)
+    found, refused = island("hubmodels", elem_id="train-found"), island("refused", elem_id="train-refused")
     with gr.Row():
-        method = gr.Radio(label=page.t("web.train.method"), choices=[], elem_id="train-method", min_width=280)
+        method = gr.Radio(label=page.t("web.train.method"), choices=[], elem_id="train-method", min_width=_NARROWEST)
         presets = [(page.t(f"web.train.preset_{key}"), key) for key in BUDGETS]
         preset = gr.Radio(
-            presets, value="quick", label=page.t("web.train.preset"), elem_id="train-preset", min_width=280
+            presets, value="quick", label=page.t("web.train.preset"), elem_id="train-preset", min_width=_NARROWEST
         )
     reasons = island("methods", elem_id="train-reasons")
     with gr.Row(equal_height=True):
-        name = gr.Textbox(
-            label=page.t("web.train.name"),
-            info=page.t("web.train.name_info"),
-            max_lines=1,
-            elem_id="train-name",
-            min_width=280,
-            scale=3,
-        )
+        name = _line(page, "train.name", "train-name", scale=3)
         start = gr.Button(page.t("web.train.start"), variant="primary", elem_id="train-start", scale=1, min_width=160)
     preflight = island("preflight", elem_id="train-preflight")
     techniques = island("techniques", elem_id="train-techniques")
-    given = gr.Textbox(visible="hidden", elem_classes="visually-hidden")
-    planned = gr.Textbox(visible="hidden", elem_classes="visually-hidden")
-    measured = gr.Textbox(visible="hidden", elem_classes="visually-hidden", elem_id="train-measured")
+    given, planned = _hidden(), _hidden()
+    measured = _hidden(elem_id="train-measured")
     with gr.Accordion(page.t("web.train.advanced"), open=False, elem_id="train-advanced"):
         options, scopes = _advanced(page)
         augment = growing.panel(page)
     return Widgets(
-        data,
-        model,
-        method,
-        preset,
-        name,
-        start,
-        card,
-        models,
-        reasons,
-        preflight,
-        techniques,
-        given,
-        planned,
-        measured,
-        options,
-        scopes,
-        find,
-        found,
-        folder,
-        refused,
-        augment,
-    )
+        data=data, model=model, method=method, preset=preset, name=name, start=start, card=card, models=models,
+        reasons=reasons, preflight=preflight, techniques=techniques, given=given, planned=planned, measured=measured,
+        options=options, scopes=scopes, find=find, found=found, folder=folder, refused=refused, augment=augment,
+    )  # fmt: skip
+
+
+def _chooser(page: Page, key: str, name: str, **more: Any) -> gr.Dropdown:
+    """A list that is filled when the data is known; `key` is that of its label and help in the catalogue."""
+    label, info = page.t(f"web.{key}"), page.t(f"web.{key}_info")
+    return gr.Dropdown(label=label, info=info, choices=[], elem_id=name, min_width=_NARROWEST, **more)
+
+
+def _line(page: Page, key: str, name: str, **more: Any) -> gr.Textbox:
+    label, info = page.t(f"web.{key}"), page.t(f"web.{key}_info")
+    return gr.Textbox(label=label, info=info, max_lines=1, elem_id=name, min_width=_NARROWEST, **more)
+
+
+def _hidden(**more: Any) -> gr.Textbox:
+    """What the page's parts tell each other."""
+    return gr.Textbox(visible="hidden", elem_classes="visually-hidden", **more)
 
 
 def _advanced(page: Page) -> tuple[dict[tuple[str, str, str], Any], dict[str, gr.Column]]:
