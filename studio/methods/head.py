@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from studio.errors import UserError
 from studio.methods.base import Method, Verdict, methods
-from studio.methods.parts import GENERATIVE, base_prefix, fits, head_names, put, suits
+from studio.methods.parts import GENERATIVE, base_prefix, fits, head_names, put, suits, train_only
 
 if TYPE_CHECKING:
     import torch
@@ -69,6 +69,7 @@ class Head(Method):
         except (OSError, SafetensorError) as error:
             raise UserError("tuned_weights_misfit", folder=folder, part=HEAD_FILE) from error
         put(model, tensors, folder, _names(model))
+        train_only(model, _names(model))
         return model.eval()
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from studio.errors import UserError
 from studio.methods.base import Method, Verdict, methods
-from studio.methods.parts import GENERATIVE, block_stack, fits, head_names, put, suits
+from studio.methods.parts import GENERATIVE, block_stack, fits, head_names, put, suits, train_only
 from studio.options import option
 
 if TYPE_CHECKING:
@@ -62,9 +62,7 @@ class LastLayers(Method):
         """Raises UserError (`last_layers_none`) for a model whose layers are not a numbered list."""
         # A language model's head is part of what it already knows, and often one with its word table.
         heads = () if peft_type in GENERATIVE else tuple(head_names(model))
-        moving = set(moving_names(model, options.layers, heads))
-        for name, parameter in model.named_parameters():
-            parameter.requires_grad_(name in moving)
+        train_only(model, set(moving_names(model, options.layers, heads)))
         return model
 
     def save(self, model: torch.nn.Module, folder: str) -> None:
@@ -88,7 +86,9 @@ class LastLayers(Method):
         # Any head there is was saved, or none; the blocks that were saved are the last ones without a gap.
         heads = tuple(head for head in head_names(model) if any(name.startswith(f"{head}.") for name in tensors))
         count = sum(any(name.startswith(f"{stack}.{place}.") for name in tensors) for place in range(len(blocks)))
-        put(model, tensors, folder, set(moving_names(model, max(count, 1), heads)))
+        moving = set(moving_names(model, max(count, 1), heads))
+        put(model, tensors, folder, moving)
+        train_only(model, moving)
         return model.eval()
 
 

@@ -135,6 +135,13 @@ def fits(needed: int, hardware: Hardware, too_big: str) -> Verdict:
     return Verdict(True, "verdict.method_fits", values)
 
 
+def train_only(model: torch.nn.Module, names: set[str]) -> None:
+    """Let these parameters learn and no others. A model that comes back is divided as it was, so that its base can be
+    compared in the format that it had while it was frozen."""
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name in names)
+
+
 def put(model: torch.nn.Module, tensors: dict[str, Any], folder: str, wanted: set[str]) -> None:
     """Copy `tensors` into the model.
 

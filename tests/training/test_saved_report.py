@@ -144,7 +144,7 @@ def test_an_early_end_is_not_forgotten_by_a_kill_before_the_model_is_saved(tmp_p
     assert second[-1] == whole[-1]
 
 
-@pytest.mark.parametrize("method", ["full", "lora"])
+@pytest.mark.parametrize("method", ["full", "lora", "last_layers"])
 def test_a_model_trained_in_bfloat16_is_compared_in_it_and_judged_in_float32(tmp_path, method):
     """Its base is rounded while an adapter trains, and its products always; what is used afterwards is neither."""
     import torch
