@@ -155,8 +155,8 @@ def train(
     from studio.models.fetch import fetch
     from studio.models.filling import filler_folder
     from studio.runs import speeds
-    from studio.training.assemble import AUGMENTED
     from studio.training.assemble import SCRATCH_BASE as BASE
+    from studio.training.augmented import AUGMENTED
     from studio.training.checkpoints import last_step
     from studio.training.firstlanguage import wanted
     from studio.training.run import CHECKPOINTS, Inputs, train_run

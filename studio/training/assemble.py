@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from studio.data import lexicon
-from studio.data.augment import Growth, grown, label_sizes
+from studio.data.augment import label_sizes
 from studio.errors import UserError
 from studio.events import Caution, Note
 from studio.files import write_whole
@@ -24,6 +23,7 @@ from studio.problem import Problem
 from studio.spec import Spec
 from studio.tasks.base import Row, Task, tasks
 from studio.tasks.earlier import EARLIER
+from studio.training.augmented import further_rows
 from studio.training.batching import Items
 from studio.training.encoding import Coder, labelled
 from studio.training.memory import PLAN, Fit, current
@@ -35,16 +35,11 @@ from studio.training.settling import recompute, seed_everything, settle
 if TYPE_CHECKING:
     import torch
 
-    from studio.data.augment import Filler
-    from studio.data.lexicon import Lexicon
-
 _LENGTH_SAMPLE = 2000
 _WHOLE = 1 << 20
 """More tokens than any row has: lengths are counted uncut."""
 _LENGTHENING = ("language_first", "augment", "augment_copies", "augment_most")
 """Options of which a plan makes others: with more to do in the same time there are fewer passes."""
-AUGMENTED = "augmented.json"
-"""Where in its folder a run keeps the rows that a model made of its rows."""
 SCRATCH_BASE = "base"
 """Where in its folder a run keeps the model it made from scratch."""
 
@@ -201,49 +196,6 @@ def _encoded(
     if not len(train.lengths) or not len(validation.lengths):
         raise UserError("answers_all_cut", tokens=options.max_length)
     return train, validation, places, notes
-
-
-def further_rows(
-    task: Task,
-    table: Table,
-    options: TrainingOptions,
-    seed: int,
-    filler: Path | None = None,
-    keep: Path | None = None,
-) -> list[Row]:
-    """Altered copies of training rows, where that was asked for; the same ones in every attempt.
-
-    `filler` is the folder of the model for "context"; what it made is kept in the folder `keep`, since another
-    machine's model may find other words. Raises UserError (`lexicon_gone`, `filler_gone`) where what other words come
-    from is not on this machine.
-    """
-    growth = Growth(options.augment, options.augment_copies, options.augment_share, options.augment_most)
-    held = [*table.part("validation"), *table.part("test")]
-    kept = keep / AUGMENTED if keep and growth.kind == "context" else None
-    if kept and kept.is_file():
-        found: list[Row] = json.loads(kept.read_text("utf-8"))
-        return found
-    made = grown(task, table.part("train"), held, growth, seed, words_of(growth.kind, filler, options.augment_model))
-    rows = [row for _, row in made]
-    if kept:
-        write_whole(kept, json.dumps(rows, ensure_ascii=False))
-    return rows
-
-
-def words_of(kind: str, filler: Path | None, model: str) -> Lexicon | Filler | None:
-    """Where the other words of an augmentation come from, None for kinds that need none. Raises as `further_rows`."""
-    if kind == "synonyms":
-        place = lexicon.folder()
-        if place is None:
-            raise UserError("lexicon_gone", lexicon=lexicon.NAME)
-        return lexicon.read(place)
-    if kind == "context":
-        from studio.inference.filling import open_filler
-
-        if filler is None:
-            raise UserError("filler_gone", model=model)
-        return open_filler(filler)
-    return None
 
 
 def _made(run_dir: Path, task: Task, table: Table, seed: int) -> Path:

@@ -20,7 +20,7 @@ from studio.data.spans import Entity, read, write
 from studio.data.split import normalised
 from studio.errors import UserError
 from studio.tasks.base import tasks
-from studio.training.assemble import further_rows
+from studio.training.augmented import further_rows
 from studio.training.options import TrainingOptions
 from studio.training.rows import Table
 from studio.workspace import Workspace

@@ -1,19 +1,15 @@
 """A run that begins where an earlier one ended: what it starts from, what is shown of it, and what it does not need."""
 
-import csv
 import dataclasses
 import json
 import shutil
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 from spoken import check_spoken
+from tiny_bench import TRAINING, Bench
 
-from studio import hardware
-from studio.data.importing import import_file
 from studio.data.use import Use
 from studio.errors import UserError
 from studio.events import Done, Note
@@ -21,37 +17,16 @@ from studio.inference.continuing import EARLIER, bring, inherit
 from studio.inference.predictor import Predictor
 from studio.models import earlier
 from studio.models.catalogue import card, resolve
-from studio.runs import states
-from studio.runs.desk import Desk
 from studio.runs.draft import again, draft
 from studio.runs.worker import train
 from studio.spec import Spec
 from studio.tasks.base import tasks
 from studio.web.settings import shown_settings
 from studio.words import say
-from studio.workspace import Workspace
-
-sys.path.append(str(Path(__file__).parents[1] / "training"))
-TRAINING = {"epochs": 2, "evaluations": 1, "max_length": 32, "learning_rate": 5e-3}
 
 
-class Bench:
-    """A workspace whose runs are made in this process, one after the other."""
-
-    def __init__(self, home: Path) -> None:
-        from tiny_training import machine, reviews, save_encoder
-
-        self.workspace = Workspace.open(home / "home")
-        known = machine(fingerprint=hardware.fingerprint())
-        (self.workspace.home / "hardware.json").write_text(json.dumps(known.to_json()))
-        self.desk = Desk(self.workspace)
-        self.model = f"local:{save_encoder(home / 'encoder')}"
-        (home / "encoder" / "card.json").write_text(json.dumps({"licence": "mit", "languages": ["en"]}))
-        with (home / "reviews.csv").open("w", newline="") as file:
-            writer = csv.DictWriter(file, ["text", "label"])
-            writer.writeheader()
-            writer.writerows(reviews(120))
-        self.version = import_file(self.workspace, "local", home / "reviews.csv", "reviews.csv")
+class Continuing(Bench):
+    """Drafts differ in their model and method."""
 
     def draft(self, model: str, method: str, task: str = "classification", name: str = ""):
         columns = {"text": "text", "label": "label"} if task == "classification" else {"text": "text"}
@@ -60,19 +35,12 @@ class Bench:
 
     def run(self, model: str, method: str, name: str = "") -> tuple[str, list]:
         """The run's id and what it told."""
-        made = self.draft(model, method, name=name)
-        assert not [problem for problem in made.problems if problem.severity == "error"]
-        run = self.desk.submit(made.spec, data_name="reviews.csv")
-        told: list = []
-        train(self.desk.folder(run), made.spec, told.append, lambda: None)
-        assert isinstance(told[-1], Done)
-        assert self.desk.store.move(self.desk.store.last_job(run), states.STOPPED)  # nobody supervises here
-        return run, told
+        return self.made(self.draft(model, method, name=name))
 
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory):
-    made = Bench(tmp_path_factory.mktemp("continuing"))
+    made = Continuing(tmp_path_factory.mktemp("continuing"))
     yield made
     made.desk.close()
 

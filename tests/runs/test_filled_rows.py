@@ -1,83 +1,48 @@
 """Further training rows whose words a masked language model fills in: only a model that learnt to may, the run's rows
 stay the same in every attempt, and what cannot be is said before the start. Real tiny models, real runs."""
 
-import csv
 import json
 import shutil
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from spoken import check_spoken
+from tiny_bench import TRAINING, Bench
 
-from studio import hardware
 from studio.data.augment import words_of
-from studio.data.importing import import_file
 from studio.data.use import Use
 from studio.errors import UserError
 from studio.events import Done, Note, Step
 from studio.inference.filling import open_filler
 from studio.models.filling import filler_folder, fillers
-from studio.runs import states
-from studio.runs.desk import Desk
-from studio.runs.draft import draft
+from studio.runs.draft import Draft, draft
 from studio.runs.worker import train
-from studio.training.assemble import AUGMENTED
+from studio.training.augmented import AUGMENTED
 from studio.training.options import TrainingOptions
 from studio.web.tabs import growing
 from studio.words import say
-from studio.workspace import Workspace
 
-sys.path.append(str(Path(__file__).parents[1] / "training"))
-TRAINING = {"epochs": 2, "evaluations": 1, "max_length": 32, "learning_rate": 5e-3}
 SORTED = Use("classification", {"text": "text", "label": "label"})
 
 
-class Bench:
-    """A workspace whose runs are made in this process, one after the other."""
+class Filled(Bench):
+    """Drafts differ in their task and in the training's options."""
 
-    def __init__(self, home: Path) -> None:
-        from tiny_training import machine, reviews, save_encoder
-
-        self.workspace = Workspace.open(home / "home")
-        known = machine(fingerprint=hardware.fingerprint())
-        (self.workspace.home / "hardware.json").write_text(json.dumps(known.to_json()))
-        self.desk = Desk(self.workspace)
-        self.model = f"local:{save_encoder(home / 'encoder', mask=True)}"
-        with (home / "reviews.csv").open("w", newline="") as file:
-            writer = csv.DictWriter(file, ["text", "label"])
-            writer.writeheader()
-            writer.writerows(reviews(120))
-        self.version = import_file(self.workspace, "local", home / "reviews.csv", "reviews.csv")
-
-    def draft(self, use: Use, **training: Any) -> Any:
+    def draft(self, use: Use, **training: Any) -> Draft:
         options = {"training": {**TRAINING, **training}}
         return draft(self.workspace, self.version, use=use, model=self.model, method="full", options=options)
-
-    def submit(self, use: Use, **training: Any) -> Any:
-        made = self.draft(use, **training)
-        assert not [problem for problem in made.problems if problem.severity == "error"]
-        return self.desk.submit(made.spec, data_name="reviews.csv"), made.spec
-
-    def run(self, use: Use, **training: Any) -> tuple[str, list[Any]]:
-        run, spec = self.submit(use, **training)
-        told: list[Any] = []
-        train(self.desk.folder(run), spec, told.append, lambda: None)
-        assert isinstance(told[-1], Done)
-        assert self.desk.store.move(self.desk.store.last_job(run), states.STOPPED)  # nobody supervises here
-        return run, told
 
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory):
-    made = Bench(tmp_path_factory.mktemp("filled"))
+    made = Filled(tmp_path_factory.mktemp("filled"), mask=True)
     yield made
     made.desk.close()
 
 
-def test_without_a_model_that_learnt_it_the_start_is_refused_and_says_why(bench: Bench):
+def test_without_a_model_that_learnt_it_the_start_is_refused_and_says_why(bench: Filled):
     if fillers(bench.workspace):
         pytest.fail("this test has to run before any masked language modelling run")
     made = bench.draft(SORTED, augment="context")
@@ -92,11 +57,11 @@ def test_without_a_model_that_learnt_it_the_start_is_refused_and_says_why(bench:
     assert any("starter models come without one" in why for _, why in growing.reasons(page))
 
 
-def test_a_run_that_learnt_the_field_fills_in_words_for_another_run(bench: Bench, tmp_path: Path):
+def test_a_run_that_learnt_the_field_fills_in_words_for_another_run(bench: Filled, tmp_path: Path):
     from tiny_training import BAD, GOOD, PLAIN
 
     known = {*GOOD, *BAD, *PLAIN}
-    spoken, _ = bench.run(Use("masked_lm", {"text": "text"}))
+    spoken, _ = bench.made(bench.draft(Use("masked_lm", {"text": "text"})))
     assert [model for model, _ in fillers(bench.workspace)] == [f"run:{spoken}"]
     filler = open_filler(filler_folder(bench.workspace, f"run:{spoken}"))
     text = "The room was very WARM and 7 beds"
@@ -122,7 +87,7 @@ def test_a_run_that_learnt_the_field_fills_in_words_for_another_run(bench: Bench
     assert "About" in shown["line"]
     assert "Words are filled in by" in shown["line"]
 
-    run, spec = bench.submit(SORTED, augment="context", augment_share=0.3)
+    run, spec = bench.submit(bench.draft(SORTED, augment="context", augment_share=0.3))
     assert spec.options["training"]["augment_model"] == f"run:{spoken}", "the spec names the model, not “the newest”"
     folder, told = bench.desk.folder(run), []
     steps: list[Any] = []
@@ -144,7 +109,7 @@ def test_a_run_that_learnt_the_field_fills_in_words_for_another_run(bench: Bench
     shutil.move(tmp_path / "gone", bench.desk.folder(spoken))
 
 
-def test_a_model_on_disk_with_its_own_head_fills_in_words_too(bench: Bench, tmp_path: Path):
+def test_a_model_on_disk_with_its_own_head_fills_in_words_too(bench: Filled, tmp_path: Path):
     from transformers import AutoConfig, AutoTokenizer, BertForMaskedLM
 
     place = bench.workspace.models / "hub--someone--filler"
