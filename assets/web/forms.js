@@ -148,7 +148,7 @@
     const chosen = () => Boolean(document.querySelector("#train-data input")?.value), named = () => ["data", "from"].some((name) => new URLSearchParams(location.search).get(name));
     // What is chosen is being looked at, and what the address names may still be on its way.
     function look() {
-      if (!chosen() && !(named() && looks++ < 5)) return nothing();
+      if (!chosen() && !(named() && looks++ < 3)) return nothing();
       fill(root, h("p.muted", { role: "status" }, say("web.train.checking")));
       waiting = setTimeout(look, 2000);
     }

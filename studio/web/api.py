@@ -15,7 +15,7 @@ from studio import hardware
 from studio.data.process import Progress
 from studio.data.samples import Sample, import_sample, list_samples
 from studio.data.store import find_version
-from studio.data.use import Use
+from studio.data.use import Use, save_use, saved_use
 from studio.errors import UserError
 from studio.evaluation.report import open_cell
 from studio.inference.client import InferenceClient
@@ -226,10 +226,11 @@ def _acts(router: APIRouter, desk: Desk, workspace: Workspace) -> None:
         who = person(request).id
         version = import_sample(workspace, who, key)
         sample = next(item for item in list_samples() if item.key == key)
+        use = Use(sample.task, dict(sample.columns))
         made = draft(
             workspace,
             version,
-            use=Use(sample.task, dict(sample.columns)),
+            use=use,
             preset="quick" if sample.minutes <= QUICK_MINUTES else "balanced",
             owner=who,
             name=sample.title[language(request)],
@@ -237,6 +238,8 @@ def _acts(router: APIRouter, desk: Desk, workspace: Workspace) -> None:
         _startable(made, language(request))
         seconds = made.estimate.seconds if made.estimate else None
         run = desk.submit(made.spec, key=_nonce(body), data_name=version.name, estimate=seconds)
+        if saved_use(workspace, who, version.version) is None:
+            save_use(workspace, who, version.version, use)  # the next run of it is set up on the Train tab
         return {"run": run, "data": version.version}
 
 
