@@ -126,7 +126,7 @@ def assemble(
     task_options, options, decisions = below.task_options, below.options, below.decisions
     method_options = _checked(method.Options, "method", spec)
     coder = Coder(run_dir, spec, base, task, tokenizer, facts, options.max_length, progress)
-    more = inputs.ranks.by_first(lambda: further_rows(task, table, options, spec.seed, inputs.filler, run_dir))
+    more = further_rows(task, table, options, spec.seed, inputs.filler, run_dir)
     train, validation, places, notes = _encoded(coder, task, table, options, spec.seed, more)
     seed_everything(spec.seed)
     model = method.open(lambda: task.load(str(base), facts, task_options))
