@@ -106,6 +106,15 @@
   } });
 
   // Techniques: each with a sentence and its cost; a press sets its option among the advanced ones.
+  // While a plan is under way, a press would be overwritten by it: until then nothing here can be pressed.
+  let held = 0, letGo = 0;
+  window.studio.hold = (more) => {
+    held = Math.max(0, held + more);
+    clearTimeout(letGo);
+    if (held) letGo = setTimeout(() => window.studio.hold(-held), 20000); // an answer may never come
+    const node = document.getElementById("train-techniques");
+    if (node) node.inert = held > 0;
+  };
   kinds.techniques = (root, props, trigger) => ({ update(rows) {
     const open = root.querySelector("details")?.open ?? rows?.some((row) => row.on || row.advice);
     if (!rows?.length) return fill(root);

@@ -17,7 +17,7 @@ from studio.web.tabs.bounds import bounded, sent
 from studio.web.tabs.choose import Choices
 from studio.web.tabs.given import read
 from studio.web.tabs.modelview import model_choices, searched
-from studio.web.tabs.trainform import Widgets
+from studio.web.tabs.trainform import Widgets, hold
 
 LONGEST_MODEL = 400
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "multiple"}
@@ -81,13 +81,13 @@ def wire(page: Page, widgets: Widgets, steps: list[Step]) -> None:
             return gr.skip()
         return taken(model_choices(page, filled.use.task), arrived, arrived.partition(":")[2])
 
-    def follow(event: Any) -> None:
+    def follow(trigger: Any, event: Any) -> None:
         for step in steps:
             event = event.then(*step, **QUIET)
+        hold(trigger, event)
 
     widgets.find.submit(search, [widgets.find, widgets.given], widgets.found, **{**QUIET, "show_progress": "minimal"})
-    follow(widgets.found.click(take, widgets.given, widgets.model, **QUIET))
-    follow(
-        widgets.folder.input(take_folder, [widgets.folder, widgets.given], [widgets.model, widgets.refused], **QUIET)
-    )
-    follow(widgets.card.click(fetched, [widgets.given, widgets.model], widgets.model, **QUIET))
+    found, folder, card = widgets.found.click, widgets.folder.input, widgets.card.click
+    follow(found, found(take, widgets.given, widgets.model, **QUIET))
+    follow(folder, folder(take_folder, [widgets.folder, widgets.given], [widgets.model, widgets.refused], **QUIET))
+    follow(card, card(fetched, [widgets.given, widgets.model], widgets.model, **QUIET))

@@ -99,7 +99,8 @@ def _columns(page: Page, chosen: gr.Dropdown, facts: gr.HTML) -> Widgets:
                         elem_id=f"role-{item.key}-{role.key}",
                         min_width=140,
                     )
-        use = gr.Button(page.t("web.data.use"), variant="primary", elem_id="data-use", min_width=160)
+        # Not before the columns of what is chosen are filled in: what is pressed is what is seen.
+        use = gr.Button(page.t("web.data.use"), variant="primary", elem_id="data-use", min_width=160, interactive=False)
     split = splitting.panel(page)
     about = island("about", elem_id="data-about")
     with gr.Row():
@@ -137,7 +138,8 @@ def _wire(page: Page, widgets: Widgets) -> None:
         if not version:
             blank = [gr.Dropdown(choices=[], value=None)] * len(roles)
             hidden = [gr.Column(visible=False)] * len(widgets.groups)
-            return [None, None, *hidden, *blank, None, None, "", *[gr.skip()] * len(widgets.split)]
+            split = [gr.skip()] * len(widgets.split)
+            return [gr.skip(), None, None, *hidden, *blank, None, None, "", *split]
         found = find_version(page.workspace, version)
         use, reason, values, sure = use_of(page.workspace, found)
         grid, place = gridview.first_page(page, found)
@@ -145,7 +147,8 @@ def _wire(page: Page, widgets: Widgets) -> None:
         line["origin"] = origin_line(page, found)
         line["answers"] = [] if sure else answers(page, found)
         split = splitting.filled(found, use.split)
-        return [line, *_filled(page, widgets, found.columns, use), grid, "", place, *split]
+        columns = _filled(page, widgets, found.columns, use)
+        return [gr.Button(interactive=True), line, *columns, grid, "", place, *split]
 
     @page.told
     def choose_task(version: str | None, task: str | None) -> list[Any]:
@@ -168,7 +171,8 @@ def _wire(page: Page, widgets: Widgets) -> None:
             return [gr.skip()] * len(columns)
         return _filled(page, widgets, found.columns, Use(known["task"], known["columns"]))
 
-    shown = [widgets.facts, *columns, widgets.grid, widgets.search, widgets.place, *widgets.split]
+    shown = [widgets.use, widgets.facts, *columns, widgets.grid, widgets.search, widgets.place, *widgets.split]
+    widgets.chosen.change(None, None, widgets.use, js="() => ({ __type__: 'update', interactive: false })")
     widgets.chosen.change(show, widgets.chosen, shown, **QUIET).then(*look, **QUIET)
     widgets.chosen.input(None, widgets.chosen, None, js="(data) => window.studio.open({ tab: 'data', data }, true)")
     widgets.task.input(choose_task, [widgets.chosen, widgets.task], columns[1:], **QUIET).then(*look, **QUIET)

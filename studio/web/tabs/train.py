@@ -25,7 +25,7 @@ from studio.web.tabs.given import Given, read
 from studio.web.tabs.modelview import compared, look_first, method_reasons, model_choices, shown_card
 from studio.web.tabs.preflight import shown_preflight
 from studio.web.tabs.techniques import pressed, shown_techniques
-from studio.web.tabs.trainform import Widgets, form
+from studio.web.tabs.trainform import Widgets, form, hold
 
 # A newer choice must not be dropped because the answer to an older one is still under way.
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "multiple"}
@@ -61,19 +61,21 @@ def _wire_choices(page: Page, widgets: Widgets) -> None:
         return [gr.Dropdown(choices=choices, value=model), preset, bringing.folders(page)]
 
     # What is shown is about `given`, never about the dropdown: that may already be ahead, or not be drawn yet.
-    widgets.given.change(open_form, widgets.given, [widgets.model, widgets.preset, widgets.folder], **QUIET).then(
-        *_model_step(page, widgets), **QUIET
-    ).then(*_plan_step(page, widgets), **QUIET).then(*_compare_step(page, widgets), **QUIET).then(
-        *_measure_step(page, widgets), **QUIET
+    filled = (
+        widgets.given.change(open_form, widgets.given, [widgets.model, widgets.preset, widgets.folder], **QUIET)
+        .then(*_model_step(page, widgets), **QUIET)
+        .then(*_plan_step(page, widgets), **QUIET)
     )
+    hold(widgets.given.change, filled)
+    filled.then(*_compare_step(page, widgets), **QUIET).then(*_measure_step(page, widgets), **QUIET)
     pick_data = "(data) => window.studio.open({ tab: 'train', data, run: '' }, true)"
     widgets.data.input(None, widgets.data, None, js=pick_data)
-    widgets.model.input(*_model_step(page, widgets), **QUIET).then(*_plan_step(page, widgets), **QUIET).then(
-        *_measure_step(page, widgets), **QUIET
-    )
-    gr.on([widgets.method.input, widgets.preset.input], *_plan_step(page, widgets), **QUIET).then(
-        *_measure_step(page, widgets), **QUIET
-    )
+    other = widgets.model.input(*_model_step(page, widgets), **QUIET).then(*_plan_step(page, widgets), **QUIET)
+    hold(widgets.model.input, other)
+    other.then(*_measure_step(page, widgets), **QUIET)
+    planned = gr.on([widgets.method.input, widgets.preset.input], *_plan_step(page, widgets), **QUIET)
+    hold([widgets.method.input, widgets.preset.input], planned)
+    planned.then(*_measure_step(page, widgets), **QUIET)
     _wire_measured(page, widgets)
 
     @page.told
@@ -96,7 +98,10 @@ def _wire_choices(page: Page, widgets: Widgets) -> None:
 
     chosen = [widgets.method, *widgets.options.values()]
     about = [widgets.given, widgets.model, widgets.preset, widgets.planned]
-    widgets.techniques.click(press, [*about, *chosen], chosen, **QUIET).then(*_again_step(page, widgets), **QUIET)
+    hold(
+        widgets.techniques.click,
+        widgets.techniques.click(press, [*about, *chosen], chosen, **QUIET).then(*_again_step(page, widgets), **QUIET),
+    )
 
 
 def _model_step(page: Page, widgets: Widgets) -> tuple[Any, list[Any], list[Any]]:
@@ -137,9 +142,8 @@ def _compare_step(page: Page, widgets: Widgets) -> tuple[Any, Any, Any]:
         known = [key for _, key in model_choices(page, filled.use.task)] if filled else []
         return chosen if chosen in known else gr.skip()
 
-    widgets.models.click(take, widgets.given, widgets.model, **QUIET).then(*_model_step(page, widgets), **QUIET).then(
-        *_plan_step(page, widgets), **QUIET
-    )
+    taken = widgets.models.click(take, widgets.given, widgets.model, **QUIET).then(*_model_step(page, widgets), **QUIET)
+    hold(widgets.models.click, taken.then(*_plan_step(page, widgets), **QUIET))
     return compare, widgets.given, widgets.models
 
 
@@ -226,7 +230,7 @@ def _wire_measured(page: Page, widgets: Widgets) -> None:
             return told
         return [*check_form(page, widgets, values), *[gr.skip()] * (len(outputs) - 2)]
 
-    widgets.measured.change(again, widgets.inputs(), outputs, **QUIET)
+    hold(widgets.measured.change, widgets.measured.change(again, widgets.inputs(), outputs, **QUIET))
 
 
 def _wire_start(page: Page, widgets: Widgets) -> None:

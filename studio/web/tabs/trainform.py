@@ -91,6 +91,13 @@ def form(page: Page) -> Widgets:
     )  # fmt: skip
 
 
+def hold(triggers: Any, last: Any) -> None:
+    """From any of `triggers` until `last` is through, no technique can be pressed: a plan that is under way would
+    overwrite what the press sets."""
+    gr.on(triggers, None, None, None, js="() => window.studio.hold(1)")
+    last.then(None, None, None, js="() => window.studio.hold(-1)")
+
+
 def _chooser(page: Page, key: str, name: str, **more: Any) -> gr.Dropdown:
     """A list that is filled when the data is known; `key` is that of its label and help in the catalogue."""
     label, info = page.t(f"web.{key}"), page.t(f"web.{key}_info")
